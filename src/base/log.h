@@ -1,0 +1,20 @@
+/*
+ * Log lines for people, to stderr. sg_info and sg_warn print on rank 0 only; sg_info_rank and
+ * sg_error print on the calling rank, prefixed with it when there is more than one.
+ * Machine-readable metrics go to their own files, never through here. All [local].
+ */
+#ifndef SG_BASE_LOG_H
+#define SG_BASE_LOG_H
+
+typedef enum { SG_LOG_QUIET, SG_LOG_NORMAL, SG_LOG_VERBOSE } sg_log_level;
+
+/* Say once who this process is. Before it: rank 0 of 1, SG_LOG_NORMAL. */
+void sg_log_setup(int rank, int ranks, sg_log_level level);
+
+void sg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sg_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sg_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sg_info_rank(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sg_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

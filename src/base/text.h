@@ -1,0 +1,20 @@
+/*
+ * A growing text, for messages, JSON and serialised graphs. [local]
+ */
+#ifndef SG_BASE_TEXT_H
+#define SG_BASE_TEXT_H
+
+#include <stddef.h>
+#include "base/error.h"
+
+typedef struct {
+    char *data; /* owned, NUL-terminated, NULL while empty */
+    size_t length, capacity;
+} sg_text;
+
+sg_err sg_text_add(sg_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Add value as a JSON string with quotes and escapes. */
+sg_err sg_text_add_json(sg_text *text, const char *value);
+void sg_text_clear(sg_text *text); /* frees */
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * The loader: threads with their own GDAL handles read, augment and normalise samples ahead of the
+ * network. What sample i is, is told by a pure function, so batches do not depend on threads.
+ * [local]
+ */
+#ifndef SG_DATA_LOADER_H
+#define SG_DATA_LOADER_H
+
+#include "data/label.h"
+#include "data/stats.h"
+
+/* One scene with its labels; label "" when there are none. */
+typedef struct {
+    char image[SG_PATH_MAX];
+    char label[SG_PATH_MAX];
+    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX]; /* to be applied to this scene */
+} sg_scene;
+
+typedef struct {
+    const sg_scene *scene; /* borrowed */
+    int32_t scenes;
+    const sg_spec *spec; /* bands, classes; borrowed */
+    sg_label_options label;
+} sg_scenes;
+
+/* The eight flips and rotations: bit 2 transposes (first), bit 1 flips rows, bit 0 flips columns.
+ */
+typedef struct {
+    int32_t scene;
+    sg_window window; /* all samples of a loader have the same w = h, or w and h when turn is 0 */
+    sg_window
+        count;    /* labels outside are ignored (validation cores); equal to window for training */
+    int32_t turn; /* 0 .. 7 */
+} sg_sample;
+
+typedef struct {
+    uint64_t first;  /* index of its first sample */
+    int32_t n;       /* samples, at most the batch size; 0 when failed */
+    float *pixels;   /* (n, h, w, bands) normalised, invalid pixels 0 */
+    uint8_t *labels; /* (n, h, w); invalid pixels and outside count: SG_NO_CLASS */
+    sg_err error;    /* reading failed; text in message */
+    char message[512];
+} sg_batch;
+
+typedef struct {
+    int32_t batch, w, h; /* samples, pixels */
+    int32_t threads;     /* at least 1 */
+    int32_t ahead;       /* batches in flight, at least 1 */
+    uint64_t first, end,
+        stride; /* batch k holds samples first + k * stride .. + batch - 1, below end */
+    void (*sample)(void *user, uint64_t index,
+                   sg_sample *sample); /* pure, called by many threads */
+    void *user;
+} sg_loader_options;
+
+typedef struct sg_loader sg_loader;
+
+sg_err sg_loader_open(sg_loader **loader, const sg_scenes *scenes,
+                      const sg_loader_options *options);
+/* The next batch in order, NULL at the end. Give it back with sg_loader_return. */
+sg_batch *sg_loader_next(sg_loader *loader);
+void sg_loader_return(sg_loader *loader, sg_batch *batch);
+/* Seconds that sg_loader_next has waited so far. */
+double sg_loader_waited(const sg_loader *loader);
+void sg_loader_close(sg_loader *loader); /* stops the threads; NULL is fine */
+
+/* Turn a square (size, size, channels) image of f32 or of bytes; see sg_sample.turn. */
+void sg_turn_f32(const float *in, float *out, int64_t size, int32_t channels, int32_t turn);
+void sg_turn_u8(const uint8_t *in, uint8_t *out, int64_t size, int32_t turn);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Rasters in: the only module with gdal.h. A sg_raster is one GDAL handle and belongs to one
+ * thread; open one per thread. Pixels come out as f32, bands innermost (H, W, C), with a validity
+ * mask. All [local].
+ */
+#ifndef SG_DATA_RASTER_H
+#define SG_DATA_RASTER_H
+
+#include "base/file.h"
+#include "data/spec.h"
+#include "data/window.h"
+
+/* Register drivers, quiet GDAL's own messages, set the block cache (bytes). Once per process. */
+void sg_gdal_start(size_t cache_bytes);
+
+typedef struct sg_georef sg_georef; /* CRS, geotransform, GCPs: opaque, copied from in to out */
+
+typedef struct {
+    char path[SG_PATH_MAX];
+    char driver[32];
+    char type[16];         /* GDAL's name of the pixel type: "Byte", "UInt16" ... */
+    int64_t width, height; /* pixels */
+    int32_t bands;         /* data bands: alpha and mask bands are not counted */
+    int32_t raw_bands;     /* all bands */
+    int32_t has_alpha, has_mask, has_palette;
+    int32_t has_nodata;
+    double nodata; /* of the first band */
+    int32_t block_w, block_h;
+    double geotransform[6]; /* GDAL's; identity when absent */
+    int32_t has_geotransform, has_crs, gcps;
+    double gsd; /* metres per pixel (geometric mean of both axes at the centre), 0 unknown */
+} sg_raster_info;
+
+typedef struct sg_raster sg_raster;
+
+/*
+ * Open for reading. band: 1-based numbers of the wanted bands, or NULL with bands 0 for all data
+ * bands. SG_EINPUT: missing, not a raster, complex type, a band that does not exist (naming file
+ * and cure).
+ */
+sg_err sg_raster_open(sg_raster **raster, const char *path, const int32_t *band, int32_t bands);
+void sg_raster_close(sg_raster *raster);
+const sg_raster_info *sg_raster_get_info(const sg_raster *raster);
+int32_t sg_raster_bands(const sg_raster *raster); /* chosen bands */
+
+/*
+ * Read window (it may reach over the scene's edges: there pixels are 0 and invalid).
+ * pixels: (h, w, bands) f32. valid: (h, w), 1 where every chosen band has data: not nodata, not NaN
+ * or infinite, not transparent in alpha or mask; invalid pixels are 0 in all bands. valid may be
+ * NULL. SG_EINPUT: damaged or truncated file, naming it and the window.
+ */
+sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_t *valid);
+
+/* The georeferencing, owned by the caller. Equality: same CRS, geotransform within a hundredth of a
+ * pixel. */
+sg_err sg_raster_georef(const sg_raster *raster, sg_georef **georef);
+void sg_georef_close(sg_georef *georef);
+bool sg_raster_same_grid(const sg_raster *a, const sg_raster *b);
+
+/* The dataset behind the raster (GDALDatasetH), for this module only. */
+void *sg_raster_dataset(const sg_raster *raster);
+
+/*
+ * Rasters out: a tiled GeoTIFF with georeferencing and nodata, but no pixels (sparse): the blocks
+ * are put in afterwards. Written to path as given (the caller commits).
+ */
+typedef struct {
+    int64_t width, height;
+    int32_t bands;
+    int32_t is_float;              /* 1: Float32, 0: Byte */
+    int32_t block;                 /* pixels, square */
+    const sg_georef *georef;       /* may be NULL */
+    const sg_class_table *classes; /* colour table, category names, nodata; or NULL */
+    const char *const *band_names; /* [bands] or NULL */
+    const char *const *metadata;   /* "KEY=VALUE" ..., NULL-terminated; or NULL */
+    int32_t has_nodata;
+    double nodata;
+} sg_geotiff_options;
+
+sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * What a network expects of a scene and what its output means: saved in the checkpoint, applied by
+ * predict. [local]
+ */
+#ifndef SG_DATA_SPEC_H
+#define SG_DATA_SPEC_H
+
+#include "data/classes.h"
+
+enum { SG_BANDS_MAX = 512 };
+
+typedef enum {
+    SG_NORMALIZE_DATASET, /* (x - mean) / std over all training scenes, per band */
+    SG_NORMALIZE_SCENE,   /* with each scene's own mean and std */
+    SG_NORMALIZE_NONE
+} sg_normalize;
+
+typedef struct {
+    int32_t bands;              /* chosen bands, in the network's order */
+    int32_t band[SG_BANDS_MAX]; /* 1-based numbers in the raster */
+    sg_normalize normalize;
+    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX]; /* of the training scenes */
+    double gsd;                                   /* metres per pixel, 0 when unknown (no CRS) */
+    sg_class_table classes;
+} sg_spec;
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * A backend: one table of kernels per operator, plus memory. Three exist: reference (plain C in
+ * nn/op, the oracle), cpu (oneDNN), cuda. nn calls them only through this table. May include: base,
+ * nn.
+ *
+ * Life of a kernel: prepare (allocates, chooses an implementation; never again) -> refresh whenever
+ * the parameters changed -> forward / backward any number of times, no allocation -> release.
+ * All functions are [local]; where a hook in sg_run is collective, its field says so.
+ */
+#ifndef SG_NN_BACKEND_H
+#define SG_NN_BACKEND_H
+
+#include "nn/params.h"
+#include "nn/update.h"
+
+typedef struct sg_backend sg_backend;
+
+/* Where one node runs in one plan; constant. */
+typedef struct {
+    const sg_node *node;
+    int32_t inputs;
+    sg_shape in[SG_MAX_INPUTS], out;
+    sg_dtype in_type[SG_MAX_INPUTS], out_type;
+    sg_dtype grad_type;                 /* of all gradients of tensors */
+    int32_t training;                   /* a backward pass will follow */
+    sg_grad_write write[SG_MAX_INPUTS]; /* NONE, STORE, ADD, TEMPORARY (= STORE elsewhere) */
+    size_t saved_bytes;
+    int64_t param_count[SG_MAX_PARAMS]; /* elements */
+} sg_site;
+
+/* What a run knows beyond the tensors. Owned by the executor's caller. */
+typedef struct sg_run {
+    uint64_t seed, step;   /* dropout masks are a function of (seed, step, first_sample, element) */
+    uint64_t first_sample; /* global index of the batch's first sample in this step */
+    float loss_scale;      /* factor on the gradient of the summed loss, e.g. 1 / pixels */
+    const float *class_weight; /* [classes] or NULL for all 1; device-visible */
+    /* Sum `count` doubles in place over ranks, or NULL when statistics stay local. [collective] */
+    void (*reduce)(void *user, double *values, size_t count);
+    void *reduce_user;
+    double loss_sum;   /* out: sum over valid pixels of weight * loss */
+    double weight_sum; /* out: sum over valid pixels of weight */
+} sg_run;
+
+/* Pointers of one call: device memory of the backend. */
+typedef struct {
+    const void *in[SG_MAX_INPUTS]; /* NHWC values */
+    void *out;
+    const void *grad_out;
+    void *grad_in[SG_MAX_INPUTS]; /* NULL where write is SG_GRAD_NONE */
+    const float *param[SG_MAX_PARAMS];
+    float *param_grad[SG_MAX_PARAMS]; /* overwritten, not added to; NULL for state */
+    float *state[SG_MAX_PARAMS]; /* writable running statistics, where the parameter is state */
+    void *saved;
+    const uint8_t *labels; /* [n][h][w] class or SG_IGNORE_LABEL; loss node only */
+    sg_run *run;
+} sg_io;
+
+typedef struct {
+    /* Make a kernel for this site, or SG_EUNSUPPORTED. *kernel may stay NULL. */
+    sg_err (*prepare)(sg_backend *backend, const sg_site *site, void **kernel);
+    /* Parameters changed: reorder, cast. May be NULL. */
+    sg_err (*refresh)(void *kernel, const sg_site *site, const sg_io *io);
+    sg_err (*forward)(void *kernel, const sg_site *site, const sg_io *io);
+    sg_err (*backward)(void *kernel, const sg_site *site,
+                       const sg_io *io); /* NULL: inference only */
+    void (*release)(void *kernel);
+} sg_kernel_def;
+
+struct sg_backend {
+    const char *name;                         /* "reference", "cpu", "cuda" */
+    char device[128];                         /* "2 threads, AVX2" */
+    const sg_kernel_def *kernel[SG_OP_COUNT]; /* NULL: missing */
+    int32_t host_memory;                      /* 1: device memory is ordinary memory */
+    bool (*supports)(const sg_backend *, sg_dtype);
+    sg_err (*alloc)(sg_backend *, size_t bytes, void **memory); /* 64-byte aligned */
+    void (*free)(sg_backend *, void *memory);
+    sg_err (*upload)(sg_backend *, void *device, const void *host, size_t bytes);
+    sg_err (*download)(sg_backend *, void *host, const void *device, size_t bytes);
+    /* f32 NHWC on the host to the input tensor's type on the device. */
+    sg_err (*load_input)(sg_backend *, void *device, sg_dtype type, const float *host,
+                         size_t count);
+    /* sum += part, both of `type`. */
+    sg_err (*accumulate)(sg_backend *, void *sum, const void *part, sg_dtype type, size_t count);
+    /* Per pixel over c classes: argmax into classes (lowest index on ties), and where not NULL the
+     * softmax probabilities (f32, [pixels][c]). Logits are on the device, results on the host. */
+    sg_err (*classify)(sg_backend *, const void *logits, sg_dtype type, size_t pixels, int64_t c,
+                       uint8_t *classes, float *probabilities);
+    sg_err (*update)(sg_backend *, const sg_update *, size_t count, float *param,
+                     const float *gradient, float *m, float *v, const uint8_t *decays);
+    sg_err (*synchronize)(sg_backend *);
+    void (*close)(sg_backend *);
+};
+
+/* Plain C, one thread, any type; the oracle. */
+sg_err sg_reference_open(sg_backend **backend);
+void sg_backend_close(sg_backend *backend); /* NULL is fine */
+/* SG_EUNSUPPORTED naming all operators of the graph that the backend lacks. */
+sg_err sg_backend_covers(const sg_backend *backend, const sg_graph *graph, bool training);
+
+/* The reference kernels, sg_reference_ID in op/ID.c; other backends may borrow one for a site. */
+#define SG_OPERATOR(id, name) extern const sg_kernel_def sg_reference_##id;
+#include "nn/ops.def"
+#undef SG_OPERATOR
+
+#endif

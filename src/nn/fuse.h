@@ -1,0 +1,21 @@
+/*
+ * Rewriting graphs. Results are new frozen graphs; the arguments stay as they are. [local]
+ */
+#ifndef SG_NN_FUSE_H
+#define SG_NN_FUSE_H
+
+#include "nn/params.h"
+
+/* Training: an activation that alone reads a batch norm, convolution or add becomes its `act`.
+ * Parameters keep their names. */
+sg_err sg_graph_fuse(const sg_graph *graph, sg_graph **fused);
+
+/*
+ * Inference: a batch norm that alone reads a convolution (plain or transposed) is folded into its
+ * weights and bias (in f64, from the running statistics); activations are fused; dropout
+ * disappears. *folded_params belongs to the new graph.
+ */
+sg_err sg_graph_fold(const sg_graph *graph, const sg_params *params, sg_graph **folded,
+                     sg_params **folded_params);
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * A network as data: tensors with channel counts, nodes with attributes, parameters. It knows no
+ * batch, no tile size and no memory: spatial sizes follow from the input when a plan is made, so
+ * one graph serves every tile. Built once, frozen, saved in the checkpoint. May include: base,
+ * tensor.h.
+ *
+ * Nodes stand in execution order: a node's inputs are tensors of earlier nodes. Each node makes one
+ * tensor. Ids are indices. All functions are [local].
+ */
+#ifndef SG_NN_GRAPH_H
+#define SG_NN_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/text.h"
+#include "nn/tensor.h"
+
+enum { SG_MAX_INPUTS = 8, SG_MAX_PARAMS = 4, SG_NAME_MAX = 64, SG_MAX_CLASSES = 255 };
+enum { SG_IGNORE_LABEL = 255 };
+
+typedef enum {
+#define SG_OPERATOR(id, name) SG_OP_##id,
+#include "nn/ops.def"
+#undef SG_OPERATOR
+    SG_OP_COUNT
+} sg_op;
+
+typedef enum {
+    SG_ACT_NONE,
+    SG_ACT_RELU,
+    SG_ACT_RELU6,
+    SG_ACT_LEAKY, /* slope .01 below 0 */
+    SG_ACT_SILU,  /* x * sigmoid(x) */
+    SG_ACT_SIGMOID,
+    SG_ACT_COUNT
+} sg_act;
+
+typedef enum { SG_POOL_MAX, SG_POOL_MEAN } sg_pool_kind;
+
+/* Padding may differ per side: PyTorch's symmetric padding p is top = bottom = left = right = p. */
+typedef struct {
+    int32_t top, bottom, left, right;
+} sg_pad;
+
+/* Padding of convolutions is with zeros; of max pooling with -infinity; mean pooling divides by the
+ * whole window (count_include_pad, PyTorch's default) unless exclude_pad. */
+typedef struct {
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    sg_pad pad;
+    int32_t groups;               /* conv: divides both channel counts; conv_transpose: 1 */
+    int32_t out_channels;         /* conv, conv_transpose */
+    int32_t out_pad_h, out_pad_w; /* conv_transpose: PyTorch's output_padding */
+    int32_t exclude_pad;          /* avg_pool */
+    int32_t bias;                 /* conv, conv_transpose: 1 when there is a bias parameter */
+} sg_window_attr;
+
+typedef struct {
+    float epsilon;  /* added to the variance */
+    float momentum; /* running = (1 - momentum) * running + momentum * batch, PyTorch's convention;
+                       the running variance takes the unbiased batch variance */
+} sg_norm_attr;
+
+typedef struct {
+    int32_t align_corners;    /* PyTorch's align_corners of bilinear interpolate */
+    int32_t scale_h, scale_w; /* > 0: output = input * scale; 0: size of the second input tensor */
+} sg_resize_attr;
+
+typedef struct {
+    int32_t kind; /* sg_pool_kind */
+} sg_global_attr;
+
+typedef struct {
+    float rate; /* share of elements set to 0; others are multiplied by 1 / (1 - rate) */
+} sg_dropout_attr;
+
+typedef union {
+    sg_window_attr window; /* conv, conv_transpose, max_pool, avg_pool */
+    sg_norm_attr norm;
+    sg_resize_attr resize;
+    sg_global_attr global;
+    sg_dropout_attr dropout;
+} sg_attr;
+
+typedef struct {
+    sg_op op;
+    int32_t act;     /* sg_act applied to the result: set by activation nodes and by fusion into
+                        conv, conv_transpose, batch_norm, add */
+    int32_t out_f32; /* the output tensor is f32 whatever the plan computes in (logits) */
+    sg_attr attr;
+    int32_t inputs;
+    int32_t input[SG_MAX_INPUTS]; /* tensor ids */
+    int32_t output;               /* tensor id */
+    int32_t params;
+    int32_t param[SG_MAX_PARAMS]; /* parameter ids, in the operator's order */
+    char name[SG_NAME_MAX];       /* "encoder1.conv1", unique */
+} sg_node;
+
+typedef struct {
+    int32_t channels;
+    int32_t maker; /* node id */
+} sg_tensor_info;
+
+/* Convolution weights are [out][kernel_h][kernel_w][in / groups] (OHWI); those of a transposed one
+ * likewise with out and in as the operator sees them. */
+typedef enum {
+    SG_PARAM_WEIGHT,
+    SG_PARAM_BIAS,
+    SG_PARAM_SCALE, /* batch norm, initially 1 */
+    SG_PARAM_SHIFT, /* batch norm, initially 0 */
+    SG_PARAM_MEAN,  /* batch norm running mean: state, no gradient */
+    SG_PARAM_VARIANCE
+} sg_param_kind;
+
+typedef struct {
+    sg_param_kind kind;
+    int32_t node;
+    int32_t dims;
+    int64_t dim[4];
+    size_t count;                /* elements */
+    char name[SG_NAME_MAX + 16]; /* "encoder1.conv1.weight" */
+} sg_param_info;
+
+typedef struct {
+    sg_node *node; /* owned */
+    int32_t nodes;
+    sg_tensor_info *tensor;
+    int32_t tensors;
+    sg_param_info *param;
+    int32_t param_count;
+    int32_t frozen; /* 1 after sg_graph_freeze: then constant */
+    size_t node_capacity, tensor_capacity, param_capacity;
+} sg_graph;
+
+sg_err sg_graph_create(sg_graph **graph);
+void sg_graph_close(sg_graph *graph); /* NULL is fine */
+sg_err sg_graph_copy(const sg_graph *from, sg_graph **to);
+
+/*
+ * Add a node; *output receives its tensor id. The operator's definition checks the inputs and the
+ * attributes, sets the output's channels and makes its parameters. The graph must not be frozen.
+ * Errors: SG_EUSAGE for bad attributes, naming the node.
+ */
+sg_err sg_graph_add(sg_graph *graph, sg_op op, const char *name, const sg_attr *attr,
+                    const int32_t *inputs, int32_t input_count, int32_t *output);
+/* Add a node that is complete but for its output and parameters (fusion, reading back). */
+sg_err sg_graph_add_node(sg_graph *graph, const sg_node *node, int32_t *output);
+
+/* The usual layers in one line each. Convolutions: square kernel, symmetric padding. */
+sg_err sg_graph_input(sg_graph *graph, int32_t channels, int32_t *output);
+sg_err sg_graph_conv(sg_graph *graph, const char *name, int32_t input, int32_t out_channels,
+                     int32_t kernel, int32_t stride, int32_t pad, int32_t bias, int32_t *output);
+sg_err sg_graph_activation(sg_graph *graph, const char *name, int32_t input, sg_act act,
+                           int32_t *output);
+
+/* Check the invariants and forbid changes. The last node is the network's output. */
+sg_err sg_graph_freeze(sg_graph *graph);
+sg_err sg_graph_check(const sg_graph *graph);
+
+/* Training has a loss node at the end; prediction ends in logits. A graph is kept without the loss;
+ * this adds one ("loss") to a copy. */
+sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss);
+
+int32_t sg_graph_input_channels(const sg_graph *graph);
+int32_t sg_graph_output_channels(const sg_graph *graph); /* classes */
+bool sg_param_is_trainable(const sg_param_info *param);  /* all but mean and variance */
+bool sg_param_decays(const sg_param_info *param);        /* weights only: no bias, scale, shift */
+size_t sg_graph_trainable_count(const sg_graph *graph);  /* elements */
+
+const char *sg_op_name(sg_op op);
+const char *sg_act_name(sg_act act);
+
+/* Text form, one node a line; reading checks everything (the text may come from a damaged file). */
+sg_err sg_graph_write(const sg_graph *graph, sg_text *text);
+sg_err sg_graph_read(const char *text, sg_graph **graph);
+
+#endif

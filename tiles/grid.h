@@ -1,0 +1,54 @@
+/*
+ * The geometry of tiling, in pure integers. [local]
+ *
+ * The scene is extended at its right and lower edge to a multiple of the network's total stride;
+ * the network pads only there and at the true edges. It is cut into chunks (cores, in output
+ * pixels), each chunk into tiles. All tiles of a grid have one size, so one plan serves a scene: a
+ * tile that would reach over the extended edge is moved inwards. A tile's origin is a multiple of
+ * the stride, and every pixel of its core is at least the halo away from those of its sides that
+ * are not the scene's edge. That makes the result independent of the grid.
+ */
+#ifndef SG_TILES_GRID_H
+#define SG_TILES_GRID_H
+
+#include "base/error.h"
+#include "data/window.h"
+
+typedef struct {
+    int64_t width, height;      /* scene, pixels */
+    int64_t stride, halo;       /* halo is a multiple of stride */
+    int64_t padded_w, padded_h; /* scene rounded up to the stride */
+    int64_t tile_w, tile_h;     /* multiples of stride, at most the padded scene */
+    int64_t chunk_w, chunk_h;   /* multiples of stride and of the output block */
+    int64_t chunks_x, chunks_y;
+    int64_t tiles_x, tiles_y; /* tiles per full chunk */
+} sg_grid;
+
+typedef struct {
+    sg_window input; /* tile_w x tile_h, may reach over the scene's right and lower edge */
+    sg_window core;  /* the part of the result that is kept, scene coordinates */
+} sg_tile;
+
+typedef struct {
+    int64_t width, height, stride, halo;
+    int64_t block;       /* output block, pixels; a multiple of stride or stride of it */
+    int64_t tile;        /* wanted tile size, 0: choose */
+    int64_t chunk;       /* wanted chunk size, 0: choose */
+    int64_t ranks;       /* how many share the work */
+    int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
+} sg_grid_wish;
+
+/* Choose the grid with the least work on the busiest rank: computed pixels per rank, ties to fewer
+ * chunks. SG_EUSAGE when the wished tile leaves no core, saying the least that would. */
+sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wish);
+
+int64_t sg_grid_chunks(const sg_grid *grid);
+/* The core of chunk `index` in row order, inside the scene. */
+sg_window sg_grid_chunk(const sg_grid *grid, int64_t index);
+/* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core. */
+int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk);
+sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i);
+/* Pixels computed over pixels written. */
+double sg_grid_overhead(const sg_grid *grid);
+
+#endif

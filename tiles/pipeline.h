@@ -1,0 +1,48 @@
+/*
+ * One rank's work on a scene: reader threads fetch and normalise tiles ahead, the network
+ * classifies them, the cores are stitched into chunks and handed to the writer. The network is a
+ * callback: tiles knows nothing of nn. [local]
+ */
+#ifndef SG_TILES_PIPELINE_H
+#define SG_TILES_PIPELINE_H
+
+#include "data/stats.h"
+#include "tiles/grid.h"
+
+/* Classify n tiles. pixels: (n, tile_h, tile_w, bands). Results: classes (n, tile_h, tile_w) and,
+ * when not NULL, probabilities (n, tile_h, tile_w, classes). */
+typedef sg_err (*sg_network_fn)(void *user, int32_t n, const float *pixels, uint8_t *classes,
+                                float *probabilities);
+/* Next chunk index, or a number >= sg_grid_chunks at the end. */
+typedef sg_err (*sg_next_fn)(void *user, int64_t *chunk);
+/*
+ * A finished chunk: core (scene coordinates); classes (h, w): class index, SG_NO_CLASS where the
+ * scene has no data; probabilities (h, w, class_count) or NULL.
+ */
+typedef sg_err (*sg_chunk_fn)(void *user, sg_window core, const uint8_t *classes,
+                              const float *probabilities);
+
+typedef struct {
+    const char *path;
+    const sg_spec *spec;      /* bands and classes */
+    const double *mean, *std; /* [bands], to be applied */
+    const sg_grid *grid;
+    int32_t batch;   /* tiles per network call */
+    int32_t readers; /* threads, at least 1 */
+    int32_t want_probabilities;
+    sg_network_fn network;
+    sg_next_fn next;
+    sg_chunk_fn chunk;
+    void (*progress)(void *user, int64_t pixels); /* written so far by this rank; may be NULL */
+    void *user;                                   /* for all callbacks */
+} sg_pipeline_options;
+
+typedef struct {
+    int64_t computed, written; /* pixels */
+    double network_s, wait_s, write_s,
+        wall_s; /* seconds: in the network, waiting for readers, writing, in all */
+} sg_pipeline_report;
+
+sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report);
+
+#endif
