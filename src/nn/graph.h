@@ -145,6 +145,11 @@ sg_err sg_graph_add(sg_graph *graph, sg_op op, const char *name, const sg_attr *
 /* Add a node that is complete but for its output and parameters (fusion, reading back). */
 sg_err sg_graph_add_node(sg_graph *graph, const sg_node *node, int32_t *output);
 
+/* For an operator's make(): give the node being added (it will be node graph->nodes) its next
+ * parameter, named "NODE.weight", ".bias", ".scale", ".shift", ".mean" or ".variance". */
+sg_err sg_graph_add_param(sg_graph *graph, sg_node *node, sg_param_kind kind, int32_t dims,
+                          const int64_t *dim);
+
 /* The usual layers in one line each. Convolutions: square kernel, symmetric padding. */
 sg_err sg_graph_input(sg_graph *graph, int32_t channels, int32_t *output);
 sg_err sg_graph_conv(sg_graph *graph, const char *name, int32_t input, int32_t out_channels,
