@@ -48,7 +48,7 @@ typedef struct {
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     sg_pad pad;
     int32_t groups;               /* conv: divides both channel counts; conv_transpose: 1 */
-    int32_t out_channels;         /* conv, conv_transpose */
+    int32_t out_channels;         /* conv, conv_transpose; input: the network's bands */
     int32_t out_pad_h, out_pad_w; /* conv_transpose: PyTorch's output_padding */
     int32_t exclude_pad;          /* avg_pool */
     int32_t bias;                 /* conv, conv_transpose: 1 when there is a bias parameter */

@@ -8,8 +8,10 @@
 
 #include "nn/graph.h"
 
-/* Along one axis, output position o reads input positions o * stride / up + [lo, hi] (in input
- * pixels, the worst case over o); unbounded is 1 where it reads everything (global pooling). */
+/* Along one axis, output position o reads input positions floor(o * stride / up) + [lo, hi] (in
+ * input pixels, the worst case over o); unbounded is 1 where that cannot be said: it reads
+ * everything (global pooling), or what it reads depends on the whole size (aligned corners). A
+ * resize to the size of a second tensor is asked with the scale that follows from the graph. */
 typedef struct {
     int64_t up, stride; /* one of them is 1 */
     int64_t lo, hi;     /* lo <= 0 <= hi for operators with padding */
