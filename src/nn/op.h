@@ -50,6 +50,8 @@ typedef struct {
 #undef SG_OPERATOR
 
 const sg_op_def *sg_op_definition(sg_op op);
+bool sg_op_takes_act(sg_op op); /* may carry sg_node.act: activation, and what fuses with one */
+bool sg_op_is_loss(sg_op op);   /* ends a training graph: reads labels, starts the backward pass */
 
 /* Output length of a window along one axis: (in + pads - dilation * (kernel - 1) - 1) / stride + 1.
  */
