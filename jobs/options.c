@@ -233,13 +233,17 @@ static sg_err help_line(sg_text *text, const sg_option *option)
 
 sg_err sg_options_help(const sg_usage *usage, sg_text *text)
 {
-    static const sg_option help = {.letter = 'h', .name = "help", .help = "show this text"};
+    static const sg_option common[] = {
+        {.letter = 'q', .name = "quiet", .help = "say nothing but errors"},
+        {.letter = 'v', .name = "verbose", .help = "say more"},
+        {.letter = 'h', .name = "help", .help = "show this text"},
+    };
     sg_err err =
         sg_text_add(text, "usage: segtiles %s\n\n%s\n\noptions:\n", usage->synopsis, usage->about);
     for (const sg_option *o = usage->option; err == SG_OK && o->name != NULL; o++)
         err = help_line(text, o);
-    if (err == SG_OK)
-        err = help_line(text, &help);
+    for (size_t i = 0; err == SG_OK && i < sizeof(common) / sizeof(common[0]); i++)
+        err = help_line(text, &common[i]);
     if (err == SG_OK && usage->more != NULL)
         err = sg_text_add(text, "\n%s\n", usage->more);
     return err;
