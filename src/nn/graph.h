@@ -17,6 +17,7 @@
 
 enum { SG_MAX_INPUTS = 8, SG_MAX_PARAMS = 4, SG_NAME_MAX = 64, SG_MAX_CLASSES = 255 };
 enum { SG_IGNORE_LABEL = 255 };
+enum { SG_MAX_NODES = 4096, SG_MAX_CHANNELS = 1 << 20 };
 
 typedef enum {
 #define SG_OPERATOR(id, name) SG_OP_##id,
@@ -145,10 +146,8 @@ sg_err sg_graph_add(sg_graph *graph, sg_op op, const char *name, const sg_attr *
 /* Add a node that is complete but for its output and parameters (fusion, reading back). */
 sg_err sg_graph_add_node(sg_graph *graph, const sg_node *node, int32_t *output);
 
-/* For an operator's make(): give the node being added (it will be node graph->nodes) its next
- * parameter, named "NODE.weight", ".bias", ".scale", ".shift", ".mean" or ".variance". */
-sg_err sg_graph_add_param(sg_graph *graph, sg_node *node, sg_param_kind kind, int32_t dims,
-                          const int64_t *dim);
+/* SG_EUSAGE when the name is too long. */
+sg_err sg_graph_set_name(sg_node *node, const char *name);
 
 /* The usual layers in one line each. Convolutions: square kernel, symmetric padding. */
 sg_err sg_graph_input(sg_graph *graph, int32_t channels, int32_t *output);
