@@ -33,6 +33,8 @@ sg_err sg_checkpoint_save(const sg_checkpoint *checkpoint, const char *path);
 /* with_optimizer: also m and v (SG_EINPUT when absent). SG_EINPUT for anything damaged, naming the
  * file. */
 sg_err sg_checkpoint_load(sg_checkpoint *checkpoint, const char *path, bool with_optimizer);
+/* The model's identity: 16 hex digits of a hash over the graph's text and all weights. */
+sg_err sg_checkpoint_identify(const sg_graph *graph, const sg_params *params, char identity[17]);
 void sg_checkpoint_close(sg_checkpoint *checkpoint); /* frees what it owns, zeroes */
 
 #endif
