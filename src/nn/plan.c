@@ -1,0 +1,239 @@
+/*
+ * The schedule of a plan and the lifetimes that follow from it. Forward step n runs node n.
+ * Backward steps run the nodes in reverse, but those whose result no parameter needs.
+ */
+#include "nn/plan.h"
+
+#include "base/size.h"
+#include "nn/plan_memory.h"
+
+/* What only making a plan needs. */
+typedef struct {
+    sg_plan *plan;
+    const sg_graph *graph;
+    bool *active; /* per node: it or a node before it has something to train */
+} maker;
+
+static sg_err allocate(maker *m, const sg_graph *graph, sg_dtype type, sg_plan_mode mode)
+{
+    size_t nodes = (size_t)graph->nodes;
+    sg_err err = sg_calloc(1, sizeof *m->plan, &m->plan);
+    if (err)
+        return err;
+    m->graph = graph;
+    sg_plan *plan = m->plan;
+    plan->graph = graph;
+    plan->type = type;
+    plan->mode = mode;
+    err = sg_calloc((size_t)graph->tensors, sizeof *plan->tensor, &plan->tensor);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *plan->node, &plan->node);
+    if (!err) /* forward, backward and an accumulate per input */
+        err = sg_calloc(nodes * (2 + SG_MAX_INPUTS), sizeof *plan->step, &plan->step);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *m->active, &m->active);
+    return err;
+}
+
+static sg_err infer_node(const sg_plan *plan, int32_t n, sg_shape input)
+{
+    const sg_node *node = &plan->graph->node[n];
+    const sg_op_def *def = sg_op_definition(node->op);
+    sg_plan_tensor *out = &plan->tensor[node->output];
+    sg_shape in[SG_MAX_INPUTS] = {input};
+    for (int32_t i = 0; i < node->inputs; i++)
+        in[i] = plan->tensor[node->input[i]].shape;
+    sg_err err = def->shape(node, in, &out->shape);
+    if (err)
+        return err;
+    SG_ASSERT(out->shape.c == plan->graph->tensor[node->output].channels);
+    out->type = node->out_f32 ? SG_F32 : plan->type;
+    out->value = out->gradient = SG_NOWHERE;
+    out->grad_first = out->grad_last = -1;
+    plan->node[n].saved = SG_NOWHERE;
+    if (plan->mode == SG_PLAN_TRAINING && def->saved)
+        plan->node[n].saved_bytes = def->saved(node, in, out->shape);
+    size_t bytes;
+    return sg_shape_bytes(out->shape, SG_F32, &bytes);
+}
+
+static double node_flops(const sg_plan *plan, int32_t n)
+{
+    const sg_node *node = &plan->graph->node[n];
+    const sg_op_def *def = sg_op_definition(node->op);
+    sg_shape in[SG_MAX_INPUTS] = {plan->tensor[0].shape};
+    for (int32_t i = 0; i < node->inputs; i++)
+        in[i] = plan->tensor[node->input[i]].shape;
+    return def->flops ? def->flops(node, in, plan->tensor[node->output].shape) : 0;
+}
+
+static sg_err infer_shapes(sg_plan *plan, sg_shape input)
+{
+    sg_err err = SG_OK;
+    for (int32_t n = 0; !err && n < plan->graph->nodes; n++) {
+        err = infer_node(plan, n, input);
+        if (!err)
+            plan->flops += node_flops(plan, n);
+    }
+    return err;
+}
+
+static void find_active(maker *m)
+{
+    for (int32_t n = 0; n < m->graph->nodes; n++) {
+        const sg_node *node = &m->graph->node[n];
+        for (int32_t p = 0; p < node->params; p++)
+            m->active[n] |= sg_param_is_trainable(&m->graph->param[node->param[p]]);
+        for (int32_t i = 0; i < node->inputs; i++)
+            m->active[n] |= m->active[m->graph->tensor[node->input[i]].maker];
+    }
+}
+
+static void push_step(sg_plan *plan, sg_step_kind kind, int32_t node, int32_t slot)
+{
+    plan->step[plan->steps++] = (sg_step){.kind = kind, .node = node, .slot = slot};
+}
+
+static bool read_by_earlier_slot(const sg_node *node, int32_t slot)
+{
+    for (int32_t i = 0; i < slot; i++) {
+        if (node->input[i] == node->input[slot])
+            return true;
+    }
+    return false;
+}
+
+/* An operator that reads one tensor twice gets two destinations: it may fill them in any order. */
+static sg_grad_write choose_write(const maker *m, const sg_node *node, int32_t slot)
+{
+    const sg_plan_tensor *tensor = &m->plan->tensor[node->input[slot]];
+    if (!m->active[m->graph->tensor[node->input[slot]].maker])
+        return SG_GRAD_NONE;
+    if (tensor->grad_first < 0)
+        return SG_GRAD_STORE;
+    bool adds = sg_op_definition(node->op)->adds_gradient >> slot & 1;
+    return adds && !read_by_earlier_slot(node, slot) ? SG_GRAD_ADD : SG_GRAD_TEMPORARY;
+}
+
+static void schedule_backward_node(const maker *m, int32_t n)
+{
+    sg_plan *plan = m->plan;
+    const sg_node *node = &m->graph->node[n];
+    int32_t here = plan->steps;
+    push_step(plan, SG_STEP_BACKWARD, n, 0);
+    plan->tensor[node->output].grad_last = here; /* for the loss, undone below */
+    for (int32_t i = 0; i < node->inputs; i++) {
+        sg_grad_write write = choose_write(m, node, i);
+        plan->node[n].write[i] = write;
+        plan->node[n].temporary[i] = SG_NOWHERE;
+        if (write == SG_GRAD_STORE)
+            plan->tensor[node->input[i]].grad_first = here;
+        else if (write == SG_GRAD_TEMPORARY)
+            push_step(plan, SG_STEP_ACCUMULATE, n, i);
+    }
+}
+
+static void schedule(const maker *m)
+{
+    sg_plan *plan = m->plan;
+    for (int32_t n = 0; n < m->graph->nodes; n++)
+        push_step(plan, SG_STEP_FORWARD, n, 0);
+    plan->forward_steps = plan->steps;
+    if (plan->mode != SG_PLAN_TRAINING)
+        return;
+    for (int32_t n = m->graph->nodes - 1; n > 0; n--) {
+        if (m->active[n])
+            schedule_backward_node(m, n);
+    }
+    plan->tensor[m->graph->node[m->graph->nodes - 1].output].grad_last = -1;
+}
+
+static void extend(sg_plan_tensor *tensor, int32_t step)
+{
+    if (step > tensor->last)
+        tensor->last = step;
+}
+
+/* Values that one step reads. */
+static void extend_values(const sg_plan *plan, int32_t s)
+{
+    const sg_step *step = &plan->step[s];
+    const sg_node *node = &plan->graph->node[step->node];
+    int reads = SG_NEEDS_NOTHING;
+    if (step->kind == SG_STEP_FORWARD)
+        reads = SG_NEEDS_INPUT | SG_NEEDS_OUTPUT;
+    else if (step->kind == SG_STEP_BACKWARD)
+        reads = sg_op_definition(node->op)->needs(node);
+    for (int32_t i = 0; i < node->inputs && (reads & SG_NEEDS_INPUT); i++)
+        extend(&plan->tensor[node->input[i]], s);
+    if (reads & SG_NEEDS_OUTPUT)
+        extend(&plan->tensor[node->output], s);
+}
+
+/* The network's output, and in training the logits too, can be read until the end. */
+static void find_lifetimes(const sg_plan *plan)
+{
+    for (int32_t n = 0; n < plan->graph->nodes; n++)
+        plan->tensor[plan->graph->node[n].output].first = n;
+    for (int32_t s = 0; s < plan->steps; s++)
+        extend_values(plan, s);
+    const sg_node *last = &plan->graph->node[plan->graph->nodes - 1];
+    extend(&plan->tensor[last->output], plan->steps - 1);
+    if (sg_op_is_loss(last->op))
+        extend(&plan->tensor[last->input[0]], plan->steps - 1);
+}
+
+static sg_err place(sg_plan *plan)
+{
+    sg_region *regions = NULL;
+    size_t count;
+    sg_err err = sg_plan_regions(plan, &regions, &count);
+    if (!err)
+        err = sg_plan_place(regions, count, &plan->arena_bytes);
+    sg_free(regions);
+    return err;
+}
+
+static sg_err make_plan(maker *m, const sg_graph *graph, sg_shape input, sg_dtype type,
+                        sg_plan_mode mode)
+{
+    sg_err err = allocate(m, graph, type, mode);
+    if (!err)
+        err = infer_shapes(m->plan, input);
+    if (err)
+        return err;
+    find_active(m);
+    schedule(m);
+    find_lifetimes(m->plan);
+    return place(m->plan);
+}
+
+sg_err sg_plan_create(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode,
+                      sg_plan **plan)
+{
+    *plan = NULL;
+    sg_err err = sg_graph_check(graph);
+    if (err)
+        return err;
+    const sg_node *last = &graph->node[graph->nodes - 1];
+    if (mode == SG_PLAN_TRAINING && !sg_op_is_loss(last->op))
+        return sg_fail(SG_EUSAGE, "%s: a network that is trained must end in a loss", last->name);
+    maker m = {0};
+    err = make_plan(&m, graph, input, type, mode);
+    sg_free(m.active);
+    if (err)
+        sg_plan_close(m.plan);
+    else
+        *plan = m.plan;
+    return err;
+}
+
+void sg_plan_close(sg_plan *plan)
+{
+    if (!plan)
+        return;
+    sg_free(plan->tensor);
+    sg_free(plan->node);
+    sg_free(plan->step);
+    sg_free(plan);
+}
