@@ -22,7 +22,7 @@ typedef struct {
     int64_t width, height; /* pixels */
     int32_t bands;         /* data bands: alpha and mask bands are not counted */
     int32_t raw_bands;     /* all bands */
-    int32_t has_alpha, has_mask, has_palette;
+    int32_t has_alpha, has_mask, has_palette; /* a palette's indices are read, not its colours */
     int32_t has_nodata;
     double nodata; /* of the first band */
     int32_t block_w, block_h;
@@ -35,8 +35,9 @@ typedef struct sg_raster sg_raster;
 
 /*
  * Open for reading. band: 1-based numbers of the wanted bands, or NULL with bands 0 for all data
- * bands. SG_EINPUT: missing, not a raster, complex type, a band that does not exist (naming file
- * and cure).
+ * bands. An alpha band chosen by number is data (many four-band files mark near infrared as alpha).
+ * SG_EINPUT: missing, not a raster, complex type, a band that does not exist (naming file and
+ * cure).
  */
 sg_err sg_raster_open(sg_raster **raster, const char *path, const int32_t *band, int32_t bands);
 void sg_raster_close(sg_raster *raster);
@@ -56,13 +57,21 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
 sg_err sg_raster_georef(const sg_raster *raster, sg_georef **georef);
 void sg_georef_close(sg_georef *georef);
 bool sg_raster_same_grid(const sg_raster *a, const sg_raster *b);
+/*
+ * How much two footprints (sizes in pixels) share on the ground, in pixels of a; edges are followed
+ * through the change of CRS. 0 when one of them has no CRS or neither geotransform nor GCPs.
+ */
+sg_err sg_georef_footprint_overlap(const sg_georef *a, int64_t a_width, int64_t a_height,
+                                   const sg_georef *b, int64_t b_width, int64_t b_height,
+                                   double *shared_pixels);
 
 /* The dataset behind the raster (GDALDatasetH), for this module only. */
 void *sg_raster_dataset(const sg_raster *raster);
 
 /*
  * Rasters out: a tiled GeoTIFF with georeferencing and nodata, but no pixels (sparse): the blocks
- * are put in afterwards. Written to path as given (the caller commits).
+ * are put in afterwards. Written to path as given. Category names have no place in a TIFF: GDAL
+ * keeps them in path.aux.xml, so commit and discard through the two functions below.
  */
 typedef struct {
     int64_t width, height;
@@ -78,5 +87,8 @@ typedef struct {
 } sg_geotiff_options;
 
 sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options);
+/* sg_file_commit and sg_file_discard for a GeoTIFF and its .aux.xml. The GeoTIFF goes last. */
+sg_err sg_geotiff_commit(const char *temporary, const char *final_path);
+void sg_geotiff_discard(const char *temporary);
 
 #endif
