@@ -36,10 +36,14 @@ typedef struct {
     int64_t chunk;       /* wanted chunk size, 0: choose */
     int64_t ranks;       /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
+    int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 4096^2 */
 } sg_grid_wish;
 
-/* Choose the grid with the least work on the busiest rank: computed pixels per rank, ties to fewer
- * chunks. SG_EUSAGE when the wished tile leaves no core, saying the least that would. */
+/*
+ * Choose the grid with the least work on the busiest rank: computed pixels per rank, ties to fewer
+ * chunks. A wished tile is taken whatever most_pixels says. SG_EUSAGE when the wished tile leaves
+ * no core, saying the least that would; SG_ENOMEM when most_pixels holds no tile at all.
+ */
 sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wish);
 
 int64_t sg_grid_chunks(const sg_grid *grid);

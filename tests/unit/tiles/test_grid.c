@@ -1,0 +1,252 @@
+/* The grid: cores partition the scene, halos are kept, tiles are aligned, little is computed twice.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/rng.h"
+#include "tiles/grid.h"
+
+static sg_grid_wish plain_wish(int64_t width, int64_t height)
+{
+    return (sg_grid_wish){.width = width,
+                          .height = height,
+                          .stride = 16,
+                          .halo = 96,
+                          .block = 256,
+                          .ranks = 1,
+                          .most_pixels = 2208 * 2208};
+}
+
+/* Each pixel of a small scene lies in exactly one tile's core. */
+static void check_partition(const sg_grid *grid)
+{
+    uint8_t *hits = calloc((size_t)(grid->width * grid->height), 1);
+    for (int64_t c = 0; c < sg_grid_chunks(grid); c++) {
+        sg_window chunk = sg_grid_chunk(grid, c);
+        for (int64_t i = 0; i < sg_grid_tiles(grid, c); i++) {
+            sg_window core = sg_grid_tile(grid, c, i).core;
+            assert_true(sg_window_contains(chunk, core));
+            for (int64_t y = core.y; y < core.y + core.h; y++)
+                for (int64_t x = core.x; x < core.x + core.w; x++)
+                    assert_int_equal(hits[y * grid->width + x]++, 0);
+        }
+    }
+    for (int64_t i = 0; i < grid->width * grid->height; i++)
+        assert_int_equal(hits[i], 1);
+    free(hits);
+}
+
+static void check_axis(int64_t origin, int64_t tile, int64_t core, int64_t length, int64_t padded,
+                       const sg_grid *grid)
+{
+    assert_true(length > 0);
+    assert_true(origin >= 0 && origin + tile <= padded);
+    assert_int_equal(origin % grid->stride, 0);
+    assert_true(origin == 0 || core - origin >= grid->halo);
+    assert_true(origin + tile == padded || origin + tile - (core + length) >= grid->halo);
+}
+
+static void check_tiles(const sg_grid *grid, const sg_grid_wish *wish)
+{
+    int64_t area = 0;
+    assert_int_equal(grid->tile_w % grid->stride, 0);
+    assert_int_equal(grid->tile_h % grid->stride, 0);
+    assert_int_equal(grid->chunk_w % wish->block, 0);
+    assert_int_equal(grid->chunk_h % wish->block, 0);
+    for (int64_t c = 0; c < sg_grid_chunks(grid); c++) {
+        sg_window chunk = sg_grid_chunk(grid, c);
+        assert_int_equal(chunk.x % wish->block, 0);
+        assert_int_equal(chunk.y % wish->block, 0);
+        assert_true(sg_grid_tiles(grid, c) <= grid->tiles_x * grid->tiles_y);
+        for (int64_t i = 0; i < sg_grid_tiles(grid, c); i++) {
+            sg_tile t = sg_grid_tile(grid, c, i);
+            assert_int_equal(t.input.w, grid->tile_w);
+            assert_int_equal(t.input.h, grid->tile_h);
+            check_axis(t.input.x, t.input.w, t.core.x, t.core.w, grid->padded_w, grid);
+            check_axis(t.input.y, t.input.h, t.core.y, t.core.h, grid->padded_h, grid);
+            area += t.core.w * t.core.h;
+        }
+    }
+    assert_int_equal(area, grid->width * grid->height);
+}
+
+static void check(const sg_grid_wish *wish)
+{
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, wish), SG_OK);
+    check_tiles(&grid, wish);
+    if (grid.width * grid.height <= 1 << 16)
+        check_partition(&grid);
+    if (wish->tile == 0)
+        assert_true(grid.tile_w * grid.tile_h <= wish->most_pixels);
+    assert_true(sg_grid_overhead(&grid) >= 1);
+}
+
+static void small_scenes_are_partitioned_for_every_size(void **state)
+{
+    (void)state;
+    for (int64_t height = 1; height <= 41; height += 4)
+        for (int64_t width = 1; width <= 70; width++)
+            for (int64_t tile = 0; tile <= 32; tile += 8) {
+                sg_grid_wish wish = {.width = width,
+                                     .height = height,
+                                     .stride = 4,
+                                     .halo = tile == 8 ? 0 : 4,
+                                     .block = 16,
+                                     .tile = tile,
+                                     .ranks = 3,
+                                     .most_pixels = tile == 0 ? 12 * 12 : 1};
+                check(&wish);
+            }
+}
+
+static int64_t below(uint32_t word, int64_t n)
+{
+    return (int64_t)sg_below(word, (uint32_t)n);
+}
+
+/* Odd strides, halos, blocks and memory limits. */
+static void random_grids_keep_every_rule(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        sg_random4 a = sg_random(7, SG_STREAM_SCENE, i, 0), b = sg_random(7, SG_STREAM_SCENE, i, 1);
+        int64_t stride = 1 + below(a.v[0], 12), halo = stride * below(a.v[1], 6);
+        int64_t least = stride + 2 * halo;
+        sg_grid_wish wish = {.width = 1 + below(a.v[2], 400),
+                             .height = 1 + below(a.v[3], 300),
+                             .stride = stride,
+                             .halo = halo,
+                             .block = 1 << below(b.v[0], 6),
+                             .tile = b.v[1] & 1 ? least + below(b.v[2], 100) : 0,
+                             .chunk = b.v[1] & 2 ? 1 + below(b.v[3], 200) : 0,
+                             .ranks = 1 + below(b.v[3], 17),
+                             .most_pixels = least * least + below(b.v[2], 20000),
+                             .most_chunk = b.v[1] & 4 ? 1 : 0};
+        check(&wish);
+    }
+}
+
+static void a_scene_within_the_limit_is_one_tile(void **state)
+{
+    (void)state;
+    static const int64_t size[][2] = {{1, 1}, {1, 900}, {900, 1}, {15, 15}, {2208, 2200}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        sg_grid_wish wish = plain_wish(size[i][0], size[i][1]);
+        sg_grid grid;
+        assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+        assert_int_equal(sg_grid_chunks(&grid), 1);
+        assert_int_equal(sg_grid_tiles(&grid, 0), 1);
+        assert_int_equal(grid.tile_w, grid.padded_w);
+        check(&wish);
+    }
+}
+
+static void large_scenes_cost_at_most_three_tenths_more(void **state)
+{
+    (void)state;
+    static const int64_t size[][2] = {
+        {4000, 4000}, {10980, 10980}, {20000, 20000}, {100000, 100000}, {40000, 3000}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        for (int64_t ranks = 1; ranks <= 4; ranks *= 2) {
+            sg_grid_wish wish = plain_wish(size[i][0], size[i][1]);
+            wish.ranks = ranks;
+            sg_grid grid;
+            assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+            assert_true(sg_grid_overhead(&grid) <= 1.3);
+        }
+}
+
+/* The busiest rank's pixels, as the header defines them. */
+static double busiest(const sg_grid *grid, int64_t ranks)
+{
+    int64_t rounds = (sg_grid_chunks(grid) + ranks - 1) / ranks;
+    return (double)(rounds * grid->tiles_x * grid->tiles_y * grid->tile_w * grid->tile_h);
+}
+
+/* No other chunk and tile size that a user could ask for would do with less work. */
+static void no_wish_beats_the_choice(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = {.width = 700,
+                         .height = 530,
+                         .stride = 8,
+                         .halo = 24,
+                         .block = 32,
+                         .ranks = 3,
+                         .most_pixels = 200 * 200};
+    sg_grid best, other;
+    assert_int_equal(sg_grid_create(&best, &wish), SG_OK);
+    for (wish.chunk = 32; wish.chunk <= 704; wish.chunk += 32)
+        for (wish.tile = 56; wish.tile <= 200; wish.tile += 8) {
+            assert_int_equal(sg_grid_create(&other, &wish), SG_OK);
+            assert_true(busiest(&best, 3) <= busiest(&other, 3));
+        }
+}
+
+static void many_ranks_get_a_chunk_each(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = plain_wish(3000, 2500);
+    wish.ranks = 16;
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+    assert_true(sg_grid_chunks(&grid) >= 12);
+}
+
+static void a_tile_without_core_is_refused_saying_the_least(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = plain_wish(3000, 2500);
+    wish.tile = 192;
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "192"));
+    assert_non_null(strstr(sg_error_text(), "208"));
+    wish.tile = 208;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+    assert_int_equal(grid.tile_w, 208);
+}
+
+static void too_little_memory_is_said(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = plain_wish(3000, 2500);
+    wish.most_pixels = 207 * 208;
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_ENOMEM);
+    wish.most_pixels = 208 * 208;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+    assert_int_equal(grid.tile_w, 208);
+    assert_int_equal(grid.tile_h, 208);
+}
+
+static void chunks_stay_within_their_limit(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = plain_wish(20000, 20000);
+    wish.most_chunk = 1024 * 1024;
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+    assert_true(grid.chunk_w * grid.chunk_h <= 1024 * 1024);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_scenes_are_partitioned_for_every_size),
+        cmocka_unit_test(random_grids_keep_every_rule),
+        cmocka_unit_test(a_scene_within_the_limit_is_one_tile),
+        cmocka_unit_test(large_scenes_cost_at_most_three_tenths_more),
+        cmocka_unit_test(no_wish_beats_the_choice),
+        cmocka_unit_test(many_ranks_get_a_chunk_each),
+        cmocka_unit_test(a_tile_without_core_is_refused_saying_the_least),
+        cmocka_unit_test(too_little_memory_is_said),
+        cmocka_unit_test(chunks_stay_within_their_limit),
+    };
+    return cmocka_run_group_tests_name("grid", tests, NULL, NULL);
+}

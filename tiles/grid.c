@@ -1,0 +1,331 @@
+#include "tiles/grid.h"
+
+#include <inttypes.h>
+#include "base/size.h"
+
+/* Chunks are searched up to this length and area: larger ones save next to nothing, and they are
+ * what a rank holds and what is lost with it. */
+enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 4096 * 4096, CHUNK_CANDIDATES = 64 };
+
+/* One axis of a scene. */
+typedef struct {
+    int64_t padded, stride, halo;
+} axis;
+
+/* A way to cut one axis: `tiles` is the most that any chunk needs. */
+typedef struct {
+    int64_t chunk, chunks, tile, tiles;
+} cut;
+
+typedef struct {
+    cut *item;
+    size_t count, capacity;
+} cuts;
+
+static int64_t greatest_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Where the tile lies whose core begins at `core`: the halo before it, moved inwards at the end. */
+static int64_t tile_origin(const axis *along, int64_t tile, int64_t core)
+{
+    int64_t origin = sg_min64(core - along->halo, along->padded - tile);
+    return sg_max64(origin, 0);
+}
+
+/* Where the core that begins at `core` ends: the halo before the tile's end, or the scene's. */
+static int64_t core_end(const axis *along, int64_t tile, int64_t core)
+{
+    int64_t end = tile_origin(along, tile, core) + tile;
+    return end == along->padded ? end : end - along->halo;
+}
+
+static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_t to)
+{
+    int64_t count = 0;
+    while (from < to) {
+        from = core_end(along, tile, from);
+        count++;
+    }
+    return count;
+}
+
+/* Tiles of chunk number `index` along an axis. */
+static int64_t tiles_of_chunk(const axis *along, int64_t tile, int64_t chunk, int64_t index)
+{
+    int64_t from = index * chunk;
+    return count_tiles(along, tile, from, sg_min64(from + chunk, along->padded));
+}
+
+/* The most tiles that a chunk takes. Halos at the scene's edge save some, so inner chunks need
+ * most; with many chunks there is surely one. */
+static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
+{
+    int64_t most = 0;
+    if (chunks > 64)
+        return sg_div_up(chunk, tile - 2 * along->halo);
+    for (int64_t i = 0; i < chunks; i++)
+        most = sg_max64(most, tiles_of_chunk(along, tile, chunk, i));
+    return most;
+}
+
+static int64_t least_tile(const axis *along)
+{
+    return sg_min64(along->stride + 2 * along->halo, along->padded);
+}
+
+/* The smallest tile of which `pieces` cover any chunk. Halos at the scene's edge cost nothing. */
+static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_t pieces)
+{
+    int64_t edges = chunks == 1 ? 2 : chunks == 2 ? 1 : 0;
+    int64_t core = chunks == 1 ? along->padded : chunk;
+    int64_t tile = sg_div_up(core + (2 * pieces - edges) * along->halo, pieces);
+    return sg_min64(sg_round_up(tile, along->stride), along->padded);
+}
+
+static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile)
+{
+    cut one = {.chunk = chunk, .chunks = sg_div_up(along->padded, chunk), .tile = tile};
+    one.tiles = most_tiles(along, tile, chunk, one.chunks);
+    sg_err err = sg_grow(&list->item, &list->capacity, list->count + 1, sizeof(cut));
+    if (err == SG_OK)
+        list->item[list->count++] = one;
+    return err;
+}
+
+/* All tiles worth trying for one chunk size: 1, 2, 3 ... pieces, then in growing steps. */
+static sg_err add_cuts_of_chunk(cuts *list, const axis *along, int64_t chunk, int64_t wanted_tile)
+{
+    if (wanted_tile > 0)
+        return add_cut(list, along, chunk, wanted_tile);
+    int64_t chunks = sg_div_up(along->padded, chunk), least = least_tile(along), tile = 0, last = 0;
+    sg_err err = SG_OK;
+    for (int64_t pieces = 1; err == SG_OK && tile != least; pieces += 1 + pieces / 16) {
+        tile = sg_max64(tile_for(along, chunk, chunks, pieces), least);
+        if (tile != last)
+            err = add_cut(list, along, chunk, tile);
+        last = tile;
+    }
+    return err;
+}
+
+static sg_err list_cuts(cuts *list, const axis *along, int64_t unit, int64_t wanted_chunk,
+                        int64_t wanted_tile)
+{
+    int64_t whole = sg_round_up(along->padded, unit);
+    if (wanted_chunk > 0)
+        return add_cuts_of_chunk(list, along, sg_min64(sg_round_up(wanted_chunk, unit), whole),
+                                 wanted_tile);
+    int64_t most = sg_min64(whole, sg_round_up(LONGEST_CHUNK, unit));
+    int64_t step = sg_div_up(most / unit, CHUNK_CANDIDATES) * unit;
+    sg_err err = SG_OK;
+    for (int64_t chunk = most; err == SG_OK && chunk > 0; chunk -= step)
+        err = add_cuts_of_chunk(list, along, chunk, wanted_tile);
+    return err;
+}
+
+/* Pixels that the busiest rank computes. */
+static double busiest(const cut *x, const cut *y, int64_t ranks)
+{
+    int64_t rounds = sg_div_up(x->chunks * y->chunks, ranks);
+    return (double)rounds * (double)(x->tiles * y->tiles) * ((double)x->tile * (double)y->tile);
+}
+
+static int fits(const cut *x, const cut *y, const sg_grid_wish *wish)
+{
+    if (wish->tile == 0 && (double)x->tile * (double)y->tile > (double)wish->most_pixels)
+        return 0;
+    return wish->chunk > 0 || (double)x->chunk * (double)y->chunk <= (double)wish->most_chunk;
+}
+
+static void choose(const cuts *xs, const cuts *ys, const sg_grid_wish *wish, const cut **best_x,
+                   const cut **best_y)
+{
+    double least = 0;
+    *best_x = *best_y = NULL;
+    for (size_t j = 0; j < ys->count; j++)
+        for (size_t i = 0; i < xs->count; i++) {
+            const cut *x = &xs->item[i], *y = &ys->item[j];
+            if (!fits(x, y, wish))
+                continue;
+            double work = busiest(x, y, wish->ranks);
+            if (*best_x && work > least)
+                continue;
+            if (*best_x && work == least &&
+                x->chunks * y->chunks >= (*best_x)->chunks * (*best_y)->chunks)
+                continue;
+            least = work;
+            *best_x = x;
+            *best_y = y;
+        }
+}
+
+static sg_err check_wish(const sg_grid_wish *wish)
+{
+    SG_ASSERT(wish->width > 0 && wish->height > 0 && wish->stride > 0 && wish->block > 0);
+    SG_ASSERT(wish->halo >= 0 && wish->halo % wish->stride == 0 && wish->ranks > 0);
+    if (wish->tile < 0 || wish->chunk < 0)
+        return sg_fail(SG_EUSAGE, "tile and chunk sizes are positive numbers of pixels");
+    return SG_OK;
+}
+
+/* The wished tile along one axis, 0 when there is no wish. */
+static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *tile)
+{
+    *tile = 0;
+    if (wish->tile == 0)
+        return SG_OK;
+    *tile = sg_min64(sg_round_up(wish->tile, wish->stride), along->padded);
+    if (*tile < least_tile(along))
+        return sg_fail(SG_EUSAGE,
+                       "a tile of %" PRId64 " pixels leaves no core beside a halo of %" PRId64
+                       ": the least for this network is %" PRId64,
+                       wish->tile, wish->halo, wish->stride + 2 * wish->halo);
+    return SG_OK;
+}
+
+static axis along_x(const sg_grid *grid)
+{
+    return (axis){grid->padded_w, grid->stride, grid->halo};
+}
+
+static axis along_y(const sg_grid *grid)
+{
+    return (axis){grid->padded_h, grid->stride, grid->halo};
+}
+
+/* However short memory is, the smallest candidate of a chunk must stay possible. */
+static int64_t chunk_limit(const sg_grid_wish *wish, int64_t unit)
+{
+    int64_t smallest = unit + LONGEST_CHUNK / CHUNK_CANDIDATES;
+    int64_t most = wish->most_chunk > 0 ? wish->most_chunk : LARGEST_CHUNK;
+    return sg_max64(most, smallest * smallest);
+}
+
+static sg_err list_both(const sg_grid *grid, const sg_grid_wish *wish, int64_t unit, cuts *xs,
+                        cuts *ys)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    int64_t tile_w = 0, tile_h = 0;
+    sg_err err = wished_tile(wish, &x, &tile_w);
+    if (err == SG_OK)
+        err = wished_tile(wish, &y, &tile_h);
+    if (err == SG_OK)
+        err = list_cuts(xs, &x, unit, wish->chunk, tile_w);
+    if (err == SG_OK)
+        err = list_cuts(ys, &y, unit, wish->chunk, tile_h);
+    return err;
+}
+
+static sg_err take_best(sg_grid *grid, const sg_grid_wish *wish, const cuts *xs, const cuts *ys)
+{
+    const cut *x, *y;
+    choose(xs, ys, wish, &x, &y);
+    if (!x)
+        return sg_fail(SG_ENOMEM,
+                       "memory for %" PRId64 " pixels is less than the smallest tile of this "
+                       "network, %" PRId64 " x %" PRId64,
+                       wish->most_pixels, wish->stride + 2 * wish->halo,
+                       wish->stride + 2 * wish->halo);
+    grid->tile_w = x->tile;
+    grid->tile_h = y->tile;
+    grid->chunk_w = x->chunk;
+    grid->chunk_h = y->chunk;
+    grid->chunks_x = x->chunks;
+    grid->chunks_y = y->chunks;
+    grid->tiles_x = x->tiles;
+    grid->tiles_y = y->tiles;
+    return SG_OK;
+}
+
+sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
+{
+    sg_err err = check_wish(wanted);
+    if (err != SG_OK)
+        return err;
+    sg_grid_wish wish = *wanted;
+    int64_t unit = wish.block / greatest_divisor(wish.block, wish.stride) * wish.stride;
+    wish.most_chunk = chunk_limit(&wish, unit);
+    *grid = (sg_grid){.width = wish.width,
+                      .height = wish.height,
+                      .stride = wish.stride,
+                      .halo = wish.halo,
+                      .padded_w = sg_round_up(wish.width, wish.stride),
+                      .padded_h = sg_round_up(wish.height, wish.stride)};
+    cuts xs = {0}, ys = {0};
+    err = list_both(grid, &wish, unit, &xs, &ys);
+    if (err == SG_OK)
+        err = take_best(grid, &wish, &xs, &ys);
+    sg_free(xs.item);
+    sg_free(ys.item);
+    return err;
+}
+
+int64_t sg_grid_chunks(const sg_grid *grid)
+{
+    return grid->chunks_x * grid->chunks_y;
+}
+
+sg_window sg_grid_chunk(const sg_grid *grid, int64_t index)
+{
+    SG_ASSERT(index >= 0 && index < sg_grid_chunks(grid));
+    sg_window core = {index % grid->chunks_x * grid->chunk_w,
+                      index / grid->chunks_x * grid->chunk_h, 0, 0};
+    core.w = sg_min64(grid->chunk_w, grid->width - core.x);
+    core.h = sg_min64(grid->chunk_h, grid->height - core.y);
+    return core;
+}
+
+int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    return tiles_of_chunk(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x) *
+           tiles_of_chunk(&y, grid->tile_h, grid->chunk_h, chunk / grid->chunks_x);
+}
+
+/* The i-th tile of [from, to) along one axis. */
+static void locate(const axis *along, int64_t tile, int64_t from, int64_t to, int64_t i,
+                   int64_t *origin, int64_t *core, int64_t *core_length)
+{
+    for (; i > 0; i--)
+        from = core_end(along, tile, from);
+    *origin = tile_origin(along, tile, from);
+    *core = from;
+    *core_length = sg_min64(core_end(along, tile, from), to) - from;
+}
+
+sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    sg_window core = sg_grid_chunk(grid, chunk);
+    int64_t columns = tiles_of_chunk(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x);
+    sg_tile tile = {.input = {0, 0, grid->tile_w, grid->tile_h}};
+    locate(&x, grid->tile_w, core.x, core.x + core.w, i % columns, &tile.input.x, &tile.core.x,
+           &tile.core.w);
+    locate(&y, grid->tile_h, core.y, core.y + core.h, i / columns, &tile.input.y, &tile.core.y,
+           &tile.core.h);
+    return tile;
+}
+
+static int64_t tiles_along(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
+{
+    int64_t sum = 0;
+    for (int64_t i = 0; i < chunks; i++)
+        sum += tiles_of_chunk(along, tile, chunk, i);
+    return sum;
+}
+
+double sg_grid_overhead(const sg_grid *grid)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    double tiles = (double)tiles_along(&x, grid->tile_w, grid->chunk_w, grid->chunks_x) *
+                   (double)tiles_along(&y, grid->tile_h, grid->chunk_h, grid->chunks_y);
+    return tiles * (double)grid->tile_w * (double)grid->tile_h /
+           ((double)grid->width * (double)grid->height);
+}
