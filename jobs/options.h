@@ -60,6 +60,9 @@ sg_err sg_options_help(const sg_usage *usage, sg_text *text);
  * near. word: at least 64 bytes. */
 const char *sg_nearest_word(const char *text, const char *words, char *word);
 
+#define SG_DEVICE_WORDS "auto cpu reference"
+#define SG_PRECISION_WORDS "auto f32 bf16"
+
 /* Rows for a table whose command computes: --device, --precision, --threads into sg_device_options
  * (see command.h). */
 #define SG_DEVICE_OPTION_ROWS(options)                                                             \
@@ -67,13 +70,13 @@ const char *sg_nearest_word(const char *text, const char *words, char *word);
      .kind = SG_OPTION_CHOICE,                                                                     \
      .target = (options)->device,                                                                  \
      .value = "NAME",                                                                              \
-     .choices = "auto cpu reference",                                                              \
+     .choices = SG_DEVICE_WORDS,                                                                   \
      .help = "what computes"},                                                                     \
         {.name = "precision",                                                                      \
          .kind = SG_OPTION_CHOICE,                                                                 \
          .target = (options)->precision,                                                           \
          .value = "TYPE",                                                                          \
-         .choices = "auto f32 bf16",                                                               \
+         .choices = SG_PRECISION_WORDS,                                                            \
          .help = "numbers in the network; auto: bf16 where the device is made for it"},            \
     {                                                                                              \
         .name = "threads", .kind = SG_OPTION_INT, .target = &(options)->threads, .value = "N",     \

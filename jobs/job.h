@@ -1,0 +1,125 @@
+/*
+ * Job files: what a training is to do. YAML with a schema (base/yaml.h); README lists every key.
+ * All [local]: every rank reads the file itself.
+ *
+ * Paths in a job file are relative to the current folder, those of scenes to data.root where it is
+ * given; $NAME, ${NAME}, ${NAME:-else} and a leading ~ are expanded.
+ */
+#ifndef SG_JOBS_JOB_H
+#define SG_JOBS_JOB_H
+
+#include "base/file.h"
+#include "base/yaml.h"
+#include "data/loader.h"
+#include "jobs/command.h"
+#include "model/model.h"
+#include "tiles/split.h"
+#include "train/loop.h"
+
+enum { SG_JOB_NAME_MAX = 64 };
+
+/* data.scenes: one scene by name. */
+typedef struct {
+    char image[SG_PATH_MAX], label[SG_PATH_MAX];
+    sg_split split;
+} sg_job_scene;
+
+/* data.train, data.val, data.test: patterns of images, and where their labels are: a folder (same
+ * file names), a name with {stem} in it, or one file for all. */
+typedef struct {
+    sg_yaml_strings images;
+    char labels[SG_PATH_MAX];
+} sg_job_files;
+
+typedef struct {
+    char name[SG_CLASS_NAME_MAX];
+    int32_t value; /* -1: its place in the list, from 1 */
+    char color[8]; /* "#rrggbb", "" for one of the palette */
+} sg_job_class;
+
+typedef struct {
+    char root[SG_PATH_MAX];
+    sg_yaml_maps scenes; /* of sg_job_scene */
+    sg_job_files files[SG_SPLITS];
+    struct {
+        char file[SG_PATH_MAX], images[SG_PATH_MAX], labels[SG_PATH_MAX]; /* "{column}.tif" */
+        char split[SG_JOB_NAME_MAX];                                      /* name of the column */
+    } csv;
+    double val_share; /* of training scenes that become validation scenes */
+    struct {
+        int64_t size, guard;
+        double val, test;
+    } blocks; /* val or test above 0: training scenes are cut into blocks */
+    sg_yaml_ints bands;
+    sg_normalize normalize;
+    sg_yaml_maps classes; /* of sg_job_class */
+    sg_label_options label;
+    int32_t check_overlap;
+} sg_job_data;
+
+typedef struct {
+    char net[32];
+    int32_t depth, width;
+    double dropout;
+} sg_job_model;
+
+typedef struct {
+    int32_t tile, batch;
+    int64_t steps;
+    double epochs;
+    double rate, floor, warmup, gamma, power;
+    int64_t every;
+    sg_rate_kind schedule;
+    sg_update_rule optimizer;
+    double decay, momentum, clip;
+    int32_t nesterov, accumulate, augment, sync_norm, loader_threads;
+    sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
+    int64_t validate_every, save_every; /* steps; 0: chosen */
+} sg_job_train;
+
+typedef struct {
+    char name[SG_JOB_NAME_MAX];
+    uint64_t seed;
+    char out[SG_PATH_MAX]; /* "": runs/NAME-n */
+    sg_job_data data;
+    sg_job_model model;
+    sg_job_train train;
+    sg_device_options device;
+    sg_yaml *yaml; /* where things stand in the file, for later messages; owned */
+} sg_job;
+
+/*
+ * Read path (or text where it is not NULL; path then only names it) with key=value overrides;
+ * checks all that can be known without opening a scene. SG_EUSAGE with file and line.
+ */
+sg_err sg_job_load(sg_job *job, const sg_yaml_source *source);
+void sg_job_clear(sg_job *job);
+/* The job with all defaults written out: what goes into checkpoints. */
+sg_err sg_job_write(const sg_job *job, sg_text *text);
+
+/* The class table and the label options. */
+sg_err sg_job_classes(const sg_job *job, sg_class_table *classes);
+/* Weights of the loss per class: weight[classes] from pixel counts; *weights is 0 for "none". */
+sg_err sg_job_class_weights(const sg_job *job, int32_t classes, const int64_t *pixels,
+                            float *weight, int32_t *weights);
+/* Steps in all, given the steps of one epoch. */
+int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch);
+sg_schedule sg_job_schedule(const sg_job *job, int64_t steps);
+sg_update sg_job_update(const sg_job *job);
+sg_model_options sg_job_model_options(const sg_job *job, int32_t bands, int32_t classes);
+
+/* All scenes that the job names, in the order of the file, patterns in alphabetical order. */
+typedef struct {
+    sg_job_scene *item; /* owned */
+    size_t count, capacity;
+} sg_job_scenes;
+
+/* SG_EUSAGE: a pattern matches nothing, a scene in two splits, no training scene, no labels; a CSV
+ * column missing. Files are not opened. */
+sg_err sg_job_list_scenes(const sg_job *job, sg_job_scenes *scenes);
+void sg_job_scenes_clear(sg_job_scenes *scenes);
+
+/* Expand $NAME, ${NAME}, ${NAME:-else} and a leading ~. SG_EUSAGE: a variable that is not set. */
+sg_err sg_expand_path(const char *text, char *path);
+
+#endif
