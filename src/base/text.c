@@ -66,6 +66,50 @@ sg_err sg_text_add_json(sg_text *text, const char *value)
     return err ? err : sg_text_add(text, "\"");
 }
 
+enum { WORD_MAX = 64 };
+
+/* Levenshtein's distance between a and the first b_length bytes of b, both below WORD_MAX. */
+static size_t edits(const char *a, const char *b, size_t b_length)
+{
+    size_t row[WORD_MAX]; /* distances of a[0 .. i] to b[0 .. j] */
+    for (size_t j = 0; j <= b_length; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[b_length];
+}
+
+const char *sg_text_nearest(const char *text, const char *words, char *word)
+{
+    size_t length = strlen(text);
+    size_t fewest = 1 + (length < 4 ? 1 : length / 3 + 1); /* more edits make another word */
+    const char *found = NULL;
+    if (length >= WORD_MAX) {
+        return NULL;
+    }
+    for (words += strspn(words, " "); *words; words += strspn(words, " ")) {
+        size_t end = strcspn(words, " ");
+        size_t distance = end < WORD_MAX ? edits(text, words, end) : fewest;
+        if (distance < fewest) {
+            fewest = distance;
+            memcpy(word, words, end);
+            word[end] = '\0';
+            found = word;
+        }
+        words += end;
+    }
+    return found;
+}
+
 void sg_text_clear(sg_text *text)
 {
     sg_free(text->data);
