@@ -69,6 +69,8 @@ static sg_err not_written(const sg_store_file *store, const char *name)
 static hid_t access_list(void)
 {
     hid_t list;
+    /* What a full disk leaves open cannot be cleaned up at exit either: that crashes. */
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     list = H5Pcreate(H5P_FILE_ACCESS);
     if (list >= 0) {
@@ -109,7 +111,7 @@ sg_err sg_store_create(sg_store_file **store, const char *path)
         return SG_OK;
     err = sg_fail(SG_EOUTPUT,
                   "%s: cannot create the file: does the folder exist, may it be written?", path);
-    sg_free(*store);
+    sg_store_close(*store); /* a file may have been begun */
     *store = NULL;
     return err;
 }
