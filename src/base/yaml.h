@@ -67,7 +67,8 @@ typedef enum {
     SG_YAML_FLOAT,      /* float or double; finite */
     SG_YAML_BOOL,       /* bool or int32_t; true, false, yes, no, on, off */
     SG_YAML_ENUM,       /* an enum or int32_t: index of the value in allowed */
-    SG_YAML_STRINGS,    /* sg_yaml_strings; min, max: how many, for all lists */
+    SG_YAML_STRINGS,    /* sg_yaml_strings; min, max: how many, for all lists; a value alone is a
+                           list of one */
     SG_YAML_INTS,       /* sg_yaml_ints */
     SG_YAML_FLOATS,     /* sg_yaml_floats */
     SG_YAML_MAPS,       /* sg_yaml_maps: a list of maps with the keys of item */

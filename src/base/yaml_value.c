@@ -266,13 +266,18 @@ static sg_err read_list(const sg_yaml_place *place, const sg_yaml_field *field, 
     const sg_yaml_node *node = place->node;
     size_t item_size = field->kind == SG_YAML_STRINGS ? sizeof(char *) : sizeof(int64_t);
     sg_yaml_maps list = {0}; /* all lists have the same two members */
-    if (node->shape != SG_YAML_LIST) {
+    bool alone = node->shape == SG_YAML_SCALAR && !is_nothing(node); /* a list of one */
+    if (node->shape != SG_YAML_LIST && !alone) {
         return sg_yaml_wrong_kind(place, field);
     }
-    size_t count = sg_yaml_node_count(node);
+    size_t count = alone ? 1 : sg_yaml_node_count(node);
     sg_err err = sg_yaml_check_count(place, field, count);
     if (!err) {
         err = sg_calloc(count, item_size, &list.item);
+    }
+    if (alone && !err) {
+        err = read_item(place, field->kind, list.item);
+        list.count = 1;
     }
     for (const sg_yaml_node *c = node->child; c && !err; c = c->next) {
         char key[SG_YAML_KEY_MAX];
