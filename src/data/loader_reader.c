@@ -1,0 +1,137 @@
+/* Making a sample: read the window, normalise, lay labels over it, turn. */
+#include "data/loader_private.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,
+                             const sg_loader_options *options)
+{
+    memset(reader, 0, sizeof(*reader));
+    reader->scenes = scenes;
+    reader->options = options;
+    size_t count = 0, floats = 0;
+    sg_err err = sg_size_mul((size_t)options->w, (size_t)options->h, &count);
+    if (!err)
+        err = sg_size_mul(count, (size_t)scenes->spec->bands, &floats);
+    if (!err)
+        err = sg_malloc(floats, sizeof(float), &reader->pixels);
+    if (!err)
+        err = sg_malloc(count, 1, &reader->labels);
+    if (!err)
+        err = sg_malloc(count, 1, &reader->valid);
+    if (err)
+        sg_loader_reader_close(reader);
+    return err;
+}
+
+static void close_entry(sg_loader_entry *entry)
+{
+    sg_label_close(entry->label);
+    sg_raster_close(entry->raster);
+    memset(entry, 0, sizeof(*entry));
+}
+
+void sg_loader_reader_close(sg_loader_reader *reader)
+{
+    for (int32_t i = 0; i < SG_LOADER_OPEN_MAX; i++)
+        close_entry(&reader->entry[i]);
+    sg_free(reader->pixels);
+    sg_free(reader->labels);
+    sg_free(reader->valid);
+    reader->pixels = NULL;
+    reader->labels = reader->valid = NULL;
+}
+
+static sg_err open_entry(const sg_scenes *scenes, int32_t index, sg_loader_entry *entry)
+{
+    const sg_scene *scene = &scenes->scene[index];
+    const sg_spec *spec = scenes->spec;
+    sg_err err = sg_raster_open(&entry->raster, scene->image, spec->band, spec->bands);
+    if (!err && scene->label[0])
+        err = sg_label_open(&entry->label, scene->label, entry->raster, &spec->classes,
+                            &scenes->label);
+    entry->scene = index;
+    if (err)
+        close_entry(entry);
+    return err;
+}
+
+/* The opened scene; the one unused for longest makes room. */
+static sg_err find_entry(sg_loader_reader *reader, int32_t scene, sg_loader_entry **out)
+{
+    sg_loader_entry *oldest = &reader->entry[0], *found = NULL;
+    for (int32_t i = 0; i < SG_LOADER_OPEN_MAX && !found; i++) {
+        sg_loader_entry *entry = &reader->entry[i];
+        if (entry->used && entry->scene == scene)
+            found = entry;
+        if (entry->used < oldest->used)
+            oldest = entry;
+    }
+    if (found == NULL) {
+        close_entry(oldest);
+        sg_err err = open_entry(reader->scenes, scene, oldest);
+        if (err)
+            return err;
+        found = oldest;
+    }
+    found->used = ++reader->clock;
+    *out = found;
+    return SG_OK;
+}
+
+/* Labels count only where the image has data and inside the sample's counting window. */
+static void mask_labels(const sg_sample *sample, const uint8_t *valid, uint8_t *labels)
+{
+    const sg_window *w = &sample->window, *c = &sample->count;
+    for (int64_t y = 0; y < w->h; y++) {
+        bool row_counts = w->y + y >= c->y && w->y + y < c->y + c->h;
+        for (int64_t x = 0; x < w->w; x++) {
+            bool counts = row_counts && w->x + x >= c->x && w->x + x < c->x + c->w;
+            if (!counts || !valid[y * w->w + x])
+                labels[y * w->w + x] = SG_NO_CLASS;
+        }
+    }
+}
+
+static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, float *pixels,
+                          uint8_t *labels)
+{
+    const sg_scene *scene = &reader->scenes->scene[sample->scene];
+    size_t count = (size_t)sample->window.w * (size_t)sample->window.h;
+    sg_loader_entry *entry = NULL;
+    sg_err err = find_entry(reader, sample->scene, &entry);
+    if (!err)
+        err = sg_raster_read(entry->raster, sample->window, pixels, reader->valid);
+    if (err)
+        return err;
+    sg_normalize_pixels(pixels, reader->valid, count, reader->scenes->spec->bands, scene->mean,
+                        scene->std);
+    if (entry->label)
+        err = sg_label_read(entry->label, sample->window, labels);
+    else
+        memset(labels, SG_NO_CLASS, count);
+    if (!err)
+        mask_labels(sample, reader->valid, labels);
+    return err;
+}
+
+sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,
+                               uint8_t *labels)
+{
+    const sg_loader_options *options = reader->options;
+    sg_sample sample = {0};
+    options->sample(options->user, index, &sample);
+    SG_ASSERT(sample.scene >= 0 && sample.scene < reader->scenes->scenes);
+    SG_ASSERT(sample.window.w == options->w && sample.window.h == options->h);
+    if (sample.turn == 0)
+        return read_sample(reader, &sample, pixels, labels);
+    SG_ASSERT(options->w == options->h);
+    sg_err err = read_sample(reader, &sample, reader->pixels, reader->labels);
+    if (err)
+        return err;
+    sg_turn_f32(reader->pixels, pixels, options->w, reader->scenes->spec->bands, sample.turn);
+    sg_turn_u8(reader->labels, labels, options->w, sample.turn);
+    return SG_OK;
+}
