@@ -26,6 +26,8 @@ sg_err sg_weights_create(sg_backend *backend, sg_params *params, bool training,
 void sg_weights_close(sg_weights *weights);
 void sg_weights_changed(sg_weights *weights);
 sg_err sg_weights_to_host(sg_weights *weights); /* device -> params (no-op on host backends) */
+/* params -> device where that is other memory, and sg_weights_changed: after loading. */
+sg_err sg_weights_to_device(sg_weights *weights);
 
 typedef struct sg_exec sg_exec;
 
@@ -49,7 +51,8 @@ sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *use
  * plan the loss node's input. */
 sg_err sg_exec_classify(sg_exec *exec, uint8_t *classes, float *probabilities);
 
-/* A tensor's value or gradient on the host as f32, for tests and tools. */
+/* A tensor's value or gradient on the host as f32, for tests and tools. SG_EUSAGE when it does not
+ * exist yet or the plan has put something else in its place since. */
 sg_err sg_exec_read_value(sg_exec *exec, int32_t tensor, float *out);
 sg_err sg_exec_read_gradient(sg_exec *exec, int32_t tensor, float *out);
 

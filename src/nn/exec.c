@@ -1,0 +1,411 @@
+/*
+ * The executor. Everything that a step needs, its pointers too, is made once; running is a loop
+ * over the steps of the plan.
+ */
+#include "nn/exec.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include "base/size.h"
+#include "nn/plan_memory.h"
+
+struct sg_exec {
+    sg_backend *backend;
+    const sg_graph *graph;
+    sg_weights *weights;
+    sg_plan *plan;
+    uint8_t *arena;     /* device */
+    uint8_t *labels;    /* device; where device memory is not the host's */
+    sg_site *site;      /* per node */
+    sg_io *io;          /* per node */
+    void **kernel;      /* per node */
+    size_t *ready;      /* per node: gradient elements that are final after its backward step */
+    int32_t prepared;   /* kernels of nodes [0, prepared) exist */
+    uint64_t version;   /* of the weights that the kernels have seen */
+    int32_t steps_done; /* of the current run: what can be read */
+};
+
+static const sg_kernel_def *kernel_of(const sg_exec *exec, int32_t node)
+{
+    return exec->backend->kernel[exec->graph->node[node].op];
+}
+
+/* The executor's graph may be the weights' own one with a loss or fused activations: the
+ * parameters are the same. */
+static sg_err check_weights(const sg_graph *graph, const sg_weights *weights)
+{
+    const sg_param_layout *theirs = weights->host->layout;
+    sg_param_layout *ours = NULL;
+    sg_err err = sg_param_layout_create(graph, &ours);
+    if (err)
+        return err;
+    bool same = weights->host->count == graph->param_count &&
+                ours->trainable_count == theirs->trainable_count &&
+                ours->state_count == theirs->state_count;
+    for (int32_t id = 0; same && id < graph->param_count; id++)
+        same = ours->offset[id] == theirs->offset[id];
+    if (!same)
+        err = sg_fail(SG_EUSAGE,
+                      "the weights are those of another network: %zu and %zu trainable "
+                      "numbers",
+                      theirs->trainable_count, ours->trainable_count);
+    sg_param_layout_close(ours);
+    return err;
+}
+
+static sg_err check_device(const sg_backend *backend, const sg_graph *graph, sg_dtype type,
+                           sg_plan_mode mode, const sg_weights *weights)
+{
+    if (!backend->supports(backend, type))
+        return sg_fail(SG_EUNSUPPORTED, "the device \"%s\" (%s) does not compute in %s",
+                       backend->name, backend->device, sg_dtype_name(type));
+    if (mode == SG_PLAN_TRAINING && !weights->gradient)
+        return sg_fail(SG_EUSAGE, "these weights were not made for training");
+    sg_err err = check_weights(graph, weights);
+    return err ? err : sg_backend_covers(backend, graph, mode == SG_PLAN_TRAINING);
+}
+
+static sg_err make_arrays(sg_exec *exec)
+{
+    size_t nodes = (size_t)exec->graph->nodes;
+    sg_err err = sg_calloc(nodes, sizeof *exec->site, &exec->site);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *exec->io, &exec->io);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *exec->kernel, &exec->kernel);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *exec->ready, &exec->ready);
+    return err;
+}
+
+static sg_err make_memory(sg_exec *exec)
+{
+    sg_shape in = exec->plan->tensor[0].shape;
+    size_t bytes = exec->plan->arena_bytes;
+    void *memory = NULL;
+    sg_err err = exec->backend->alloc(exec->backend, bytes, &memory);
+    if (err == SG_ENOMEM)
+        return sg_fail(err,
+                       "no memory for the %zu MiB (%zu bytes) that the network needs for %" PRId64
+                       " x %" PRId64 " x %" PRId64 " pixels: use a smaller batch or tile",
+                       bytes >> 20, bytes, in.n, in.h, in.w);
+    if (err)
+        return err;
+    exec->arena = memory;
+    if (exec->backend->host_memory || exec->plan->mode != SG_PLAN_TRAINING)
+        return SG_OK;
+    err = exec->backend->alloc(exec->backend, (size_t)in.n * (size_t)in.h * (size_t)in.w, &memory);
+    exec->labels = err ? NULL : memory;
+    return err;
+}
+
+static void *at(const sg_exec *exec, size_t offset)
+{
+    return offset == SG_NOWHERE ? NULL : exec->arena + offset;
+}
+
+static void make_site(const sg_exec *exec, int32_t n)
+{
+    const sg_plan *plan = exec->plan;
+    const sg_node *node = &exec->graph->node[n];
+    sg_site *site = &exec->site[n];
+    site->node = node;
+    site->inputs = node->inputs;
+    for (int32_t i = 0; i < node->inputs; i++) {
+        site->in[i] = plan->tensor[node->input[i]].shape;
+        site->in_type[i] = plan->tensor[node->input[i]].type;
+        site->write[i] = plan->node[n].write[i];
+    }
+    site->out = plan->tensor[node->output].shape;
+    site->out_type = plan->tensor[node->output].type;
+    site->grad_type = plan->type;
+    site->training = plan->mode == SG_PLAN_TRAINING;
+    site->saved_bytes = plan->node[n].saved_bytes;
+    for (int32_t p = 0; p < node->params; p++)
+        site->param_count[p] = (int64_t)exec->graph->param[node->param[p]].count;
+}
+
+static void point_params(const sg_exec *exec, int32_t n)
+{
+    const sg_weights *weights = exec->weights;
+    const sg_node *node = &exec->graph->node[n];
+    sg_io *io = &exec->io[n];
+    for (int32_t p = 0; p < node->params; p++) {
+        int32_t id = node->param[p];
+        size_t offset = weights->host->layout->offset[id];
+        if (weights->host->is_state[id]) {
+            io->state[p] = weights->state + offset;
+            io->param[p] = io->state[p];
+        } else {
+            io->param[p] = weights->trainable + offset;
+            io->param_grad[p] = exec->site[n].training ? weights->gradient + offset : NULL;
+        }
+    }
+}
+
+static void make_io(const sg_exec *exec, int32_t n)
+{
+    const sg_plan *plan = exec->plan;
+    const sg_node *node = &exec->graph->node[n];
+    sg_io *io = &exec->io[n];
+    for (int32_t i = 0; i < node->inputs; i++) {
+        const sg_plan_tensor *tensor = &plan->tensor[node->input[i]];
+        sg_grad_write write = plan->node[n].write[i];
+        io->in[i] = at(exec, tensor->value);
+        if (write == SG_GRAD_TEMPORARY)
+            io->grad_in[i] = at(exec, plan->node[n].temporary[i]);
+        else if (write != SG_GRAD_NONE)
+            io->grad_in[i] = at(exec, tensor->gradient);
+    }
+    io->out = at(exec, plan->tensor[node->output].value);
+    io->grad_out = at(exec, plan->tensor[node->output].gradient);
+    io->saved = at(exec, plan->node[n].saved);
+    point_params(exec, n);
+}
+
+/* The backward pass goes through the nodes in the order of the parameter buffer. */
+static void find_ready(const sg_exec *exec)
+{
+    const sg_param_layout *layout = exec->weights->host->layout;
+    for (int32_t k = 0; k < layout->order_count; k++) {
+        int32_t id = layout->order[k];
+        size_t end = k + 1 < layout->order_count ? layout->offset[layout->order[k + 1]]
+                                                 : layout->trainable_count;
+        exec->ready[exec->graph->param[id].node] = end;
+    }
+}
+
+static sg_err prepare(sg_exec *exec)
+{
+    sg_err err = SG_OK;
+    for (int32_t n = 0; n < exec->graph->nodes; n++) {
+        make_site(exec, n);
+        make_io(exec, n);
+    }
+    find_ready(exec);
+    for (int32_t n = 0; !err && n < exec->graph->nodes; n++) {
+        if (n > 0 && kernel_of(exec, n)->prepare)
+            err = kernel_of(exec, n)->prepare(exec->backend, &exec->site[n], &exec->kernel[n]);
+        if (!err)
+            exec->prepared = n + 1;
+    }
+    return err;
+}
+
+static sg_err open_exec(sg_exec *exec, sg_shape input, sg_dtype type, sg_plan_mode mode)
+{
+    sg_err err = check_device(exec->backend, exec->graph, type, mode, exec->weights);
+    if (!err)
+        err = sg_plan_create(exec->graph, input, type, mode, &exec->plan);
+    if (!err)
+        err = make_arrays(exec);
+    if (!err)
+        err = make_memory(exec);
+    if (!err)
+        err = prepare(exec);
+    exec->version = exec->weights->version - 1; /* so that the first run refreshes */
+    return err;
+}
+
+sg_err sg_exec_create(sg_backend *backend, const sg_graph *graph, sg_weights *weights,
+                      sg_shape input, sg_dtype type, sg_plan_mode mode, sg_exec **exec)
+{
+    *exec = NULL;
+    sg_exec *made = NULL;
+    sg_err err = sg_calloc(1, sizeof *made, &made);
+    if (err)
+        return err;
+    made->backend = backend;
+    made->graph = graph;
+    made->weights = weights;
+    err = open_exec(made, input, type, mode);
+    if (err)
+        sg_exec_close(made);
+    else
+        *exec = made;
+    return err;
+}
+
+void sg_exec_close(sg_exec *exec)
+{
+    if (!exec)
+        return;
+    for (int32_t n = 1; n < exec->prepared; n++) {
+        if (kernel_of(exec, n)->release && exec->kernel[n])
+            kernel_of(exec, n)->release(exec->kernel[n]);
+    }
+    if (exec->arena)
+        exec->backend->free(exec->backend, exec->arena);
+    if (exec->labels)
+        exec->backend->free(exec->backend, exec->labels);
+    sg_plan_close(exec->plan);
+    sg_free(exec->site);
+    sg_free(exec->io);
+    sg_free(exec->kernel);
+    sg_free(exec->ready);
+    sg_free(exec);
+}
+
+const sg_plan *sg_exec_plan(const sg_exec *exec)
+{
+    return exec->plan;
+}
+
+static sg_err refresh(sg_exec *exec)
+{
+    if (exec->version == exec->weights->version)
+        return SG_OK;
+    sg_err err = SG_OK;
+    for (int32_t n = 1; !err && n < exec->graph->nodes; n++) {
+        const sg_kernel_def *kernel = kernel_of(exec, n);
+        if (kernel->refresh && exec->graph->node[n].params > 0)
+            err = kernel->refresh(exec->kernel[n], &exec->site[n], &exec->io[n]);
+    }
+    if (!err)
+        exec->version = exec->weights->version;
+    return err;
+}
+
+static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
+{
+    const sg_plan_tensor *in = &exec->plan->tensor[0];
+    const uint8_t *device_labels = labels;
+    sg_err err = SG_OK;
+    if (exec->labels) {
+        size_t pixels = sg_shape_count(in->shape) / (size_t)in->shape.c;
+        err = exec->backend->upload(exec->backend, exec->labels, labels, pixels);
+        device_labels = exec->labels;
+    }
+    for (int32_t n = 0; n < exec->graph->nodes; n++)
+        exec->io[n].run = run;
+    exec->io[exec->graph->nodes - 1].labels = device_labels;
+    if (run)
+        run->loss_sum = run->weight_sum = 0;
+    if (!err)
+        err = exec->backend->load_input(exec->backend, exec->io[0].out, in->type, input,
+                                        sg_shape_count(in->shape));
+    return err;
+}
+
+sg_err sg_exec_forward(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
+{
+    exec->steps_done = 0;
+    if (exec->plan->mode == SG_PLAN_TRAINING && (!labels || !run))
+        return sg_fail(SG_EUSAGE, "a training step needs labels");
+    sg_err err = refresh(exec);
+    if (!err)
+        err = load(exec, input, labels, run);
+    /* Forward step n runs node n; node 0 is the input, loaded above. */
+    for (int32_t n = 1; !err && n < exec->plan->forward_steps; n++)
+        err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->io[n]);
+    if (!err)
+        exec->steps_done = exec->plan->forward_steps;
+    return err;
+}
+
+static sg_err accumulate(const sg_exec *exec, const sg_step *step)
+{
+    int32_t t = exec->graph->node[step->node].input[step->slot];
+    const sg_plan_tensor *tensor = &exec->plan->tensor[t];
+    return exec->backend->accumulate(exec->backend, at(exec, tensor->gradient),
+                                     exec->io[step->node].grad_in[step->slot], exec->plan->type,
+                                     sg_shape_count(tensor->shape));
+}
+
+sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *user)
+{
+    const sg_plan *plan = exec->plan;
+    if (plan->mode != SG_PLAN_TRAINING || exec->steps_done != plan->forward_steps)
+        return sg_fail(SG_EUSAGE, "a backward pass must follow a forward pass of a training plan");
+    for (int32_t n = 0; n < exec->graph->nodes; n++)
+        exec->io[n].run = run;
+    sg_err err = SG_OK;
+    for (int32_t s = plan->forward_steps; !err && s < plan->steps; s++) {
+        const sg_step *step = &plan->step[s];
+        int32_t n = step->node;
+        if (step->kind == SG_STEP_ACCUMULATE) {
+            err = accumulate(exec, step);
+            continue;
+        }
+        err = kernel_of(exec, n)->backward(exec->kernel[n], &exec->site[n], &exec->io[n]);
+        if (!err && ready && exec->ready[n] > 0)
+            ready(user, exec->ready[n]);
+    }
+    if (!err)
+        err = exec->backend->synchronize(exec->backend);
+    exec->steps_done = err ? 0 : plan->steps;
+    return err;
+}
+
+static int32_t logits_of(const sg_exec *exec)
+{
+    const sg_node *last = &exec->graph->node[exec->graph->nodes - 1];
+    return sg_op_is_loss(last->op) ? last->input[0] : last->output;
+}
+
+sg_err sg_exec_classify(sg_exec *exec, uint8_t *classes, float *probabilities)
+{
+    if (exec->steps_done == 0)
+        return sg_fail(SG_EUSAGE, "there is no result to classify before a forward pass");
+    const sg_plan_tensor *logits = &exec->plan->tensor[logits_of(exec)];
+    sg_shape shape = logits->shape;
+    return exec->backend->classify(exec->backend, at(exec, logits->value), logits->type,
+                                   sg_shape_count(shape) / (size_t)shape.c, shape.c, classes,
+                                   probabilities);
+}
+
+/* Whether nothing that lived after step `last` lies over [offset, offset + bytes). */
+static sg_err check_intact(const sg_exec *exec, size_t offset, size_t bytes, int32_t last)
+{
+    sg_region *region = NULL;
+    size_t count;
+    sg_err err = sg_plan_regions(exec->plan, &region, &count);
+    for (size_t i = 0; !err && i < count; i++) {
+        bool later = region[i].first > last && region[i].first < exec->steps_done;
+        bool over =
+            *region[i].offset < offset + bytes && offset < *region[i].offset + region[i].bytes;
+        if (later && over)
+            err = sg_fail(SG_EUSAGE,
+                          "the tensor has been overwritten: the plan keeps it only to "
+                          "step %d of %d",
+                          (int)last, (int)exec->steps_done);
+    }
+    sg_free(region);
+    return err;
+}
+
+static sg_err read_numbers(sg_exec *exec, size_t offset, size_t count, sg_dtype type, int32_t last,
+                           float *out)
+{
+    size_t bytes = count * sg_dtype_size(type);
+    void *raw = NULL;
+    sg_err err = check_intact(exec, offset, bytes, last);
+    if (!err)
+        err = sg_malloc(count, sg_dtype_size(type), &raw);
+    if (!err)
+        err = exec->backend->download(exec->backend, raw, at(exec, offset), bytes);
+    for (size_t i = 0; !err && i < count; i++)
+        out[i] = sg_load(raw, type, i);
+    sg_free(raw);
+    return err;
+}
+
+sg_err sg_exec_read_value(sg_exec *exec, int32_t tensor, float *out)
+{
+    if (tensor < 0 || tensor >= exec->graph->tensors ||
+        exec->plan->tensor[tensor].first >= exec->steps_done)
+        return sg_fail(SG_EUSAGE, "tensor %d has no value yet", (int)tensor);
+    const sg_plan_tensor *t = &exec->plan->tensor[tensor];
+    return read_numbers(exec, t->value, sg_shape_count(t->shape), t->type, t->last, out);
+}
+
+sg_err sg_exec_read_gradient(sg_exec *exec, int32_t tensor, float *out)
+{
+    if (tensor < 0 || tensor >= exec->graph->tensors ||
+        exec->plan->tensor[tensor].gradient == SG_NOWHERE ||
+        exec->plan->tensor[tensor].grad_first >= exec->steps_done)
+        return sg_fail(SG_EUSAGE, "tensor %d has no gradient", (int)tensor);
+    const sg_plan_tensor *t = &exec->plan->tensor[tensor];
+    return read_numbers(exec, t->gradient, sg_shape_count(t->shape), exec->plan->type, t->grad_last,
+                        out);
+}
