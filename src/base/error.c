@@ -8,6 +8,7 @@
 enum { TEXT_MAX = 2048 };
 
 static _Thread_local char error_text[TEXT_MAX];
+static _Thread_local bool error_printed;
 
 /* An error is one line: file names and library messages may bring line ends along. */
 static void one_line(char *text)
@@ -29,12 +30,23 @@ sg_err sg_fail(sg_err code, const char *format, ...)
     va_end(args);
     one_line(text);
     memcpy(error_text, text, sizeof text);
+    error_printed = false;
     return code;
 }
 
 const char *sg_error_text(void)
 {
     return error_text;
+}
+
+bool sg_error_printed(void)
+{
+    return error_printed;
+}
+
+void sg_error_mark_printed(void)
+{
+    error_printed = true;
 }
 
 sg_err sg_fail_in(sg_err code, const char *context)

@@ -8,6 +8,7 @@
 #ifndef SG_BASE_ERROR_H
 #define SG_BASE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef int sg_err;
@@ -29,6 +30,11 @@ sg_err sg_fail(sg_err code, const char *format, ...) __attribute__((format(print
 
 /* The text of the thread's last error, "" when there was none. Borrowed. */
 const char *sg_error_text(void);
+
+/* An error is printed once, however many hands it passes through: whoever prints the thread's text
+ * marks it, and a mark lasts until the next sg_fail. */
+bool sg_error_printed(void);
+void sg_error_mark_printed(void);
 
 /* Prefix the thread's error text with "CONTEXT: " (for a file and line known only further up). */
 sg_err sg_fail_in(sg_err code, const char *context);

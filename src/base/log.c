@@ -77,11 +77,12 @@ static void root_line(sg_log_level least, const char *prefix, const char *format
     pthread_mutex_unlock(&sink.lock);
 }
 
-static void rank_line(sg_log_level least, const char *prefix, const char *format, va_list args)
+static void rank_line(sg_log_level least, const char *prefix, bool name_rank, const char *format,
+                      va_list args)
 {
     pthread_mutex_lock(&sink.lock);
     if (sink.level >= least) {
-        put_line(prefix, true, format, args);
+        put_line(prefix, name_rank, format, args);
     }
     pthread_mutex_unlock(&sink.lock);
 }
@@ -114,7 +115,7 @@ void sg_info_rank(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    rank_line(SG_LOG_NORMAL, "", format, args);
+    rank_line(SG_LOG_NORMAL, "", true, format, args);
     va_end(args);
 }
 
@@ -122,6 +123,14 @@ void sg_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    rank_line(SG_LOG_QUIET, "segtiles: ", format, args);
+    rank_line(SG_LOG_QUIET, "segtiles: ", true, format, args);
+    va_end(args);
+}
+
+void sg_error_shared(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    rank_line(SG_LOG_QUIET, "segtiles: ", false, format, args);
     va_end(args);
 }

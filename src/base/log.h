@@ -25,6 +25,8 @@ void sg_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sg_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sg_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sg_info_rank(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* An error that all ranks have met, printed by one of them: without its number. */
+void sg_error_shared(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sg_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

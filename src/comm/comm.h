@@ -26,10 +26,17 @@ int sg_comm_rank(const sg_comm *comm);       /* [local] */
 int sg_comm_ranks(const sg_comm *comm);      /* [local] */
 int sg_comm_local_rank(const sg_comm *comm); /* among the ranks of this node [local] */
 int sg_comm_local_ranks(const sg_comm *comm);
+/*
+ * Threads this rank should compute with: OMP_NUM_THREADS when set, else its processors, each
+ * divided among the ranks of the node that may use it; so it is right for ranks that are pinned,
+ * too. At least 1. [local]
+ */
+int sg_comm_threads(const sg_comm *comm);
 
 /*
  * Every rank gives its result of a phase; if any failed, all fail: the ranks that failed keep their
- * own code, the others get SG_EPEER. The lowest failed rank prints its error text (once).
+ * own code, the others get SG_EPEER. The lowest failed rank prints its error text; a text that was
+ * printed is not printed again, so the phases of a program may agree inside one another.
  * [collective]
  */
 sg_err sg_comm_agree(sg_comm *comm, sg_err mine);
@@ -58,10 +65,15 @@ void sg_sum_start(sg_sums *sums, float *values, size_t count);
 void sg_sum_wait_all(sg_sums *sums); /* [local] */
 void sg_sums_close(sg_sums *sums);   /* [collective] */
 
-/* A shared counter on rank 0's memory, by one-sided fetch-and-add: who asks, gets the next. */
+/*
+ * A counter that all ranks share: who asks, gets the next number. A thread of rank 0 keeps it and
+ * answers within a millisecond, whatever rank 0 computes meanwhile. (Not MPI's one-sided calls:
+ * over TCP Open MPI 4.1 refuses them under MPI_THREAD_MULTIPLE, or lets the asker wait until rank 0
+ * next enters MPI.)
+ */
 typedef struct sg_counter sg_counter;
 sg_err sg_counter_create(sg_counter **counter, sg_comm *comm); /* starts at 0 [collective] */
-sg_err sg_counter_next(sg_counter *counter, int64_t *value);   /* [local] */
+sg_err sg_counter_next(sg_counter *counter, int64_t *value);   /* [local], thread-safe */
 void sg_counter_close(sg_counter *counter);                    /* [collective] */
 
 #endif
