@@ -1,8 +1,9 @@
 /*
  * The mask writer. Ranks compress the blocks of the chunks they own into a spool file of their own
- * beside the output (OUTPUT.parts/RANK); at the end rank 0 lays the blocks into the GeoTIFF in row
- * order and renames it, so the file is byte-identical for any number of ranks. No pixels travel
- * between ranks. The only module with tiffio.h.
+ * beside the output (OUTPUT.parts/RANK.spool); at the end rank 0 lays the blocks into the GeoTIFF
+ * in row order and renames it, so the file is byte-identical for any number of ranks. No pixels
+ * travel between ranks. Every block is written, those without data too: what the file holds does
+ * not depend on who wrote it. The only module with tiffio.h.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H

@@ -9,15 +9,24 @@
 #include "data/stats.h"
 #include "tiles/grid.h"
 
-/* Classify n tiles. pixels: (n, tile_h, tile_w, bands). Results: classes (n, tile_h, tile_w) and,
- * when not NULL, probabilities (n, tile_h, tile_w, classes). */
+/* Stands in probabilities where the scene has no data. */
+#define SG_NO_PROBABILITY (-1.0f)
+
+/*
+ * Classify n tiles, at most a batch. pixels: (n, tile_h, tile_w, bands), in a buffer that has room
+ * for a whole batch. Results: classes (n, tile_h, tile_w) and, when not NULL, probabilities (n,
+ * tile_h, tile_w, classes), both with room for a batch. Called by the thread that runs the
+ * pipeline.
+ */
 typedef sg_err (*sg_network_fn)(void *user, int32_t n, const float *pixels, uint8_t *classes,
                                 float *probabilities);
-/* Next chunk index, or a number >= sg_grid_chunks at the end. */
+/* Next chunk index, or a number >= sg_grid_chunks at the end. Called by a reader thread, one at a
+ * time, ahead of the work. */
 typedef sg_err (*sg_next_fn)(void *user, int64_t *chunk);
 /*
  * A finished chunk: core (scene coordinates); classes (h, w): class index, SG_NO_CLASS where the
- * scene has no data; probabilities (h, w, class_count) or NULL.
+ * scene has no data; probabilities (h, w, class_count), SG_NO_PROBABILITY there, or NULL. Called by
+ * the writer thread, so that the network does not wait for it.
  */
 typedef sg_err (*sg_chunk_fn)(void *user, sg_window core, const uint8_t *classes,
                               const float *probabilities);
@@ -33,7 +42,8 @@ typedef struct {
     sg_network_fn network;
     sg_next_fn next;
     sg_chunk_fn chunk;
-    void (*progress)(void *user, int64_t pixels); /* written so far by this rank; may be NULL */
+    void (*progress)(void *user, int64_t pixels); /* written so far by this rank, told by the writer
+                                                     thread; may be NULL */
     void *user;                                   /* for all callbacks */
 } sg_pipeline_options;
 
@@ -43,6 +53,10 @@ typedef struct {
         wall_s; /* seconds: in the network, waiting for readers, writing, in all */
 } sg_pipeline_report;
 
+/*
+ * Memory: two batches of tiles being read and classified, two chunks being stitched and written.
+ * On any failure the threads are stopped and the first error is returned.
+ */
 sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report);
 
 #endif

@@ -1,0 +1,310 @@
+#include "tiles/fetch.h"
+
+#include <pthread.h>
+#include <string.h>
+#include "base/size.h"
+#include "tiles/failure.h"
+
+enum { SLOTS = 2, STRIP_ROWS = 256 };
+
+/* A batch and how far it has been filled. Slot number i of the run is ring[i % SLOTS]. */
+typedef struct {
+    sg_fetched batch;
+    int32_t tile;    /* the strip to hand out next begins in this tile ... */
+    int64_t row;     /* ... at this row of it */
+    int32_t reading; /* strips handed out and not yet read */
+} slot;
+
+typedef struct {
+    slot *slot;
+    int32_t tile;
+    int64_t row, rows; /* of the tile */
+} strip;
+
+typedef struct {
+    sg_fetch *fetch; /* the pool it belongs to */
+    sg_raster *raster;
+    pthread_t thread;
+    int running;
+} reader;
+
+struct sg_fetch {
+    const sg_pipeline_options *options; /* borrowed */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    slot ring[SLOTS];
+    int64_t opened, taken, returned; /* slots, counted over the run */
+    int opening;                     /* a reader is planning the next slot, outside the lock */
+    int ended;                       /* there are no more tiles to plan */
+    int stop;
+    sg_failure failure;
+    int64_t strip_rows;
+    /* The plan: belongs to the reader that is opening a slot. */
+    int64_t chunk, tiles, next_tile;
+    int no_more_chunks;
+    reader *reader;
+    int32_t readers;
+};
+
+static int all_handed_out(const slot *s)
+{
+    return s->tile == s->batch.n;
+}
+
+static int is_ready(const slot *s)
+{
+    return all_handed_out(s) && s->reading == 0;
+}
+
+/* Move on to the next chunk when this one has no more tiles. */
+static sg_err plan_chunk(sg_fetch *fetch)
+{
+    const sg_pipeline_options *options = fetch->options;
+    int64_t chunk;
+    sg_err err = options->next(options->user, &chunk);
+    if (err != SG_OK)
+        return err;
+    fetch->no_more_chunks = chunk >= sg_grid_chunks(options->grid);
+    fetch->chunk = chunk;
+    fetch->next_tile = 0;
+    fetch->tiles = fetch->no_more_chunks ? 0 : sg_grid_tiles(options->grid, chunk);
+    return SG_OK;
+}
+
+static sg_err plan_batch(sg_fetch *fetch, sg_fetched *batch)
+{
+    batch->n = 0;
+    while (batch->n < fetch->options->batch && !fetch->no_more_chunks) {
+        if (fetch->next_tile == fetch->tiles) {
+            sg_err err = plan_chunk(fetch);
+            if (err != SG_OK)
+                return err;
+            continue;
+        }
+        batch->tile[batch->n++] = (sg_planned_tile){
+            .tile = sg_grid_tile(fetch->options->grid, fetch->chunk, fetch->next_tile),
+            .chunk = fetch->chunk,
+            .last = fetch->next_tile + 1 == fetch->tiles};
+        fetch->next_tile++;
+    }
+    return SG_OK;
+}
+
+/* Under the lock, which is given up while the plan is made: it may have to ask another rank. */
+static void open_slot(sg_fetch *fetch)
+{
+    slot *s = &fetch->ring[fetch->opened % SLOTS];
+    fetch->opening = 1;
+    pthread_mutex_unlock(&fetch->lock);
+    sg_err err = plan_batch(fetch, &s->batch);
+    pthread_mutex_lock(&fetch->lock);
+    fetch->opening = 0;
+    s->tile = 0;
+    s->row = 0;
+    s->reading = 0;
+    if (err != SG_OK) {
+        sg_failure_keep(&fetch->failure, err);
+        fetch->stop = 1;
+    } else if (s->batch.n == 0) {
+        fetch->ended = 1;
+    } else {
+        fetch->opened++;
+    }
+    pthread_cond_broadcast(&fetch->changed);
+}
+
+/* Strips end at multiples of strip_rows in the scene, so that no two readers decode one block. */
+static int hand_out(sg_fetch *fetch, strip *out)
+{
+    if (fetch->opened == 0)
+        return 0;
+    slot *s = &fetch->ring[(fetch->opened - 1) % SLOTS];
+    if (all_handed_out(s))
+        return 0;
+    sg_window input = s->batch.tile[s->tile].tile.input;
+    int64_t rows = fetch->strip_rows - (input.y + s->row) % fetch->strip_rows;
+    *out = (strip){s, s->tile, s->row, sg_min64(rows, input.h - s->row)};
+    s->reading++;
+    s->row += out->rows;
+    if (s->row == input.h) {
+        s->row = 0;
+        s->tile++;
+    }
+    return 1;
+}
+
+static int take_strip(sg_fetch *fetch, strip *out)
+{
+    int taken = 0;
+    pthread_mutex_lock(&fetch->lock);
+    while (!fetch->stop && !(taken = hand_out(fetch, out)) && !fetch->ended) {
+        if (!fetch->opening && fetch->opened - fetch->returned < SLOTS)
+            open_slot(fetch);
+        else
+            pthread_cond_wait(&fetch->changed, &fetch->lock);
+    }
+    pthread_mutex_unlock(&fetch->lock);
+    return taken;
+}
+
+static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *part)
+{
+    const sg_pipeline_options *options = fetch->options;
+    sg_fetched *batch = &part->slot->batch;
+    sg_window window = batch->tile[part->tile].tile.input;
+    size_t first = (size_t)((part->tile * window.h + part->row) * window.w);
+    float *pixels = batch->pixels + first * (size_t)options->spec->bands;
+    uint8_t *valid = batch->valid + first;
+    window.y += part->row;
+    window.h = part->rows;
+    sg_err err = sg_raster_read(raster, window, pixels, valid);
+    if (err == SG_OK)
+        sg_normalize_pixels(pixels, valid, (size_t)(window.w * window.h), options->spec->bands,
+                            options->mean, options->std);
+    return err;
+}
+
+static void *read_strips(void *argument)
+{
+    reader *self = argument;
+    sg_fetch *fetch = self->fetch;
+    strip part;
+    while (take_strip(fetch, &part)) {
+        sg_err err = read_strip(fetch, self->raster, &part);
+        pthread_mutex_lock(&fetch->lock);
+        part.slot->reading--;
+        if (err != SG_OK) {
+            sg_failure_keep(&fetch->failure, err);
+            fetch->stop = 1;
+        }
+        if (fetch->stop || is_ready(part.slot))
+            pthread_cond_broadcast(&fetch->changed);
+        pthread_mutex_unlock(&fetch->lock);
+    }
+    return NULL;
+}
+
+static sg_err make_slots(sg_fetch *fetch)
+{
+    const sg_pipeline_options *options = fetch->options;
+    size_t tiles = (size_t)options->batch, pixels, values;
+    sg_err err =
+        sg_size_mul3(tiles, (size_t)options->grid->tile_h, (size_t)options->grid->tile_w, &pixels);
+    if (err == SG_OK)
+        err = sg_size_mul(pixels, (size_t)options->spec->bands, &values);
+    for (int i = 0; err == SG_OK && i < SLOTS; i++) {
+        sg_fetched *batch = &fetch->ring[i].batch;
+        err = sg_calloc(tiles, sizeof *batch->tile, &batch->tile);
+        if (err == SG_OK)
+            err = sg_calloc(values, sizeof *batch->pixels, &batch->pixels);
+        if (err == SG_OK)
+            err = sg_calloc(pixels, sizeof *batch->valid, &batch->valid);
+    }
+    return err;
+}
+
+static sg_err open_rasters(sg_fetch *fetch)
+{
+    const sg_pipeline_options *options = fetch->options;
+    sg_err err = sg_calloc((size_t)options->readers, sizeof *fetch->reader, &fetch->reader);
+    for (int32_t i = 0; err == SG_OK && i < options->readers; i++) {
+        fetch->reader[i].fetch = fetch;
+        fetch->readers = i + 1;
+        err = sg_raster_open(&fetch->reader[i].raster, options->path, options->spec->band,
+                             options->spec->bands);
+    }
+    if (err != SG_OK)
+        return err;
+    int64_t block = sg_raster_get_info(fetch->reader[0].raster)->block_h;
+    fetch->strip_rows = sg_round_up(STRIP_ROWS, sg_max64(block, 1));
+    return SG_OK;
+}
+
+static sg_err start_threads(sg_fetch *fetch)
+{
+    for (int32_t i = 0; i < fetch->readers; i++) {
+        reader *one = &fetch->reader[i];
+        if (pthread_create(&one->thread, NULL, read_strips, one) != 0)
+            return sg_fail(SG_ENOMEM, "reader thread %d cannot be started", i + 1);
+        one->running = 1;
+    }
+    return SG_OK;
+}
+
+sg_err sg_fetch_start(sg_fetch **out, const sg_pipeline_options *options)
+{
+    sg_fetch *fetch = NULL;
+    *out = NULL;
+    sg_err err = sg_calloc(1, sizeof *fetch, &fetch);
+    if (err != SG_OK)
+        return err;
+    fetch->options = options;
+    pthread_mutex_init(&fetch->lock, NULL);
+    pthread_cond_init(&fetch->changed, NULL);
+    err = make_slots(fetch);
+    if (err == SG_OK)
+        err = open_rasters(fetch);
+    if (err == SG_OK)
+        err = start_threads(fetch);
+    if (err != SG_OK) {
+        sg_fetch_close(fetch);
+        return err;
+    }
+    *out = fetch;
+    return SG_OK;
+}
+
+sg_err sg_fetch_next(sg_fetch *fetch, sg_fetched **batch)
+{
+    *batch = NULL;
+    pthread_mutex_lock(&fetch->lock);
+    slot *s = &fetch->ring[fetch->taken % SLOTS];
+    while (!fetch->stop && !(fetch->taken < fetch->opened && is_ready(s)) &&
+           !(fetch->ended && fetch->taken == fetch->opened))
+        pthread_cond_wait(&fetch->changed, &fetch->lock);
+    if (!fetch->stop && fetch->taken < fetch->opened) {
+        *batch = &s->batch;
+        fetch->taken++;
+    }
+    sg_err err = sg_failure_raise(&fetch->failure);
+    pthread_mutex_unlock(&fetch->lock);
+    return err;
+}
+
+void sg_fetch_return(sg_fetch *fetch, sg_fetched *batch)
+{
+    pthread_mutex_lock(&fetch->lock);
+    SG_ASSERT(batch == &fetch->ring[fetch->returned % SLOTS].batch);
+    fetch->returned++;
+    pthread_cond_broadcast(&fetch->changed);
+    pthread_mutex_unlock(&fetch->lock);
+}
+
+static void stop_readers(sg_fetch *fetch)
+{
+    pthread_mutex_lock(&fetch->lock);
+    fetch->stop = 1;
+    pthread_cond_broadcast(&fetch->changed);
+    pthread_mutex_unlock(&fetch->lock);
+    for (int32_t i = 0; i < fetch->readers; i++) {
+        if (fetch->reader[i].running)
+            pthread_join(fetch->reader[i].thread, NULL);
+        sg_raster_close(fetch->reader[i].raster);
+    }
+}
+
+void sg_fetch_close(sg_fetch *fetch)
+{
+    if (!fetch)
+        return;
+    stop_readers(fetch);
+    for (int i = 0; i < SLOTS; i++) {
+        sg_free(fetch->ring[i].batch.tile);
+        sg_free(fetch->ring[i].batch.pixels);
+        sg_free(fetch->ring[i].batch.valid);
+    }
+    pthread_mutex_destroy(&fetch->lock);
+    pthread_cond_destroy(&fetch->changed);
+    sg_free(fetch->reader);
+    sg_free(fetch);
+}

@@ -1,0 +1,132 @@
+#include "tiles/pipeline.h"
+
+#include <string.h>
+#include "base/clock.h"
+#include "base/size.h"
+#include "tiles/fetch.h"
+#include "tiles/stitch.h"
+
+typedef struct {
+    const sg_pipeline_options *options;
+    sg_fetch *fetch;
+    sg_stitch *stitch;
+    size_t tile_pixels;
+    int32_t *result;      /* [batch]: which of the network's results is tile i's, or -1 */
+    uint8_t *classes;     /* (batch, tile_h, tile_w) */
+    float *probabilities; /* (batch, tile_h, tile_w, classes) or NULL */
+    sg_pipeline_report *report;
+} work;
+
+static sg_err make_results(work *w)
+{
+    const sg_pipeline_options *options = w->options;
+    size_t batch = (size_t)options->batch, pixels, values;
+    w->tile_pixels = (size_t)options->grid->tile_w * (size_t)options->grid->tile_h;
+    sg_err err = sg_size_mul(batch, w->tile_pixels, &pixels);
+    if (err == SG_OK)
+        err = sg_size_mul(pixels, (size_t)options->spec->classes.count, &values);
+    if (err == SG_OK)
+        err = sg_malloc(batch, sizeof *w->result, &w->result);
+    if (err == SG_OK)
+        err = sg_malloc(pixels, 1, &w->classes);
+    if (err == SG_OK && options->want_probabilities)
+        err = sg_malloc(values, sizeof(float), &w->probabilities);
+    return err;
+}
+
+/* Does the tile's core have any valid pixel? valid: (tile_h, tile_w). */
+static int has_data(const sg_tile *tile, const uint8_t *valid)
+{
+    sg_window input = tile->input, core = tile->core;
+    for (int64_t y = core.y - input.y; y < core.y - input.y + core.h; y++)
+        if (memchr(valid + y * input.w + core.x - input.x, 1, (size_t)core.w))
+            return 1;
+    return 0;
+}
+
+/* Move the tiles that have data to the front and say where each one's result will stand. */
+static int32_t pack(work *w, sg_fetched *batch)
+{
+    size_t values = w->tile_pixels * (size_t)w->options->spec->bands;
+    int32_t n = 0;
+    for (int32_t i = 0; i < batch->n; i++) {
+        w->result[i] = -1;
+        if (!has_data(&batch->tile[i].tile, batch->valid + (size_t)i * w->tile_pixels))
+            continue;
+        if (n != i)
+            memcpy(batch->pixels + (size_t)n * values, batch->pixels + (size_t)i * values,
+                   values * sizeof(float));
+        w->result[i] = n++;
+    }
+    return n;
+}
+
+static sg_err stitch_batch(work *w, const sg_fetched *batch)
+{
+    size_t classes = (size_t)w->options->spec->classes.count;
+    sg_err err = SG_OK;
+    for (int32_t i = 0; err == SG_OK && i < batch->n; i++) {
+        size_t first = w->result[i] < 0 ? 0 : (size_t)w->result[i] * w->tile_pixels;
+        int known = w->result[i] >= 0;
+        err = sg_stitch_put(w->stitch, &batch->tile[i], batch->valid + (size_t)i * w->tile_pixels,
+                            known ? w->classes + first : NULL,
+                            known && w->probabilities ? w->probabilities + first * classes : NULL);
+    }
+    return err;
+}
+
+static sg_err classify(work *w, sg_fetched *batch)
+{
+    const sg_pipeline_options *options = w->options;
+    int32_t n = pack(w, batch);
+    if (n == 0)
+        return SG_OK;
+    double start = sg_now();
+    sg_err err = options->network(options->user, n, batch->pixels, w->classes, w->probabilities);
+    w->report->network_s += sg_now() - start;
+    w->report->computed += (int64_t)w->tile_pixels * n;
+    return err;
+}
+
+static sg_err run(work *w)
+{
+    for (;;) {
+        sg_fetched *batch;
+        double start = sg_now();
+        sg_err err = sg_fetch_next(w->fetch, &batch);
+        w->report->wait_s += sg_now() - start;
+        if (err != SG_OK)
+            return err;
+        if (!batch)
+            return sg_stitch_finish(w->stitch);
+        err = classify(w, batch);
+        if (err == SG_OK)
+            err = stitch_batch(w, batch);
+        sg_fetch_return(w->fetch, batch);
+        if (err != SG_OK)
+            return err;
+    }
+}
+
+sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report)
+{
+    work w = {.options = options, .report = report};
+    double start = sg_now();
+    *report = (sg_pipeline_report){0};
+    sg_err err = make_results(&w);
+    if (err == SG_OK)
+        err = sg_stitch_start(&w.stitch, options);
+    if (err == SG_OK)
+        err = sg_fetch_start(&w.fetch, options);
+    if (err == SG_OK)
+        err = run(&w);
+    sg_fetch_close(w.fetch);
+    if (err == SG_OK)
+        sg_stitch_report(w.stitch, report);
+    sg_stitch_close(w.stitch);
+    sg_free(w.result);
+    sg_free(w.classes);
+    sg_free(w.probabilities);
+    report->wall_s = sg_now() - start;
+    return err;
+}
