@@ -124,6 +124,7 @@ static sg_err take_value(const sg_option *option, const char *value)
         *(int32_t *)option->target = 1;
         return SG_OK;
     case SG_OPTION_TEXT:
+    case SG_OPTION_MAYBE:
         *(const char **)option->target = value;
         return SG_OK;
     case SG_OPTION_CHOICE:
@@ -162,6 +163,8 @@ static sg_err parse_option(const sg_usage *usage, int argc, char **argv, int *i)
                        text, (int)strcspn(usage->synopsis, " "), usage->synopsis);
     if (option->kind == SG_OPTION_FLAG && value != NULL)
         return sg_fail(SG_EUSAGE, "%s: --%s takes no value", text, option->name);
+    if (option->kind == SG_OPTION_MAYBE && value == NULL)
+        value = "";
     if (option->kind != SG_OPTION_FLAG && value == NULL) {
         if (*i + 1 >= argc)
             return sg_fail(SG_EUSAGE, "%s needs a value: --%s %s", text, option->name,
@@ -223,8 +226,12 @@ static sg_err help_line(sg_text *text, const sg_option *option)
     char letter[6] = "    ";
     if (option->letter != 0)
         snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-    snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name,
-             option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+    bool maybe = option->kind == SG_OPTION_MAYBE;
+    snprintf(left, sizeof(left), "%s--%s%s%s%s", letter, option->name,
+             option->value == NULL ? ""
+             : maybe               ? "[="
+                                   : " ",
+             option->value != NULL ? option->value : "", maybe ? "]" : "");
     sg_err err = sg_text_add(text, "  %-26s  %s", left, option->help);
     if (err == SG_OK && option->kind == SG_OPTION_CHOICE)
         err = sg_text_add(text, " (one of: %s)", option->choices);

@@ -16,6 +16,7 @@
 typedef enum {
     SG_OPTION_FLAG,   /* target int32_t, set to 1; takes no value */
     SG_OPTION_TEXT,   /* target const char *, borrowed from argv */
+    SG_OPTION_MAYBE,  /* as TEXT, but its value may be left out (then ""): --name or --name=VALUE */
     SG_OPTION_CHOICE, /* target char array that holds the longest of choices */
     SG_OPTION_INT,    /* target int32_t */
     SG_OPTION_LONG,   /* target int64_t */

@@ -1,0 +1,50 @@
+/*
+ * What a job's scenes are, found out by all ranks together before anything is computed: that every
+ * one can be opened and fits, how large they are, band statistics, class frequencies, regions. The
+ * work is shared out by blocks and the results are the same for any number of ranks.
+ */
+#ifndef SG_JOBS_SURVEY_H
+#define SG_JOBS_SURVEY_H
+
+#include "comm/comm.h"
+#include "jobs/job.h"
+
+typedef struct {
+    int64_t width, height; /* pixels */
+    int32_t bands;         /* data bands of the file */
+    double gsd;            /* metres per pixel, 0 unknown */
+} sg_scene_size;
+
+typedef struct {
+    size_t count;        /* scenes */
+    sg_scene *scene;     /* [count], owned; mean and std after sg_survey_statistics */
+    sg_split *split;     /* [count], owned */
+    sg_scene_size *size; /* [count], owned */
+    sg_regions regions;  /* of all splits, owned */
+    int64_t pixels[SG_SPLITS][SG_CLASSES_MAX]; /* labelled pixels per class, sg_survey_classes */
+    int64_t unlabelled[SG_SPLITS];
+} sg_survey;
+
+/*
+ * Open every scene of the splits (bit i of `splits` stands for split i) with its labels, on some
+ * rank; check bands and overlap; make the regions. spec: classes are set by the caller; bands are
+ * set from the job when spec->bands is 0, else checked; gsd is set when it was 0. SG_EINPUT,
+ * SG_EUSAGE naming the file. [collective]
+ */
+sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsigned splits,
+                      sg_spec *spec);
+void sg_survey_close(sg_survey *survey);
+
+/* Band statistics: into spec (over all training scenes) when measure, and into every scene what is
+ * to be applied to it. [collective] */
+sg_err sg_survey_statistics(sg_survey *survey, sg_comm *comm, sg_spec *spec, bool measure);
+
+/* Count labelled pixels per class and split. SG_EINPUT when training has none. [collective] */
+sg_err sg_survey_classes(sg_survey *survey, sg_comm *comm, const sg_spec *spec,
+                         const sg_label_options *label);
+
+/* Pixels of all regions of a split. [local] */
+int64_t sg_survey_pixels(const sg_survey *survey, sg_split split);
+size_t sg_survey_scenes(const sg_survey *survey, sg_split split);
+
+#endif

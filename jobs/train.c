@@ -1,0 +1,486 @@
+/* segtiles train: from a job file to a checkpoint. */
+#include "jobs/command.h"
+#include "jobs/job.h"
+#include "jobs/options.h"
+#include "jobs/runs.h"
+#include "jobs/signals.h"
+#include "jobs/survey.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "base/threads.h"
+#include "nn/reach.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    const char *out, *resume; /* resume: NULL no, "" the newest run of the job's name */
+    int32_t dry_run;
+    sg_device_options device; /* "" and 0: as the job says */
+    const char *job_path;     /* NULL: the job in the checkpoint */
+    char **overrides;
+    int override_count;
+} train_options;
+
+typedef struct {
+    sg_comm *comm;
+    sg_job job;
+    sg_text job_text; /* with overrides and defaults: goes into checkpoints */
+    char folder[SG_PATH_MAX];
+    sg_checkpoint checkpoint; /* to resume from */
+    sg_spec spec;
+    sg_survey survey;
+    sg_graph *graph;
+    sg_backend *backend;
+    sg_dtype type;
+    int64_t steps_per_epoch, steps;
+    float weight[SG_CLASSES_MAX];
+    int32_t weights;
+} train_run;
+
+static void close_run(train_run *run)
+{
+    sg_backend_close(run->backend);
+    sg_graph_close(run->graph);
+    sg_survey_close(&run->survey);
+    sg_checkpoint_close(&run->checkpoint);
+    sg_text_clear(&run->job_text);
+    sg_job_clear(&run->job);
+}
+
+static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_options *options,
+                              bool *help)
+{
+    const sg_option table[] = {
+        {.letter = 'o',
+         .name = "out",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->out,
+         .value = "FOLDER",
+         .help = "run folder (else the job's out, else runs/NAME-n)"},
+        {.name = "resume",
+         .kind = SG_OPTION_MAYBE,
+         .target = &options->resume,
+         .value = "FOLDER",
+         .help = "go on from FOLDER/last.h5; alone: from the newest run of the job's name"},
+        {.name = "dry-run",
+         .kind = SG_OPTION_FLAG,
+         .target = &options->dry_run,
+         .help = "check the job, its scenes and the network, then end"},
+        SG_DEVICE_OPTION_ROWS(&options->device),
+        {0}};
+    const sg_usage usage = {
+        .synopsis = "train [options] JOB [key=value ...]",
+        .about = "Trains a network by a job file. key=value sets a key of the job: "
+                 "train.steps=300 data.bands=[4,3,2]",
+        .most = -1,
+        .option = table,
+        .more =
+            "Writes last.h5, best.h5, metrics.csv and metrics.jsonl into the run folder and the "
+            "name\nof the checkpoint to use to standard output. SIGTERM and SIGUSR1 end it after "
+            "saving, with\nstatus 75; --resume goes on."};
+    sg_arguments arguments;
+    sg_err err = sg_options_parse(&usage, comm, argc, argv, &arguments);
+    *help = arguments.help;
+    if (err != SG_OK || arguments.help)
+        return err;
+    bool named = arguments.count > 0 && strchr(arguments.item[0], '=') == NULL;
+    if (!named && (options->resume == NULL || options->resume[0] == '\0'))
+        return sg_fail(SG_EUSAGE, "a job file is missing: segtiles %s", usage.synopsis);
+    options->job_path = named ? arguments.item[0] : NULL;
+    options->overrides = arguments.item + named;
+    options->override_count = arguments.count - named;
+    for (int i = 0; i < options->override_count; i++) {
+        if (strchr(options->overrides[i], '=') == NULL)
+            return sg_fail(SG_EUSAGE, "\"%s\" is no key=value; only one job file is read",
+                           options->overrides[i]);
+    }
+    return SG_OK;
+}
+
+/* The text of the job in a run folder's checkpoint. */
+static sg_err job_of_checkpoint(const char *folder, char **text)
+{
+    char path[SG_PATH_MAX];
+    sg_checkpoint checkpoint = {0};
+    sg_err err = sg_path_format(path, "%s/last.h5", folder);
+    if (err == SG_OK)
+        err = sg_checkpoint_load(&checkpoint, path, false);
+    if (err == SG_OK && checkpoint.job == NULL)
+        err = sg_fail(SG_EINPUT, "%s holds no job; name the job file", path);
+    if (err == SG_OK) {
+        *text = checkpoint.job;
+        checkpoint.job = NULL;
+    }
+    sg_checkpoint_close(&checkpoint);
+    return err;
+}
+
+static sg_err load_job(const train_options *options, train_run *run)
+{
+    char *text = NULL;
+    sg_yaml_source source = {options->job_path, NULL, (const char *const *)options->overrides,
+                             (size_t)options->override_count};
+    sg_err err = SG_OK;
+    if (options->job_path == NULL) {
+        err = job_of_checkpoint(options->resume, &text);
+        source.path = options->resume;
+        source.text = text;
+    }
+    if (err == SG_OK)
+        err = sg_job_load(&run->job, &source);
+    sg_free(text);
+    if (err != SG_OK)
+        return err;
+    sg_device_options *device = &run->job.device;
+    if (options->device.device[0] != '\0')
+        memcpy(device->device, options->device.device, sizeof(device->device));
+    if (options->device.precision[0] != '\0')
+        memcpy(device->precision, options->device.precision, sizeof(device->precision));
+    if (options->device.threads > 0)
+        device->threads = options->device.threads;
+    return sg_job_write(&run->job, &run->job_text);
+}
+
+/* Which folder this run uses: "" for one yet to be made. On rank 0. */
+static sg_err choose_folder(const train_options *options, train_run *run)
+{
+    char last[SG_PATH_MAX];
+    bool resume = options->resume != NULL;
+    const char *named = resume && options->resume[0] != '\0' ? options->resume
+                        : options->out != NULL               ? options->out
+                                                             : run->job.out;
+    int64_t number = 0;
+    if (named[0] == '\0' && !resume)
+        return SG_OK;
+    if (named[0] == '\0') {
+        sg_err err = sg_run_newest(run->job.name, run->folder, &number);
+        return err != SG_OK || number > 0
+                   ? err
+                   : sg_fail(SG_EUSAGE, "--resume: there is no folder runs/%s-n here",
+                             run->job.name);
+    }
+    sg_err err = sg_expand_path(named, run->folder);
+    if (err == SG_OK)
+        err = sg_path_format(last, "%s/last.h5", run->folder);
+    if (err == SG_OK && !resume && sg_file_exists(last))
+        err = sg_fail(SG_EUSAGE,
+                      "%s holds a training already; go on with --resume or choose another folder",
+                      run->folder);
+    return err;
+}
+
+static sg_err load_checkpoint(const train_options *options, train_run *run)
+{
+    char path[SG_PATH_MAX];
+    if (options->resume == NULL)
+        return SG_OK;
+    sg_err err = sg_path_format(path, "%s/last.h5", run->folder);
+    if (err == SG_OK)
+        err = sg_checkpoint_load(&run->checkpoint, path, true);
+    return err;
+}
+
+static bool is_resumed(const train_run *run)
+{
+    return run->checkpoint.graph != NULL;
+}
+
+/* Bands, classes and normalisation: of the job, or of the checkpoint where one is resumed. */
+static sg_err prepare_spec(train_run *run)
+{
+    run->spec.normalize = run->job.data.normalize;
+    sg_err err = sg_job_classes(&run->job, &run->spec.classes);
+    if (err != SG_OK || !is_resumed(run))
+        return err;
+    const sg_spec *old = &run->checkpoint.spec;
+    if (old->classes.count != run->spec.classes.count || old->normalize != run->spec.normalize)
+        return sg_yaml_fail(run->job.yaml, "data",
+                            "classes or normalize are not those of %s/last.h5; they cannot change "
+                            "when resuming",
+                            run->folder);
+    run->spec = *old;
+    return SG_OK;
+}
+
+static sg_err survey_scenes(train_run *run)
+{
+    unsigned splits = 1u << SG_SPLIT_TRAIN | 1u << SG_SPLIT_VAL;
+    sg_err err = sg_survey_open(&run->survey, run->comm, &run->job, splits, &run->spec);
+    if (err == SG_OK)
+        err = sg_survey_classes(&run->survey, run->comm, &run->spec, &run->job.data.label);
+    if (err == SG_OK)
+        err = sg_survey_statistics(&run->survey, run->comm, &run->spec, !is_resumed(run));
+    return err;
+}
+
+static double percent(int64_t part, int64_t whole)
+{
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void tell_classes(const train_run *run)
+{
+    const sg_class_table *classes = &run->spec.classes;
+    const sg_survey *survey = &run->survey;
+    int64_t total[SG_SPLITS] = {0};
+    for (int s = 0; s < SG_SPLITS; s++) {
+        total[s] = survey->unlabelled[s];
+        for (int32_t c = 0; c < classes->count; c++)
+            total[s] += survey->pixels[s][c];
+    }
+    sg_info("%-20s %12s %12s", "class", "training", "validation");
+    for (int32_t c = 0; c < classes->count; c++)
+        sg_info("  %-18s %10.2f %% %10.2f %%", classes->item[c].name,
+                percent(survey->pixels[SG_SPLIT_TRAIN][c], total[SG_SPLIT_TRAIN]),
+                percent(survey->pixels[SG_SPLIT_VAL][c], total[SG_SPLIT_VAL]));
+    sg_info("  %-18s %10.2f %% %10.2f %%", "(none)",
+            percent(survey->unlabelled[SG_SPLIT_TRAIN], total[SG_SPLIT_TRAIN]),
+            percent(survey->unlabelled[SG_SPLIT_VAL], total[SG_SPLIT_VAL]));
+    for (int32_t c = 0; c < classes->count; c++) {
+        if (survey->pixels[SG_SPLIT_TRAIN][c] == 0)
+            sg_warn("class '%s' is in no training label: it cannot be learnt",
+                    classes->item[c].name);
+    }
+}
+
+static void tell_data(const train_run *run)
+{
+    sg_text bands = {0};
+    sg_err err = SG_OK;
+    for (int32_t b = 0; err == SG_OK && b < run->spec.bands && b < 16; b++)
+        err = sg_text_add(&bands, " %d", run->spec.band[b]);
+    sg_info("%s: %zu training scenes, %.2f Mpx; %zu validation scenes, %.2f Mpx; %d bands (%s%s)",
+            run->job.name, sg_survey_scenes(&run->survey, SG_SPLIT_TRAIN),
+            1e-6 * (double)sg_survey_pixels(&run->survey, SG_SPLIT_TRAIN),
+            sg_survey_scenes(&run->survey, SG_SPLIT_VAL),
+            1e-6 * (double)sg_survey_pixels(&run->survey, SG_SPLIT_VAL), run->spec.bands,
+            bands.data != NULL ? bands.data + 1 : "", run->spec.bands > 16 ? " ..." : "");
+    sg_text_clear(&bands);
+    tell_classes(run);
+}
+
+/* The network of the job, or that of the checkpoint if it is the same. */
+static sg_err build_network(train_run *run)
+{
+    sg_text wanted = {0}, saved = {0};
+    sg_model_options options =
+        sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
+    sg_err err = sg_model_build(&options, &run->graph);
+    if (err != SG_OK || !is_resumed(run))
+        return err;
+    err = sg_graph_write(run->graph, &wanted);
+    if (err == SG_OK)
+        err = sg_graph_write(run->checkpoint.graph, &saved);
+    if (err == SG_OK && strcmp(wanted.data, saved.data) != 0)
+        err = sg_yaml_fail(run->job.yaml, "model",
+                           "is not the network of %s/last.h5; it cannot "
+                           "change when resuming",
+                           run->folder);
+    sg_text_clear(&wanted);
+    sg_text_clear(&saved);
+    return err;
+}
+
+static sg_err check_sizes(const train_run *run)
+{
+    const sg_job_train *train = &run->job.train;
+    sg_network_reach reach;
+    sg_err err = sg_graph_reach(run->graph, &reach);
+    if (err == SG_OK && train->tile % reach.stride != 0)
+        err = sg_yaml_fail(run->job.yaml, "train.tile",
+                           "%d is no multiple of the network's stride, %lld", train->tile,
+                           (long long)reach.stride);
+    int32_t parts = sg_comm_ranks(run->comm) * train->accumulate;
+    if (err == SG_OK && train->batch % parts != 0)
+        err =
+            sg_yaml_fail(run->job.yaml, "train.batch",
+                         "%d samples cannot be shared by %d ranks in %d parts; take a multiple of "
+                         "%d",
+                         train->batch, sg_comm_ranks(run->comm), train->accumulate, parts);
+    return err;
+}
+
+/* Network, device and the numbers that depend on the data. */
+static sg_err prepare_network(train_run *run)
+{
+    sg_err err = build_network(run);
+    if (err == SG_OK)
+        err = check_sizes(run);
+    if (err == SG_OK)
+        err = sg_job_class_weights(&run->job, run->spec.classes.count,
+                                   run->survey.pixels[SG_SPLIT_TRAIN], run->weight, &run->weights);
+    if (err == SG_OK)
+        err = sg_device_open(&run->job.device, run->comm, &run->backend, &run->type);
+    if (err == SG_OK)
+        err = sg_backend_covers(run->backend, run->graph, true);
+    double step_pixels = (double)run->job.train.batch * run->job.train.tile * run->job.train.tile;
+    double pixels = (double)sg_survey_pixels(&run->survey, SG_SPLIT_TRAIN);
+    run->steps_per_epoch = sg_max64(1, (int64_t)llround(pixels / step_pixels));
+    run->steps = sg_job_steps(&run->job, run->steps_per_epoch);
+    return err;
+}
+
+static sg_err tell_network(const train_run *run)
+{
+    sg_plan *plan = NULL;
+    int32_t tile = run->job.train.tile;
+    sg_shape shape = {1, tile, tile, run->spec.bands};
+    sg_err err = sg_plan_create(run->graph, shape, run->type, SG_PLAN_INFERENCE, &plan);
+    if (err != SG_OK)
+        return err;
+    sg_info("%s of width %d and depth %d: %.3g M parameters, %.3g kFLOP a pixel; %s (%s), %s, %d "
+            "rank%s",
+            run->job.model.net, run->job.model.width, run->job.model.depth,
+            1e-6 * (double)sg_graph_trainable_count(run->graph),
+            1e-3 * plan->flops / ((double)tile * tile), run->backend->name, run->backend->device,
+            sg_dtype_name(run->type), sg_comm_ranks(run->comm),
+            sg_comm_ranks(run->comm) > 1 ? "s" : "");
+    sg_info("%lld steps of %d tiles of %d x %d, %lld steps an epoch", (long long)run->steps,
+            run->job.train.batch, tile, tile, (long long)run->steps_per_epoch);
+    sg_plan_close(plan);
+    return SG_OK;
+}
+
+/* Often enough to choose the best checkpoint, seldom enough to cost little. */
+static int64_t validation_interval(const train_run *run)
+{
+    if (run->job.train.validate_every > 0)
+        return run->job.train.validate_every;
+    return sg_max64(run->steps_per_epoch, sg_div_up(run->steps, 20));
+}
+
+static int32_t loader_threads(const train_run *run)
+{
+    if (run->job.train.loader_threads > 0)
+        return run->job.train.loader_threads;
+    return (int32_t)sg_min64(4, sg_threads_fair(sg_comm_local_ranks(run->comm)));
+}
+
+static void tell_result(const train_run *run, const sg_training_report *report)
+{
+    char path[SG_PATH_MAX];
+    bool validated = sg_survey_pixels(&run->survey, SG_SPLIT_VAL) > 0 && report->best_step > 0;
+    sg_info("%lld steps in %.0f s, %.3f Mpx/s, last loss %.4f", (long long)report->steps,
+            report->seconds, report->megapixels_per_s, report->loss);
+    if (validated)
+        sg_info("best validation mIoU %.4f at step %lld", report->best.miou,
+                (long long)report->best_step);
+    if (sg_path_format(path, "%s/%s.h5", run->folder, validated ? "best" : "last") == SG_OK &&
+        sg_comm_rank(run->comm) == 0) {
+        printf("%s\n", path);
+        fflush(stdout);
+    }
+}
+
+static sg_err run_training(train_run *run)
+{
+    const sg_job_train *train = &run->job.train;
+    sg_scenes scenes = {run->survey.scene, (int32_t)run->survey.count, &run->spec,
+                        run->job.data.label};
+    sg_training training = {
+        .comm = run->comm,
+        .backend = run->backend,
+        .graph = run->graph,
+        .spec = &run->spec,
+        .scenes = &scenes,
+        .regions = &run->survey.regions,
+        .type = run->type,
+        .tile = train->tile,
+        .batch = train->batch,
+        .steps = run->steps,
+        .steps_per_epoch = run->steps_per_epoch,
+        .augment = train->augment,
+        .loader_threads = loader_threads(run),
+        .seed = run->job.seed,
+        .update = sg_job_update(&run->job),
+        .schedule = sg_job_schedule(&run->job, run->steps),
+        .step = {.accumulate = train->accumulate,
+                 .clip_norm = (float)train->clip,
+                 .sync_norm = train->sync_norm},
+        .class_weight = run->weights > 0 ? run->weight : NULL,
+        .validate_every = validation_interval(run),
+        .save_every = train->save_every,
+        .folder = run->folder,
+        .job_text = run->job_text.data,
+        .resume = is_resumed(run) ? &run->checkpoint : NULL,
+        .stop = sg_signals_catch(),
+    };
+    sg_training_report report;
+    sg_err err = sg_train(&training, &report);
+    if (err == SG_OK)
+        tell_result(run, &report);
+    else if (err == SG_ESTOPPED)
+        sg_info("stopped by a signal after saving %s/last.h5; --resume goes on", run->folder);
+    return err;
+}
+
+/* Where from and where to; nothing is made yet. [collective] */
+static sg_err find_folder(const train_options *options, train_run *run)
+{
+    bool first = sg_comm_rank(run->comm) == 0;
+    sg_err err = sg_comm_agree(run->comm, first ? choose_folder(options, run) : SG_OK);
+    if (err != SG_OK)
+        return err;
+    sg_comm_broadcast(run->comm, run->folder, sizeof(run->folder), 0);
+    err = load_checkpoint(options, run);
+    if (err == SG_OK)
+        err = prepare_spec(run);
+    return sg_comm_agree(run->comm, err);
+}
+
+static sg_err fill_folder(train_run *run)
+{
+    char path[SG_PATH_MAX];
+    sg_err err = run->folder[0] == '\0' ? sg_run_make(run->job.name, run->folder)
+                                        : sg_make_folders(run->folder);
+    if (err == SG_OK)
+        err = sg_path_format(path, "%s/job.yaml", run->folder);
+    return err == SG_OK ? sg_file_write_text(path, run->job_text.data) : err;
+}
+
+/* Make the run folder, with the job as it is carried out. [collective] */
+static sg_err make_folder(train_run *run)
+{
+    bool first = sg_comm_rank(run->comm) == 0;
+    sg_err err = sg_comm_agree(run->comm, first ? fill_folder(run) : SG_OK);
+    sg_comm_broadcast(run->comm, run->folder, sizeof(run->folder), 0);
+    return err;
+}
+
+/* Everything that can be wrong before the first step. [collective] */
+static sg_err prepare(const train_options *options, train_run *run)
+{
+    sg_err err = sg_comm_agree(run->comm, load_job(options, run));
+    if (err == SG_OK)
+        err = find_folder(options, run);
+    if (err == SG_OK)
+        err = survey_scenes(run);
+    if (err != SG_OK)
+        return err;
+    tell_data(run);
+    err = prepare_network(run);
+    if (err == SG_OK)
+        err = tell_network(run);
+    return sg_comm_agree(run->comm, err);
+}
+
+sg_err sg_command_train(sg_comm *comm, int argc, char **argv)
+{
+    train_options options = {0};
+    train_run run = {.comm = comm};
+    bool help = false;
+    sg_err err = sg_comm_agree(comm, parse_arguments(comm, argc, argv, &options, &help));
+    if (err != SG_OK || help)
+        return err;
+    err = prepare(&options, &run);
+    if (err == SG_OK && options.dry_run)
+        sg_info("all is in order; nothing was trained (--dry-run)");
+    else if (err == SG_OK)
+        err = make_folder(&run);
+    if (err == SG_OK && !options.dry_run)
+        err = run_training(&run);
+    close_run(&run);
+    return err;
+}
