@@ -28,7 +28,7 @@ static sg_err add_layer(sg_graph *graph, const char *stage, int number, int32_t 
     sg_err err = sg_graph_conv(graph, name, *tensor, channels, 3, 1, 1, 0, tensor);
     name_part(name, stage, "bn", number);
     if (!err)
-        err = sg_graph_add(graph, SG_OP_batch_norm, name, &norm, &(int32_t){*tensor}, 1, tensor);
+        err = sg_graph_add(graph, SG_OP_batch_norm, name, &norm, tensor, 1, tensor);
     name_part(name, stage, "relu", number);
     if (!err)
         err = sg_graph_activation(graph, name, *tensor, SG_ACT_RELU, tensor);
@@ -62,7 +62,7 @@ static sg_err add_pool(sg_graph *graph, int level, int32_t *tensor)
     char name[SG_NAME_MAX];
     snprintf(name, sizeof name, "pool%d", level);
     sg_attr attr = {.window = window2(0, 0)};
-    return sg_graph_add(graph, SG_OP_max_pool, name, &attr, &(int32_t){*tensor}, 1, tensor);
+    return sg_graph_add(graph, SG_OP_max_pool, name, &attr, tensor, 1, tensor);
 }
 
 /* Upsample, then put the skip behind it. */
@@ -71,8 +71,7 @@ static sg_err add_up(sg_graph *graph, int level, int32_t channels, int32_t skip,
     char name[SG_NAME_MAX];
     snprintf(name, sizeof name, "up%d", level);
     sg_attr attr = {.window = window2(channels, 1)};
-    sg_err err =
-        sg_graph_add(graph, SG_OP_conv_transpose, name, &attr, &(int32_t){*tensor}, 1, tensor);
+    sg_err err = sg_graph_add(graph, SG_OP_conv_transpose, name, &attr, tensor, 1, tensor);
     snprintf(name, sizeof name, "concat%d", level);
     int32_t both[] = {*tensor, skip};
     return err ? err : sg_graph_add(graph, SG_OP_concat, name, NULL, both, 2, tensor);
@@ -83,7 +82,7 @@ static sg_err add_head(sg_graph *graph, const sg_model_options *options, int32_t
     sg_err err = SG_OK;
     if (options->dropout > 0) {
         sg_attr attr = {.dropout = {options->dropout}};
-        err = sg_graph_add(graph, SG_OP_dropout, "dropout", &attr, &(int32_t){*tensor}, 1, tensor);
+        err = sg_graph_add(graph, SG_OP_dropout, "dropout", &attr, tensor, 1, tensor);
     }
     if (!err)
         err = sg_graph_conv(graph, "head", *tensor, options->classes, 1, 1, 0, 1, tensor);

@@ -174,22 +174,18 @@ sg_err sg_graph_set_name(sg_node *node, const char *name)
     return SG_OK;
 }
 
+/* inputs may point to the place of output. */
 sg_err sg_graph_add(sg_graph *graph, sg_op op, const char *name, const sg_attr *attr,
                     const int32_t *inputs, int32_t input_count, int32_t *output)
 {
-    *output = -1;
     sg_node node = {.op = op, .inputs = input_count};
-    sg_err err = sg_graph_set_name(&node, name);
-    if (err)
-        return err;
-    if (input_count < 0 || input_count > SG_MAX_INPUTS)
-        return sg_fail(SG_EUSAGE, "%s: %d inputs, at most %d are possible", name, (int)input_count,
-                       SG_MAX_INPUTS);
+    for (int32_t i = 0; i < input_count && i < SG_MAX_INPUTS; i++)
+        node.input[i] = inputs[i];
     if (attr)
         node.attr = *attr;
-    for (int32_t i = 0; i < input_count; i++)
-        node.input[i] = inputs[i];
-    return sg_graph_add_node(graph, &node, output);
+    *output = -1;
+    sg_err err = sg_graph_set_name(&node, name);
+    return err ? err : sg_graph_add_node(graph, &node, output);
 }
 
 sg_err sg_graph_input(sg_graph *graph, int32_t channels, int32_t *output)
