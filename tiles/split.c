@@ -6,7 +6,6 @@
 #include <string.h>
 #include "base/rng.h"
 #include "base/size.h"
-#include "data/overlap.h"
 
 const char *sg_split_name(sg_split split)
 {
@@ -165,21 +164,32 @@ static int same_file(const char *a, const char *b)
     return realpath(a, real_a) && realpath(b, real_b) && strcmp(real_a, real_b) == 0;
 }
 
+/* Footprints of scenes that only touch share less than this by rounding. */
+static const double LEAST_SHARED = 1.0; /* pixels */
+
+static sg_err check_pair(const sg_raster_info *a, const sg_georef *a_georef, sg_split a_split,
+                         const sg_raster_info *b, const sg_georef *b_georef, sg_split b_split)
+{
+    const char *how = "is the same file as";
+    if (!same_file(a->path, b->path)) {
+        double shared = 0;
+        how = "overlaps";
+        sg_err err = sg_georef_footprint_overlap(a_georef, a->width, a->height, b_georef, b->width,
+                                                 b->height, &shared);
+        if (err != SG_OK || shared < LEAST_SHARED)
+            return err;
+    }
+    return sg_fail(SG_EUSAGE, "%s (%s) %s %s (%s): its scores would be too good to be true",
+                   a->path, sg_split_name(a_split), how, b->path, sg_split_name(b_split));
+}
+
 sg_err sg_split_check_overlap(const sg_raster_info *const *info, const sg_georef *const *georef,
                               const sg_split *split, int32_t scenes)
 {
-    for (int32_t i = 0; i < scenes; i++)
-        for (int32_t j = i + 1; j < scenes; j++) {
-            if (split[i] == split[j])
-                continue;
-            const char *how = "overlaps";
-            if (same_file(info[i]->path, info[j]->path))
-                how = "is the same file as";
-            else if (!sg_scenes_overlap(info[i], georef[i], info[j], georef[j]))
-                continue;
-            return sg_fail(SG_EUSAGE, "%s (%s) %s %s (%s): scores would be too good to be true",
-                           info[i]->path, sg_split_name(split[i]), how, info[j]->path,
-                           sg_split_name(split[j]));
-        }
-    return SG_OK;
+    sg_err err = SG_OK;
+    for (int32_t i = 0; err == SG_OK && i < scenes; i++)
+        for (int32_t j = i + 1; err == SG_OK && j < scenes; j++)
+            if (split[i] != split[j])
+                err = check_pair(info[i], georef[i], split[i], info[j], georef[j], split[j]);
+    return err;
 }
