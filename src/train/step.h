@@ -1,7 +1,7 @@
 /*
  * One data-parallel training step. Every rank holds the whole network and an equal share of the
- * batch; gradients are summed in buckets while the backward pass goes on; the last bucket carries
- * loss, weight and failure count.
+ * batch; gradients are summed over ranks in buckets while the backward pass goes on. Loss, weight
+ * and failure count travel in a small sum of doubles beside them, so counts stay exact.
  *
  * A rank that fails stays in the dance: it enters the same collectives with zeros, and all ranks
  * learn of it in the same step. [collective] unless said otherwise.
@@ -21,27 +21,39 @@ typedef struct {
 
 typedef struct sg_stepper sg_stepper;
 
+/* input: one rank's micro-batch. training_graph ends in the loss and is borrowed, like the weights,
+ * which were made for training. Fails on all ranks or on none. */
 sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backend,
                          sg_weights *weights, const sg_graph *training_graph, sg_shape input,
                          sg_dtype type, const sg_step_options *options);
-void sg_stepper_close(sg_stepper *stepper);
+void sg_stepper_close(sg_stepper *stepper); /* NULL is fine */
 
+/* The same on all ranks. While `complete` is 0 everything else is 0. */
 typedef struct {
-    double loss; /* mean over all valid pixels of all ranks, weighted by class weight */
-    double norm; /* of the mean gradient, before clipping */
-    int64_t
-        failures; /* ranks that failed; then nothing was updated and the caller ends on all ranks */
+    int32_t complete; /* 1 when the micro-batch was the last of its step */
+    int32_t finite;   /* 1: loss and gradient are numbers; else nothing was updated */
+    double loss;      /* mean over all valid pixels of all ranks, weighted by class weight; 0 when
+                         no pixel is valid: then nothing was updated */
+    double norm;      /* of the mean gradient, before clipping */
+    int64_t failures; /* ranks that failed; then nothing was updated and the caller ends on all
+                         ranks */
+    int64_t stops;    /* ranks that asked to stop */
 } sg_step_result;
 
 /*
- * One micro-batch: forward, backward, sums. pixels and labels may be NULL when mine != SG_OK (this
- * rank could not get its batch). When it completes an accumulation the optimizer steps with
- * `update` (rate, decay, rule, step; gradient_scale is set here).
+ * One micro-batch: forward, backward, sums. pixels (n, h, w, bands) and labels (n, h, w) may be
+ * NULL when mine != SG_OK (this rank could not get its batch). When it completes an accumulation
+ * the optimizer steps with `update` (rate, decay, rule, step; gradient_scale is set here). Of `run`
+ * the caller sets seed, step, first_sample and class_weight.
+ *
+ * A failure is kept until the step completes; then a rank that failed returns its own error, the
+ * others SG_EPEER. Between steps (result->failures is 0) an error is this rank's alone: pass it as
+ * `mine` to the next call.
  */
 sg_err sg_stepper_run(sg_stepper *stepper, sg_err mine, const float *pixels, const uint8_t *labels,
                       sg_run *run, sg_update *update, sg_step_result *result);
-/* Average running batch-norm statistics over ranks (before validation and checkpoints). */
-void sg_stepper_average_state(sg_stepper *stepper);
+/* Tell all ranks with the next completed step that this one wants to stop. [local] */
+void sg_stepper_ask_stop(sg_stepper *stepper);
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);

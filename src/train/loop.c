@@ -1,0 +1,226 @@
+/*
+ * The training loop. What is collective in a step, and in which order, is in step.c; between steps:
+ * validation, then saving, each agreed on by all ranks. An error of one rank alone (its batch could
+ * not be read, its file not written) is carried into the next of these, so that all ranks end
+ * together.
+ */
+#include "train/loop.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "train/trainer.h"
+
+/* One micro-batch: `mine` is this rank's error so far. */
+static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update,
+                       sg_step_result *result)
+{
+    const sg_training *t = tr->t;
+    sg_batch *batch = sg_loader_next(tr->loader);
+    const int32_t share = t->batch / t->step.accumulate;
+    sg_run run = {
+        .seed = t->seed,
+        .step = (uint64_t)tr->position.step,
+        .first_sample = (uint64_t)(part * share + tr->rank * tr->micro_batch),
+        .class_weight = tr->class_weight,
+    };
+    SG_ASSERT(batch);
+    if (!mine && batch->error)
+        mine = sg_fail(batch->error, "%s", batch->message);
+    if (t->stop && *t->stop)
+        sg_stepper_ask_stop(tr->stepper);
+    mine = sg_stepper_run(tr->stepper, mine, batch->pixels, batch->labels, &run, update, result);
+    sg_loader_return(tr->loader, batch);
+    return mine;
+}
+
+static sg_err not_finite(const trainer *tr)
+{
+    return sg_fail(SG_EINPUT,
+                   "loss is not finite at step %lld; lower the learning rate or clip gradients "
+                   "(the last checkpoint in %s is intact)",
+                   (long long)tr->position.step + 1, tr->t->folder);
+}
+
+/* All parts of one step. *pending: an error of this rank alone; else errors are everybody's. */
+static sg_err run_step(trainer *tr, sg_err *pending, sg_step_result *result)
+{
+    const sg_training *t = tr->t;
+    sg_update update = t->update;
+    sg_err err = *pending;
+    update.rate = (float)sg_schedule_rate(&t->schedule, tr->position.step);
+    update.step = tr->position.step + 1;
+    for (int32_t part = 0; part < t->step.accumulate; part++)
+        err = run_part(tr, part, err, &update, result);
+    if (result->failures > 0)
+        return sg_comm_agree(t->comm, err);
+    if (!result->finite)
+        return sg_comm_agree(t->comm, not_finite(tr));
+    *pending = err;
+    tr->position.step++;
+    tr->position.epoch = tr->position.step / t->steps_per_epoch;
+    tr->position.sample = tr->position.step % t->steps_per_epoch * t->batch;
+    tr->miou = NAN;
+    tr->loss = result->loss;
+    return SG_OK;
+}
+
+/* At the last step, and every `every` steps, or at the end of each epoch when that is 0. */
+static bool is_due(const trainer *tr, int64_t every)
+{
+    int64_t step = tr->position.step;
+    return step == tr->t->steps || step % (every > 0 ? every : tr->t->steps_per_epoch) == 0;
+}
+
+static bool validation_is_due(const trainer *tr)
+{
+    return is_due(tr, tr->t->validate_every);
+}
+
+static bool saving_is_due(const trainer *tr)
+{
+    return tr->t->save_every > 0 ? is_due(tr, tr->t->save_every) : validation_is_due(tr);
+}
+
+/* Scores of the validation regions; *best when they are better than any before. [collective] */
+static sg_err validate(trainer *tr, sg_scores *scores, bool *best)
+{
+    sg_position *p = &tr->position;
+    sg_err err = sg_validate(tr->t, tr->weights, SG_SPLIT_VAL, &tr->confusion);
+    if (err)
+        return err;
+    sg_confusion_scores(&tr->confusion, scores);
+    tr->miou = scores->miou;
+    *best = scores->miou > p->best;
+    if (*best) {
+        p->best = scores->miou;
+        p->best_step = p->step;
+        tr->best = *scores;
+    }
+    sg_info("step %lld: validation mIoU %.4f, accuracy %.4f%s", (long long)p->step, scores->miou,
+            scores->accuracy, *best ? " (best so far)" : "");
+    return SG_OK;
+}
+
+static sg_err log_row(trainer *tr, const sg_step_result *result, double seconds,
+                      const sg_scores *scores)
+{
+    const sg_training *t = tr->t;
+    const int64_t step = tr->position.step;
+    double pixels = (double)t->batch * t->tile * t->tile;
+    const sg_metrics_row row = {
+        .step = step,
+        .epoch = (step - 1) / t->steps_per_epoch + 1,
+        .rate = result ? sg_schedule_rate(&t->schedule, step - 1) : NAN,
+        .loss = result ? result->loss : NAN,
+        .norm = result ? result->norm : NAN,
+        .megapixels_per_s = result ? pixels / seconds / 1e6 : NAN,
+        .validation = scores,
+    };
+    return tr->rank == 0 ? sg_metrics_log_add(&tr->log, &row) : SG_OK;
+}
+
+static void show_progress(trainer *tr, double seconds)
+{
+    const sg_training *t = tr->t;
+    char text[64];
+    double pixels = (double)t->batch * t->tile * t->tile;
+    snprintf(text, sizeof text, "loss %.4f  %.3g Mpx/s", tr->loss, pixels / seconds / 1e6);
+    sg_progress_show(&tr->progress, tr->position.step, text);
+}
+
+static sg_err save_and_stop(trainer *tr, sg_err pending)
+{
+    sg_err err = sg_trainer_save(tr, false, pending);
+    return err ? err
+               : sg_fail(SG_ESTOPPED,
+                         "stopped by a signal at step %lld of %lld; saved to %s/last.h5, run again "
+                         "with --resume to go on",
+                         (long long)tr->position.step, (long long)tr->t->steps, tr->t->folder);
+}
+
+/* What follows a step: validation, a row of metrics, saving. */
+static sg_err follow_up(trainer *tr, const sg_step_result *result, double seconds, sg_err *pending)
+{
+    sg_scores scores;
+    bool best = false, validated = tr->validates && validation_is_due(tr);
+    sg_err err = validated ? validate(tr, &scores, &best) : SG_OK;
+    if (err)
+        return err;
+    if (!*pending)
+        *pending = log_row(tr, result, seconds, validated ? &scores : NULL);
+    return best || saving_is_due(tr) ? sg_trainer_save(tr, best, *pending) : SG_OK;
+}
+
+/* A run that was stopped right after a step whose validation was due comes back to it. */
+static bool owes_validation(const trainer *tr)
+{
+    return tr->t->resume && tr->validates && isnan(tr->miou) && tr->position.step > 0 &&
+           validation_is_due(tr);
+}
+
+static sg_err run_steps(trainer *tr)
+{
+    sg_step_result result;
+    sg_err pending = SG_OK, err = SG_OK;
+    if (owes_validation(tr))
+        err = follow_up(tr, NULL, NAN, &pending);
+    while (!err && tr->position.step < tr->t->steps) {
+        double start = sg_now(), seconds;
+        err = run_step(tr, &pending, &result);
+        seconds = sg_now() - start;
+        tr->step_seconds += seconds;
+        if (err)
+            break;
+        show_progress(tr, seconds);
+        if (result.stops > 0 && tr->position.step < tr->t->steps) {
+            if (!pending)
+                pending = log_row(tr, &result, seconds, NULL);
+            return save_and_stop(tr, pending);
+        }
+        err = follow_up(tr, &result, seconds, &pending);
+    }
+    return err;
+}
+
+static void report_on(const trainer *tr, sg_training_report *report)
+{
+    const sg_training *t = tr->t;
+    int64_t done = tr->position.step - tr->first_step;
+    report->steps = tr->position.step;
+    report->loss = tr->loss;
+    report->seconds = sg_now() - tr->start;
+    if (tr->step_seconds > 0)
+        report->megapixels_per_s =
+            (double)done * t->batch * t->tile * t->tile / tr->step_seconds / 1e6;
+    report->best = tr->best;
+    report->best_step = tr->position.best_step;
+}
+
+static void report_waits(const trainer *tr)
+{
+    double compute, wait;
+    sg_stepper_times(tr->stepper, &compute, &wait);
+    sg_verbose("steps took %.1f s: computing %.1f, waiting for sums %.1f, for batches %.1f",
+               tr->step_seconds, compute, wait, sg_loader_waited(tr->loader));
+}
+
+sg_err sg_train(const sg_training *training, sg_training_report *report)
+{
+    trainer tr;
+    sg_err err;
+    memset(report, 0, sizeof *report);
+    err = sg_trainer_open(&tr, training);
+    if (!err) {
+        sg_progress_start(&tr.progress, "train", training->steps);
+        err = run_steps(&tr);
+        sg_progress_end(&tr.progress);
+        report_waits(&tr);
+        report_on(&tr, report);
+    }
+    sg_trainer_close(&tr);
+    return err;
+}

@@ -1,0 +1,452 @@
+/*
+ * The data-parallel step.
+ *
+ * Numbers. A rank's gradient is that of loss_scale * (sum over its pixels of weight * loss), with
+ * the constant loss_scale = 1 / pixels of the whole step on all ranks, which keeps magnitudes those
+ * of a mean. When all sums are in, dividing by loss_scale * (sum of weights) makes it the gradient
+ * of the weighted mean over all valid pixels of all ranks, however unevenly they are spread.
+ *
+ * Collectives of one step, in this order on every rank, whatever fails: the batch-norm sums of each
+ * forward and backward pass (sync_norm); gradient buckets in buffer order and the running
+ * statistics (their own communicator); the small sum of doubles.
+ */
+#include "train/step.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/size.h"
+
+enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, SMALL = 4 };
+
+struct sg_stepper {
+    sg_comm *comm; /* borrowed, as the next three */
+    sg_backend *backend;
+    sg_weights *weights;
+    sg_exec *exec; /* owned */
+    sg_sums *sums; /* owned, NULL with one rank */
+    sg_step_options options;
+    sg_shape input;
+    int32_t ranks;
+    size_t count;         /* trainable elements with padding */
+    float *sum;           /* [count] on the host: what is summed and applied */
+    float *part;          /* [count] one micro-batch downloaded from a device, NULL on the host */
+    float *state;         /* [state_count] on the host */
+    uint8_t *decays;      /* [count] device memory */
+    float *no_pixels;     /* a failed rank's batch: zeros */
+    uint8_t *no_labels;   /* and labels to ignore */
+    int32_t micro;        /* micro-batches of this step done */
+    size_t ready;         /* elements of `sum` that are final on this rank */
+    size_t started;       /* elements whose sum over ranks was started */
+    size_t *reduce_count; /* [reduces_most] sizes of the batch-norm sums of one micro-batch */
+    int32_t reduces, reduces_most, reduce_next;
+    int32_t reduces_known;
+    double loss, weight; /* of this rank in this step */
+    int32_t stop;
+    sg_err failed;
+    char failure[512];
+    double compute_s, wait_s;
+};
+
+static int host(const sg_stepper *s)
+{
+    return s->backend->host_memory;
+}
+
+static void note_failure(sg_stepper *s, sg_err err)
+{
+    if (s->failed)
+        return;
+    s->failed = err;
+    snprintf(s->failure, sizeof s->failure, "%s", sg_error_text());
+}
+
+/* ---- making ---- */
+
+static sg_err make_decays(sg_stepper *s)
+{
+    const sg_graph *graph = sg_exec_plan(s->exec)->graph;
+    const sg_param_layout *layout = s->weights->host->layout;
+    uint8_t *flags = NULL;
+    sg_err err = sg_calloc(s->count, 1, &flags);
+    for (int32_t i = 0; !err && i < layout->order_count; i++) {
+        const sg_param_info *info = &graph->param[layout->order[i]];
+        if (sg_param_decays(info))
+            memset(flags + layout->offset[layout->order[i]], 1, info->count);
+    }
+    if (!err)
+        err = s->backend->alloc(s->backend, s->count, (void **)&s->decays);
+    if (!err)
+        err = s->backend->upload(s->backend, s->decays, flags, s->count);
+    sg_free(flags);
+    return err;
+}
+
+static sg_err make_buffers(sg_stepper *s)
+{
+    size_t labels, pixels, states = s->weights->host->layout->state_count;
+    sg_err err = sg_size_mul3((size_t)s->input.n, (size_t)s->input.h, (size_t)s->input.w, &labels);
+    if (!err)
+        err = sg_size_mul(labels, (size_t)s->input.c, &pixels);
+    if (!err)
+        err = sg_calloc(pixels, sizeof(float), &s->no_pixels);
+    if (!err)
+        err = sg_malloc(labels, 1, &s->no_labels);
+    if (err)
+        return err;
+    memset(s->no_labels, SG_IGNORE_LABEL, labels);
+    if (host(s)) {
+        s->sum = s->weights->gradient;
+        s->state = s->weights->state;
+    }
+    if (!s->sum || s->options.accumulate > 1)
+        err = sg_calloc(s->count, sizeof(float), &s->sum);
+    if (!err && !s->state)
+        err = sg_calloc(states > 0 ? states : 1, sizeof(float), &s->state);
+    if (!err && !host(s))
+        err = sg_calloc(s->count, sizeof(float), &s->part);
+    return err;
+}
+
+static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
+{
+    sg_err err =
+        sg_exec_create(s->backend, graph, s->weights, s->input, type, SG_PLAN_TRAINING, &s->exec);
+    s->reduces_most = 4 * graph->nodes + 4; /* a node sums at most twice each way */
+    if (!err)
+        err = sg_calloc((size_t)s->reduces_most, sizeof(size_t), &s->reduce_count);
+    if (!err)
+        err = make_buffers(s);
+    return err ? err : make_decays(s);
+}
+
+sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backend,
+                         sg_weights *weights, const sg_graph *training_graph, sg_shape input,
+                         sg_dtype type, const sg_step_options *options)
+{
+    sg_stepper *s = NULL;
+    sg_err err = sg_calloc(1, sizeof *s, &s);
+    *stepper = NULL;
+    if (!err) {
+        s->comm = comm;
+        s->backend = backend;
+        s->weights = weights;
+        s->options = *options;
+        s->input = input;
+        s->ranks = sg_comm_ranks(comm);
+        s->count = weights->host->layout->trainable_count;
+        if (s->options.bucket_elements == 0)
+            s->options.bucket_elements = BUCKET_DEFAULT;
+        SG_ASSERT(s->options.accumulate >= 1);
+        err = make_local(s, training_graph, type);
+    }
+    err = sg_comm_agree(comm, err);
+    if (!err && s->ranks > 1) {
+        int64_t buckets = sg_div_up((int64_t)s->count, (int64_t)s->options.bucket_elements);
+        err = sg_comm_agree(comm, sg_sums_create(&s->sums, comm, (int)buckets + 1));
+    }
+    if (err)
+        sg_stepper_close(s);
+    else
+        *stepper = s;
+    return err;
+}
+
+void sg_stepper_close(sg_stepper *s)
+{
+    if (!s)
+        return;
+    if (s->sums)
+        sg_sums_close(s->sums);
+    if (s->sum != s->weights->gradient)
+        sg_free(s->sum);
+    if (s->state != s->weights->state)
+        sg_free(s->state);
+    if (s->decays)
+        s->backend->free(s->backend, s->decays);
+    sg_free(s->part);
+    sg_free(s->no_pixels);
+    sg_free(s->no_labels);
+    sg_free(s->reduce_count);
+    sg_exec_close(s->exec);
+    sg_free(s);
+}
+
+/* ---- batch-norm sums ---- */
+
+/* The executor's hook. The sizes of the first pass are kept: a rank that fails in the middle of a
+ * later one enters the rest of them with zeros. */
+static void reduce(void *user, double *values, size_t count)
+{
+    sg_stepper *s = user;
+    if (!s->reduces_known) {
+        SG_ASSERT(s->reduces < s->reduces_most);
+        s->reduce_count[s->reduces++] = count;
+    }
+    SG_ASSERT(s->reduce_next < s->reduces && s->reduce_count[s->reduce_next] == count);
+    s->reduce_next++;
+    sg_comm_sum_f64(s->comm, values, count);
+}
+
+static void enter_remaining_reduces(sg_stepper *s)
+{
+    const double zeros[1024] = {0};
+    double values[1024];
+    if (s->options.sync_norm && s->ranks > 1 && !s->reduces_known)
+        sg_comm_abort(s->comm, 1); /* which sums the others are waiting in is not known yet */
+    while (s->reduce_next < s->reduces) {
+        size_t count = s->reduce_count[s->reduce_next++];
+        double *buffer = values;
+        if (count > 1024 && sg_calloc(count, sizeof(double), &buffer) != SG_OK)
+            sg_comm_abort(s->comm, 1);
+        if (buffer == values)
+            memcpy(values, zeros, sizeof values);
+        sg_comm_sum_f64(s->comm, buffer, count);
+        if (buffer != values)
+            sg_free(buffer);
+    }
+}
+
+/* ---- gradients ---- */
+
+static int is_last(const sg_stepper *s)
+{
+    return s->micro == s->options.accumulate - 1;
+}
+
+/* Elements [from, to) of this micro-batch's gradient are final: put them into `sum`. */
+static sg_err take_gradient(sg_stepper *s, size_t from, size_t to)
+{
+    const float *part = s->weights->gradient + from;
+    if (!host(s)) {
+        sg_err err =
+            s->backend->download(s->backend, s->part + from, part, (to - from) * sizeof(float));
+        if (err)
+            return err;
+        part = s->part + from;
+    }
+    float *sum = s->sum + from;
+    if (s->micro > 0)
+        for (size_t i = 0; i < to - from; i++)
+            sum[i] += part[i];
+    else if (sum != part)
+        memcpy(sum, part, (to - from) * sizeof(float));
+    return SG_OK;
+}
+
+/* Start the sums of all buckets that are final. Their bounds are the same on every rank. */
+static void start_buckets(sg_stepper *s)
+{
+    const size_t bucket = s->options.bucket_elements;
+    if (!s->sums || !is_last(s))
+        return;
+    while (s->started < s->count) {
+        size_t end = s->count - s->started > bucket ? s->started + bucket : s->count;
+        if (end > s->ready)
+            return;
+        sg_sum_start(s->sums, s->sum + s->started, end - s->started);
+        s->started = end;
+    }
+}
+
+static void on_ready(void *user, size_t ready)
+{
+    sg_stepper *s = user;
+    if (!host(s)) /* one download at the end */
+        return;
+    take_gradient(s, s->ready, ready);
+    s->ready = ready;
+    start_buckets(s);
+}
+
+static void finish_gradient(sg_stepper *s)
+{
+    if (!s->failed && s->ready < s->count) {
+        sg_err err = take_gradient(s, s->ready, s->count);
+        if (err)
+            note_failure(s, err);
+    }
+    if (s->failed)
+        memset(s->sum + s->started, 0, (s->count - s->started) * sizeof(float));
+    s->ready = s->count;
+    start_buckets(s);
+}
+
+/* ---- running statistics ---- */
+
+static sg_err move_state(sg_stepper *s, int to_host)
+{
+    size_t bytes = s->weights->host->layout->state_count * sizeof(float);
+    if (host(s))
+        return SG_OK;
+    return to_host ? s->backend->download(s->backend, s->state, s->weights->state, bytes)
+                   : s->backend->upload(s->backend, s->weights->state, s->state, bytes);
+}
+
+/* Without sync_norm each rank has its own running statistics; averaging them with every step (they
+ * are few) keeps the ranks equal, so that a checkpoint made anywhere holds what every rank has. */
+static int averages_state(const sg_stepper *s)
+{
+    return s->sums && !s->options.sync_norm && s->weights->host->layout->state_count > 0;
+}
+
+static void start_state(sg_stepper *s)
+{
+    if (!averages_state(s))
+        return;
+    sg_err err = move_state(s, 1);
+    if (err)
+        note_failure(s, err);
+    sg_sum_start(s->sums, s->state, s->weights->host->layout->state_count);
+}
+
+static sg_err finish_state(sg_stepper *s)
+{
+    if (!averages_state(s))
+        return SG_OK;
+    for (size_t i = 0; i < s->weights->host->layout->state_count; i++)
+        s->state[i] /= (float)s->ranks;
+    return move_state(s, 0);
+}
+
+/* ---- one micro-batch ---- */
+
+static double step_pixels(const sg_stepper *s)
+{
+    return (double)s->input.n * (double)s->input.h * (double)s->input.w * s->ranks *
+           s->options.accumulate;
+}
+
+static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, sg_run *run)
+{
+    int shares = s->options.sync_norm && s->ranks > 1;
+    sg_err err;
+    run->loss_scale = (float)(1.0 / step_pixels(s));
+    run->reduce = shares ? reduce : NULL;
+    run->reduce_user = s;
+    run->loss_sum = run->weight_sum = 0;
+    s->reduce_next = 0;
+    s->ready = s->started = 0;
+    err = sg_exec_forward(s->exec, pixels, labels, run);
+    if (!err)
+        err = sg_exec_backward(s->exec, run, on_ready, s);
+    if (err) {
+        note_failure(s, err);
+        enter_remaining_reduces(s);
+    } else {
+        s->reduces_known = 1;
+        s->loss += run->loss_sum;
+        s->weight += run->weight_sum;
+    }
+    finish_gradient(s);
+}
+
+/* Double sums in a fixed order, several at once so that they need not wait for one another. */
+static double sum_of_squares(const float *values, size_t count)
+{
+    double lane[LANES] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lane[k] += (double)values[i + k] * (double)values[i + k];
+    for (; i < count; i++)
+        lane[0] += (double)values[i] * (double)values[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += lane[k];
+    return sum;
+}
+
+static sg_err apply(sg_stepper *s, sg_update *update, double scale)
+{
+    sg_weights *w = s->weights;
+    const float *gradient = host(s) ? s->sum : w->gradient;
+    sg_err err = SG_OK;
+    update->gradient_scale = (float)scale;
+    if (!host(s))
+        err = s->backend->upload(s->backend, w->gradient, s->sum, s->count * sizeof(float));
+    if (!err)
+        err = s->backend->update(s->backend, update, s->count, w->trainable, gradient, w->m, w->v,
+                                 s->decays);
+    sg_weights_changed(w);
+    return err;
+}
+
+/* All sums are in: make the mean gradient and let the optimizer step. */
+static sg_err finish_step(sg_stepper *s, const double small[SMALL], sg_update *update,
+                          sg_step_result *result)
+{
+    const double clip = s->options.clip_norm;
+    double scale;
+    sg_err err = finish_state(s);
+    result->finite = isfinite(small[0]) && isfinite(small[1]);
+    result->loss = small[1] > 0 || !result->finite ? small[0] / small[1] : 0;
+    if (err || !result->finite || small[1] <= 0)
+        return err;
+    scale = step_pixels(s) / small[1];
+    result->norm = scale * sqrt(sum_of_squares(s->sum, s->count));
+    result->finite = isfinite(result->norm);
+    if (!result->finite)
+        return SG_OK;
+    if (clip > 0 && result->norm > clip)
+        scale *= clip / (result->norm + 1e-6);
+    return apply(s, update, scale);
+}
+
+static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
+{
+    double small[SMALL], start = sg_now();
+    sg_err failed;
+    start_state(s);
+    small[0] = s->failed ? 0 : s->loss;
+    small[1] = s->failed ? 0 : s->weight;
+    small[2] = s->failed != SG_OK;
+    small[3] = s->stop;
+    if (s->sums) {
+        sg_comm_sum_f64(s->comm, small, SMALL);
+        sg_sum_wait_all(s->sums);
+    }
+    s->wait_s += sg_now() - start;
+    failed = s->failed;
+    s->failed = SG_OK;
+    s->micro = 0;
+    s->loss = s->weight = 0;
+    result->complete = 1;
+    result->failures = (int64_t)small[2];
+    result->stops = (int64_t)small[3];
+    if (result->failures > 0)
+        return failed ? sg_fail(failed, "%s", s->failure) : SG_EPEER;
+    return finish_step(s, small, update, result);
+}
+
+sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const float *pixels, const uint8_t *labels,
+                      sg_run *run, sg_update *update, sg_step_result *result)
+{
+    double start = sg_now();
+    memset(result, 0, sizeof *result);
+    if (mine)
+        note_failure(s, mine);
+    compute(s, mine ? s->no_pixels : pixels, mine ? s->no_labels : labels, run);
+    s->compute_s += sg_now() - start;
+    if (is_last(s))
+        return complete(s, update, result);
+    s->micro++;
+    return SG_OK;
+}
+
+void sg_stepper_ask_stop(sg_stepper *s)
+{
+    s->stop = 1;
+}
+
+sg_exec *sg_stepper_exec(sg_stepper *s)
+{
+    return s->exec;
+}
+
+void sg_stepper_times(const sg_stepper *s, double *compute_s, double *wait_s)
+{
+    *compute_s = s->compute_s;
+    *wait_s = s->wait_s;
+}

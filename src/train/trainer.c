@@ -1,0 +1,158 @@
+/* Making a training run: network, weights, optimizer state, sampler, loader, files. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "nn/fuse.h"
+#include "train/trainer_save.h"
+
+enum { BATCHES_AHEAD = 3 };
+
+static sg_err check_options(const trainer *tr)
+{
+    const sg_training *t = tr->t;
+    int64_t parts = (int64_t)tr->ranks * t->step.accumulate;
+    if (t->batch < 1 || t->tile < 1 || t->steps < 0 || t->steps_per_epoch < 1)
+        return sg_fail(SG_EUSAGE, "batch %d, tile %d, steps %lld: must be above 0", t->batch,
+                       t->tile, (long long)t->steps);
+    if (t->batch % parts != 0)
+        return sg_fail(SG_EUSAGE,
+                       "a batch of %d cannot be shared out evenly: %d ranks times %d accumulated "
+                       "parts; use a multiple of %lld",
+                       t->batch, tr->ranks, t->step.accumulate, (long long)parts);
+    return SG_OK;
+}
+
+static sg_err make_weights(trainer *tr)
+{
+    const sg_training *t = tr->t;
+    sg_err err = sg_params_create(t->graph, &tr->params);
+    if (!err && t->resume)
+        err = sg_trainer_check_resume(tr);
+    if (err)
+        return err;
+    if (t->resume) {
+        const sg_param_layout *layout = tr->params->layout;
+        const sg_params *from = t->resume->params;
+        memcpy(tr->params->trainable, from->trainable, layout->trainable_count * sizeof(float));
+        memcpy(tr->params->state, from->state, layout->state_count * sizeof(float));
+    } else {
+        err = sg_params_init(t->graph, tr->params, t->seed);
+    }
+    if (!err)
+        err = sg_weights_create(t->backend, tr->params, true, &tr->weights);
+    return !err && t->resume ? sg_trainer_restore_optimizer(tr) : err;
+}
+
+static sg_err make_class_weight(trainer *tr)
+{
+    sg_backend *backend = tr->t->backend;
+    size_t bytes = (size_t)tr->t->spec->classes.count * sizeof(float);
+    sg_err err;
+    if (!tr->t->class_weight)
+        return SG_OK;
+    err = backend->alloc(backend, bytes, (void **)&tr->class_weight);
+    return err ? err : backend->upload(backend, tr->class_weight, tr->t->class_weight, bytes);
+}
+
+static sg_err make_local(trainer *tr)
+{
+    sg_err err = check_options(tr);
+    if (!err)
+        err = sg_sampler_make(&tr->sampler, tr->t);
+    if (!err)
+        err = make_weights(tr);
+    if (!err)
+        err = sg_graph_with_loss(tr->t->graph, &tr->with_loss);
+    if (!err)
+        err = sg_graph_fuse(tr->with_loss, &tr->fused);
+    if (!err)
+        err = make_class_weight(tr);
+    if (!err)
+        err = sg_confusion_create(&tr->confusion, tr->t->spec->classes.count);
+    return err;
+}
+
+static void sample_of(void *user, uint64_t index, sg_sample *sample)
+{
+    sg_sampler_sample(user, index, sample);
+}
+
+/* Sample g = step * batch + j: a micro-batch takes batch / accumulate of them in a row, and of
+ * these each rank a part in a row. So the distance of a rank's micro-batches is constant, and what
+ * is in a step is the same for any number of ranks. */
+static sg_err open_loader(trainer *tr)
+{
+    const sg_training *t = tr->t;
+    uint64_t batch = (uint64_t)t->batch;
+    const sg_loader_options options = {
+        .batch = tr->micro_batch,
+        .w = t->tile,
+        .h = t->tile,
+        .threads = t->loader_threads,
+        .ahead = BATCHES_AHEAD,
+        .first =
+            (uint64_t)tr->position.step * batch + (uint64_t)tr->rank * (uint64_t)tr->micro_batch,
+        .end = (uint64_t)t->steps * batch,
+        .stride = batch / (uint64_t)t->step.accumulate,
+        .sample = sample_of,
+        .user = &tr->sampler.sampler,
+    };
+    return sg_loader_open(&tr->loader, t->scenes, &options);
+}
+
+static sg_err open_files(trainer *tr)
+{
+    const sg_training *t = tr->t;
+    if (tr->rank != 0)
+        return SG_OK;
+    sg_err err = sg_make_folders(t->folder);
+    return err ? err
+               : sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->resume != NULL,
+                                     tr->position.step);
+}
+
+sg_err sg_trainer_open(trainer *tr, const sg_training *t)
+{
+    sg_shape input;
+    sg_err err;
+    memset(tr, 0, sizeof *tr);
+    tr->t = t;
+    tr->rank = sg_comm_rank(t->comm);
+    tr->ranks = sg_comm_ranks(t->comm);
+    tr->start = sg_now();
+    tr->validates = sg_cover_longest(t->regions, SG_SPLIT_VAL) > 0;
+    sg_trainer_begin_position(tr);
+    err = sg_comm_agree(t->comm, make_local(tr));
+    if (err)
+        return err;
+    tr->micro_batch = t->batch / tr->ranks / t->step.accumulate;
+    input = (sg_shape){tr->micro_batch, t->tile, t->tile, t->spec->bands};
+    err = sg_stepper_create(&tr->stepper, t->comm, t->backend, tr->weights, tr->fused, input,
+                            t->type, &t->step);
+    if (err)
+        return err;
+    err = open_files(tr);
+    return sg_comm_agree(t->comm, err ? err : open_loader(tr));
+}
+
+void sg_trainer_close(trainer *tr)
+{
+    sg_loader_close(tr->loader);
+    sg_stepper_close(tr->stepper);
+    if (tr->class_weight)
+        tr->t->backend->free(tr->t->backend, tr->class_weight);
+    sg_weights_close(tr->weights);
+    sg_params_close(tr->params);
+    sg_graph_close(tr->fused);
+    sg_graph_close(tr->with_loss);
+    sg_sampler_clear(&tr->sampler);
+    sg_confusion_close(&tr->confusion);
+    sg_metrics_log_close(&tr->log);
+    sg_free(tr->m);
+    sg_free(tr->v);
+}

@@ -1,0 +1,44 @@
+/*
+ * What a training run holds, shared by the files of the loop: making and closing it, and its
+ * checkpoints. Private to train.
+ */
+#ifndef SG_TRAIN_TRAINER_H
+#define SG_TRAIN_TRAINER_H
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "train/loop.h"
+#include "train/metrics_log.h"
+#include "train/sampler.h"
+
+typedef struct {
+    const sg_training *t; /* borrowed */
+    int32_t rank, ranks;
+    int32_t micro_batch;         /* samples of one rank's micro-batch */
+    int32_t validates;           /* 1 when there are validation regions */
+    sg_graph *with_loss, *fused; /* owned, as all below */
+    sg_params *params;
+    sg_weights *weights;
+    sg_stepper *stepper;
+    sg_sampler_tables sampler;
+    sg_loader *loader;
+    sg_metrics_log log; /* open on rank 0 only */
+    sg_confusion confusion;
+    float *class_weight; /* device memory, NULL without */
+    float *m, *v;        /* host copies for checkpoints, made where memory is the device's */
+    sg_position position;
+    double miou; /* validation mIoU at this very step, NaN when not validated */
+    sg_scores best;
+    sg_progress progress;
+    int64_t first_step; /* of this run */
+    double step_seconds, loss, start;
+} trainer;
+
+/* Everything up to the first step. Fails on all ranks or on none. [collective] */
+sg_err sg_trainer_open(trainer *tr, const sg_training *training);
+void sg_trainer_close(trainer *tr); /* [collective] */
+
+/* Write last.h5, and best.h5 first when `best`. mine: this rank's result so far. [collective] */
+sg_err sg_trainer_save(trainer *tr, bool best, sg_err mine);
+
+#endif

@@ -1,0 +1,136 @@
+/* Validation: the confusion matrix of a split. */
+#include "nn/fuse.h"
+#include "nn/reach.h"
+#include "train/cover.h"
+#include "train/loop.h"
+
+#include <string.h>
+
+#include "base/size.h"
+
+enum { TILE_WANTED = 512, BATCH_MOST = 8 };
+
+typedef struct {
+    sg_cover cover;
+    sg_graph *graph; /* folded; owned, as all below */
+    sg_params *params;
+    sg_weights *weights;
+    sg_exec *exec;
+    sg_loader *loader;
+    uint8_t *prediction; /* (batch, tile, tile) */
+    int32_t batch;
+} validator;
+
+static void sample_of(void *user, uint64_t index, sg_sample *sample)
+{
+    sg_cover_sample(user, index, sample);
+}
+
+/* One tile size for all regions, so that one plan serves them: large, so that little is context
+ * only, but not beyond the largest region. */
+static sg_err make_cover(validator *v, const sg_training *t, sg_split split)
+{
+    sg_network_reach reach;
+    int64_t tile, margin;
+    sg_err err = sg_graph_reach(t->graph, &reach);
+    if (err)
+        return err;
+    tile = sg_min64(sg_cover_longest(t->regions, split), TILE_WANTED);
+    tile = sg_round_up(sg_max64(tile, t->tile), reach.stride);
+    margin = reach.unbounded ? tile / 8 : sg_min64(reach.halo, tile / 8);
+    err = sg_cover_make(&v->cover, t->regions, split, tile, margin, reach.stride);
+    v->batch = (int32_t)sg_max64(
+        1, sg_min64((int64_t)t->batch * t->tile * t->tile / sg_comm_ranks(t->comm) / (tile * tile),
+                    BATCH_MOST));
+    return err;
+}
+
+static sg_err make_network(validator *v, const sg_training *t, sg_weights *weights)
+{
+    sg_shape input = {v->batch, v->cover.tile, v->cover.tile, t->spec->bands};
+    sg_err err = sg_weights_to_host(weights);
+    if (!err)
+        err = sg_graph_fold(t->graph, weights->host, &v->graph, &v->params);
+    if (!err)
+        err = sg_weights_create(t->backend, v->params, false, &v->weights);
+    if (!err)
+        err = sg_exec_create(t->backend, v->graph, v->weights, input, t->type, SG_PLAN_INFERENCE,
+                             &v->exec);
+    if (!err)
+        err = sg_malloc((size_t)v->batch * (size_t)v->cover.tile, (size_t)v->cover.tile,
+                        &v->prediction);
+    return err;
+}
+
+static sg_err open_loader(validator *v, const sg_training *t)
+{
+    uint64_t n = (uint64_t)v->batch;
+    const sg_loader_options options = {
+        .batch = v->batch,
+        .w = (int32_t)v->cover.tile,
+        .h = (int32_t)v->cover.tile,
+        .threads = t->loader_threads,
+        .ahead = 2,
+        .first = n * (uint64_t)sg_comm_rank(t->comm),
+        .end = v->cover.tiles,
+        .stride = n * (uint64_t)sg_comm_ranks(t->comm),
+        .sample = sample_of,
+        .user = &v->cover,
+    };
+    return sg_loader_open(&v->loader, t->scenes, &options);
+}
+
+/* The end of a batch that is not full is what was there before: computed, but not counted. */
+static sg_err count_batch(validator *v, const sg_batch *batch, sg_confusion *confusion)
+{
+    size_t pixels = (size_t)batch->n * (size_t)v->cover.tile * (size_t)v->cover.tile;
+    sg_err err;
+    if (batch->error)
+        return sg_fail(batch->error, "%s", batch->message);
+    err = sg_exec_forward(v->exec, batch->pixels, NULL, NULL);
+    if (!err)
+        err = sg_exec_classify(v->exec, v->prediction, NULL);
+    if (!err)
+        sg_confusion_add(confusion, batch->labels, v->prediction, pixels);
+    return err;
+}
+
+static sg_err count_share(validator *v, const sg_training *t, sg_weights *weights, sg_split split,
+                          sg_confusion *confusion)
+{
+    sg_err err = make_cover(v, t, split);
+    if (!err && v->cover.tiles == 0)
+        return SG_OK;
+    if (!err)
+        err = make_network(v, t, weights);
+    if (!err)
+        err = open_loader(v, t);
+    while (!err) {
+        sg_batch *batch = sg_loader_next(v->loader);
+        if (!batch)
+            break;
+        err = count_batch(v, batch, confusion);
+        sg_loader_return(v->loader, batch);
+    }
+    return err;
+}
+
+sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
+                   sg_confusion *confusion)
+{
+    validator v = {0};
+    sg_err err;
+    sg_confusion_clear(confusion);
+    err = count_share(&v, training, weights, split, confusion);
+    sg_loader_close(v.loader);
+    sg_exec_close(v.exec);
+    sg_weights_close(v.weights);
+    sg_params_close(v.params);
+    sg_graph_close(v.graph);
+    sg_free(v.prediction);
+    sg_cover_clear(&v.cover);
+    err = sg_comm_agree(training->comm, err);
+    if (!err)
+        sg_confusion_sum(confusion, training->comm);
+    return err;
+}
