@@ -151,6 +151,14 @@ void sg_comm_barrier(sg_comm *comm)
     MPI_Barrier(comm->world);
 }
 
+size_t sg_comm_limit_piece(sg_comm *comm, size_t elements)
+{
+    SG_ASSERT(elements > 0 && elements <= INT_MAX);
+    size_t former = comm->piece;
+    comm->piece = elements;
+    return former;
+}
+
 /* In pieces: MPI counts are int. */
 static void reduce(sg_comm *comm, void *values, size_t count, size_t size, MPI_Datatype type,
                    MPI_Op op)

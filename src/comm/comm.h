@@ -48,6 +48,9 @@ void sg_comm_sum_f64(sg_comm *comm, double *values, size_t count);
 void sg_comm_sum_f32(sg_comm *comm, float *values, size_t count);
 void sg_comm_max_i64(sg_comm *comm, int64_t *values, size_t count);
 void sg_comm_max_f64(sg_comm *comm, double *values, size_t count);
+/* How many elements one MPI call carries at most (below INT_MAX), from now on; returns what it was.
+ * For tests: the same on all ranks. [local] */
+size_t sg_comm_limit_piece(sg_comm *comm, size_t elements);
 /* Bytes of root to all. [collective] */
 void sg_comm_broadcast(sg_comm *comm, void *bytes, size_t count, int root);
 /* count bytes of each rank, in rank order, into all (count * ranks bytes) on every rank.

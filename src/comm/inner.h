@@ -1,4 +1,4 @@
-/* What the files of comm share. Private to comm (and its tests). */
+/* What the files of comm share. Private to comm. */
 #ifndef SG_COMM_INNER_H
 #define SG_COMM_INNER_H
 
@@ -9,7 +9,7 @@ struct sg_comm {
     MPI_Comm world; /* our own copy: other users of MPI in the process cannot meet our messages */
     int rank, ranks, local_rank, local_ranks;
     int threads;
-    size_t piece; /* elements that one MPI call carries at most; below INT_MAX */
+    size_t piece; /* see sg_comm_limit_piece */
     bool started; /* MPI was initialised here, so it is finalised here */
 };
 
