@@ -1,0 +1,395 @@
+/*
+ * Plans over many networks and sizes. Beside sg_plan_check there is a second opinion here: the
+ * schedule is run on an arena of names. Every byte range remembers what was last written to it, and
+ * a step may only read what it expects to find. It uses the operators' needs and the offsets alone,
+ * none of the plan's lifetimes.
+ */
+#include "nets.h"
+
+#include <stdlib.h>
+#include "nn/plan.h"
+#include "base/size.h"
+#include "nn/plan_memory.h"
+
+typedef enum { VALUE, GRADIENT, SAVED, TEMPORARY } what;
+
+typedef struct {
+    size_t offset, bytes;
+    int what, id, slot;
+    int parts; /* of a gradient: how many were summed */
+} content;
+
+typedef struct {
+    const sg_plan *plan;
+    content *content; /* newest last; what is written over is taken out */
+    int count;
+} arena;
+
+static size_t tensor_bytes(const sg_plan *plan, int32_t t, sg_dtype type)
+{
+    sg_shape s = plan->tensor[t].shape;
+    return (size_t)(s.n * s.h * s.w * s.c) * (type == SG_F32 ? 4u : 2u);
+}
+
+static void write_content(arena *a, content c)
+{
+    assert_true(c.offset != SG_NOWHERE && c.offset % SG_ARENA_ALIGN == 0);
+    assert_true(c.offset + c.bytes <= a->plan->arena_bytes);
+    int kept = 0;
+    for (int i = 0; i < a->count; i++) {
+        content other = a->content[i];
+        bool over = other.offset < c.offset + c.bytes && c.offset < other.offset + other.bytes;
+        if (!over)
+            a->content[kept++] = other;
+    }
+    a->content[kept++] = c;
+    a->count = kept;
+}
+
+/* The content must be there whole; returns how many parts it was summed from. */
+static int read_content(const arena *a, content c)
+{
+    for (int i = 0; i < a->count; i++) {
+        const content *other = &a->content[i];
+        if (other->what == c.what && other->id == c.id && other->slot == c.slot) {
+            assert_int_equal(other->offset, c.offset);
+            assert_int_equal(other->bytes, c.bytes);
+            return other->parts;
+        }
+    }
+    fail_msg("content %d of %d, slot %d, has been written over", c.what, c.id, c.slot);
+    return 0;
+}
+
+static content value_of(const arena *a, int32_t t)
+{
+    const sg_plan_tensor *tensor = &a->plan->tensor[t];
+    return (content){tensor->value, tensor_bytes(a->plan, t, tensor->type), VALUE, t, 0, 1};
+}
+
+static content gradient_of(const arena *a, int32_t t, int parts)
+{
+    const sg_plan_tensor *tensor = &a->plan->tensor[t];
+    return (content){
+        tensor->gradient, tensor_bytes(a->plan, t, a->plan->type), GRADIENT, t, 0, parts};
+}
+
+static content saved_of(const arena *a, int32_t n)
+{
+    return (content){a->plan->node[n].saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
+}
+
+static content temporary_of(const arena *a, int32_t n, int32_t slot)
+{
+    int32_t t = a->plan->graph->node[n].input[slot];
+    return (content){a->plan->node[n].temporary[slot],
+                     tensor_bytes(a->plan, t, a->plan->type),
+                     TEMPORARY,
+                     n,
+                     slot,
+                     1};
+}
+
+static void run_forward(arena *a, int32_t n)
+{
+    const sg_node *node = &a->plan->graph->node[n];
+    for (int32_t i = 0; i < node->inputs; i++)
+        read_content(a, value_of(a, node->input[i]));
+    write_content(a, value_of(a, node->output));
+    if (a->plan->node[n].saved_bytes > 0)
+        write_content(a, saved_of(a, n));
+    for (int32_t i = 0; i < node->inputs; i++) /* it is not written over while being read */
+        read_content(a, value_of(a, node->input[i]));
+}
+
+static bool is_active(const sg_graph *g, int32_t n)
+{
+    const sg_node *node = &g->node[n];
+    for (int32_t p = 0; p < node->params; p++) {
+        if (sg_param_is_trainable(&g->param[node->param[p]]))
+            return true;
+    }
+    for (int32_t i = 0; i < node->inputs; i++) {
+        if (is_active(g, g->tensor[node->input[i]].maker))
+            return true;
+    }
+    return false;
+}
+
+/* How often active nodes read t. */
+static int parts_wanted(const sg_graph *g, int32_t t)
+{
+    int parts = 0;
+    for (int32_t n = 0; n < g->nodes; n++) {
+        for (int32_t i = 0; i < g->node[n].inputs; i++)
+            parts += g->node[n].input[i] == t;
+    }
+    return parts;
+}
+
+static void write_gradient(arena *a, int32_t n, int32_t slot)
+{
+    int32_t t = a->plan->graph->node[n].input[slot];
+    sg_grad_write write = a->plan->node[n].write[slot];
+    bool wanted = is_active(a->plan->graph, a->plan->graph->tensor[t].maker);
+    assert_int_equal(write != SG_GRAD_NONE, wanted);
+    if (write == SG_GRAD_STORE)
+        write_content(a, gradient_of(a, t, 1));
+    else if (write == SG_GRAD_ADD)
+        write_content(a, gradient_of(a, t, 1 + read_content(a, gradient_of(a, t, 0))));
+    else if (write == SG_GRAD_TEMPORARY)
+        write_content(a, temporary_of(a, n, slot));
+}
+
+static void read_for_backward(const arena *a, int32_t n)
+{
+    const sg_graph *g = a->plan->graph;
+    const sg_node *node = &g->node[n];
+    int needs = sg_op_definition(node->op)->needs(node);
+    for (int32_t i = 0; i < node->inputs && (needs & SG_NEEDS_INPUT); i++)
+        read_content(a, value_of(a, node->input[i]));
+    if (needs & SG_NEEDS_OUTPUT)
+        read_content(a, value_of(a, node->output));
+    if (a->plan->node[n].saved_bytes > 0)
+        read_content(a, saved_of(a, n));
+    if (n < g->nodes - 1) {
+        int parts = read_content(a, gradient_of(a, node->output, 0));
+        assert_int_equal(parts, parts_wanted(g, node->output));
+    }
+}
+
+static void run_backward(arena *a, int32_t n)
+{
+    const sg_node *node = &a->plan->graph->node[n];
+    read_for_backward(a, n);
+    for (int32_t i = 0; i < node->inputs; i++)
+        write_gradient(a, n, i);
+    read_for_backward(a, n); /* still there after all that it writes */
+}
+
+static void run_accumulate(arena *a, int32_t n, int32_t slot)
+{
+    int32_t t = a->plan->graph->node[n].input[slot];
+    int parts = read_content(a, gradient_of(a, t, 0));
+    read_content(a, temporary_of(a, n, slot));
+    write_content(a, gradient_of(a, t, parts + 1));
+}
+
+/* What must be readable when all is done. */
+static void read_results(const arena *a)
+{
+    const sg_graph *g = a->plan->graph;
+    const sg_node *last = &g->node[g->nodes - 1];
+    read_content(a, value_of(a, last->output));
+    if (a->plan->mode == SG_PLAN_TRAINING)
+        read_content(a, value_of(a, last->input[0]));
+}
+
+static void run_schedule(const sg_plan *plan)
+{
+    arena a = {.plan = plan};
+    int backward[SG_MAX_NODES] = {0};
+    a.content = calloc((size_t)plan->steps * (SG_MAX_INPUTS + 2), sizeof *a.content);
+    for (int32_t s = 0; s < plan->steps; s++) {
+        const sg_step *step = &plan->step[s];
+        assert_int_equal(step->kind == SG_STEP_FORWARD, s < plan->forward_steps);
+        if (step->kind == SG_STEP_FORWARD) {
+            assert_int_equal(step->node, s);
+            run_forward(&a, step->node);
+        } else if (step->kind == SG_STEP_BACKWARD) {
+            backward[step->node]++;
+            run_backward(&a, step->node);
+        } else {
+            run_accumulate(&a, step->node, step->slot);
+        }
+    }
+    for (int32_t n = 0; n < plan->graph->nodes; n++)
+        assert_int_equal(backward[n], plan->mode == SG_PLAN_TRAINING && is_active(plan->graph, n));
+    read_results(&a);
+    free(a.content);
+}
+
+/* The most bytes that live at one step: no placement can be smaller. */
+static size_t least_arena(const sg_plan *plan)
+{
+    sg_region *region;
+    size_t count, most = 0;
+    must(sg_plan_regions(plan, &region, &count));
+    for (int32_t s = 0; s < plan->steps; s++) {
+        size_t sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += region[i].first <= s && s <= region[i].last ? region[i].bytes : 0;
+        most = sum > most ? sum : most;
+    }
+    sg_free(region);
+    return most;
+}
+
+static void check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode)
+{
+    sg_plan *plan;
+    must(sg_plan_create(graph, input, type, mode, &plan));
+    must(sg_plan_check(plan));
+    run_schedule(plan);
+    size_t least = least_arena(plan);
+    assert_true(plan->arena_bytes >= least && plan->arena_bytes <= least + least / 2);
+    assert_true(plan->flops > 0);
+    sg_plan_close(plan);
+}
+
+static void every_plan_keeps_what_later_steps_read(void **state)
+{
+    for (uint64_t i = 0; i < NETS + 300; i++) {
+        sg_graph *graph = i < NETS ? net_number((int)i) : net_of_seed(i), *with;
+        must(sg_graph_with_loss(graph, &with));
+        for (int k = 0; k < 4; k++) {
+            sg_shape input = {1 + k, 4 << (k % 3), 64 >> k, sg_graph_input_channels(graph)};
+            sg_dtype type = k % 2 ? SG_BF16 : SG_F32;
+            check_plan(graph, input, type, SG_PLAN_INFERENCE);
+            check_plan(with, input, type, SG_PLAN_TRAINING);
+        }
+        sg_graph_close(graph);
+        sg_graph_close(with);
+    }
+}
+
+static void sizes_that_do_not_fit_are_named(void **state)
+{
+    sg_graph *graph = net_unet();
+    sg_plan *plan;
+    sg_shape odd = {1, 7, 8, 2}, bands = {1, 8, 8, 3}, none = {1, 0, 8, 2};
+    sg_shape huge = {INT32_MAX, INT32_MAX, INT32_MAX, 2};
+    must_fail(sg_plan_create(graph, odd, SG_F32, SG_PLAN_INFERENCE, &plan), SG_EUSAGE, "join");
+    must_fail(sg_plan_create(graph, bands, SG_F32, SG_PLAN_INFERENCE, &plan), SG_EUSAGE, "3");
+    must_fail(sg_plan_create(graph, none, SG_F32, SG_PLAN_INFERENCE, &plan), SG_EUSAGE, "");
+    must_fail(sg_plan_create(graph, huge, SG_F32, SG_PLAN_INFERENCE, &plan), SG_ENOMEM, "");
+    must_fail(sg_plan_create(graph, odd, SG_F32, SG_PLAN_TRAINING, &plan), SG_EUSAGE, "loss");
+    assert_null(plan);
+    sg_graph_close(graph);
+}
+
+static sg_plan *training_plan(sg_graph *(*make)(void), sg_graph **with)
+{
+    sg_plan *plan;
+    sg_graph *graph = make();
+    must(sg_graph_with_loss(graph, with));
+    sg_graph_close(graph);
+    must(sg_plan_create(*with, (sg_shape){2, 8, 8, sg_graph_input_channels(*with)}, SG_F32,
+                        SG_PLAN_TRAINING, &plan));
+    return plan;
+}
+
+/* Each kind of damage to a plan is noticed. */
+static void the_check_finds_damage(void **state)
+{
+    sg_graph *graph;
+    sg_plan *plan = training_plan(net_residual, &graph);
+    int found = 0, tried = 0;
+    for (int32_t t = 0; t < graph->tensors; t++) {
+        sg_plan_tensor good = plan->tensor[t];
+        plan->tensor[t].value += 4; /* not aligned */
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "plan");
+        plan->tensor[t] = good;
+        plan->tensor[t].value = plan->arena_bytes;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "arena");
+        plan->tensor[t] = good;
+        for (int32_t u = 0; u < graph->tensors; u++) { /* put onto another tensor */
+            const sg_plan_tensor *other = &plan->tensor[u];
+            if (u == t || other->last < good.first || good.last < other->first)
+                continue;
+            plan->tensor[t].value = other->value;
+            must_fail(sg_plan_check(plan), SG_EINTERNAL, "range");
+            plan->tensor[t] = good;
+        }
+        if (good.gradient == SG_NOWHERE)
+            continue;
+        plan->tensor[t].gradient = SG_NOWHERE;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "plan");
+        plan->tensor[t] = good;
+    }
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        for (int32_t i = 0; i < graph->node[n].inputs; i++) {
+            sg_grad_write good = plan->node[n].write[i];
+            if (good == SG_GRAD_NONE)
+                continue;
+            plan->node[n].write[i] = good == SG_GRAD_STORE ? SG_GRAD_ADD : SG_GRAD_STORE;
+            found += sg_plan_check(plan) != SG_OK;
+            tried++;
+            plan->node[n].write[i] = good;
+        }
+    }
+    assert_int_equal(found, tried);
+    must(sg_plan_check(plan));
+    sg_plan_close(plan);
+    sg_graph_close(graph);
+}
+
+static void operators_that_cannot_add_get_a_temporary(void **state)
+{
+    sg_graph *graph;
+    sg_plan *plan = training_plan(net_residual, &graph);
+    int writes[4] = {0}, accumulates = 0;
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        for (int32_t i = 0; i < graph->node[n].inputs; i++)
+            writes[plan->node[n].write[i]]++;
+    }
+    for (int32_t s = 0; s < plan->steps; s++)
+        accumulates += plan->step[s].kind == SG_STEP_ACCUMULATE;
+    assert_true(writes[SG_GRAD_NONE] > 0 && writes[SG_GRAD_STORE] > 0);
+    assert_true(writes[SG_GRAD_TEMPORARY] > 0);
+    assert_int_equal(accumulates, writes[SG_GRAD_TEMPORARY]);
+    sg_plan_close(plan);
+    sg_graph_close(graph);
+}
+
+/* Backward steps finish parameters in the order of the buffer, and every place is used once. */
+static void the_layout_follows_the_backward_pass(void **state)
+{
+    for (uint64_t i = 0; i < NETS + 50; i++) {
+        sg_graph *graph = i < NETS ? net_number((int)i) : net_of_seed(i), *with;
+        sg_param_layout *layout, *bare;
+        sg_plan *plan;
+        must(sg_graph_with_loss(graph, &with));
+        must(sg_param_layout_create(with, &layout));
+        must(sg_param_layout_create(graph, &bare)); /* the loss changes nothing */
+        must(sg_plan_create(with, (sg_shape){1, 8, 8, sg_graph_input_channels(with)}, SG_F32,
+                            SG_PLAN_TRAINING, &plan));
+        int32_t next = 0;
+        size_t end = 0;
+        for (int32_t s = plan->forward_steps; s < plan->steps; s++) {
+            const sg_node *node = &with->node[plan->step[s].node];
+            for (int32_t p = 0; plan->step[s].kind == SG_STEP_BACKWARD && p < node->params; p++) {
+                const sg_param_info *info = &with->param[node->param[p]];
+                if (!sg_param_is_trainable(info))
+                    continue;
+                assert_int_equal(layout->order[next++], node->param[p]);
+                assert_int_equal(layout->offset[node->param[p]], end);
+                assert_int_equal(end % 16, 0);
+                end += (info->count + 15) / 16 * 16;
+            }
+        }
+        assert_int_equal(next, layout->order_count);
+        assert_int_equal(end, layout->trainable_count);
+        assert_int_equal(bare->trainable_count, layout->trainable_count);
+        assert_int_equal(bare->state_count, layout->state_count);
+        assert_memory_equal(bare->offset, layout->offset,
+                            (size_t)graph->param_count * sizeof *bare->offset);
+        sg_plan_close(plan);
+        sg_param_layout_close(layout);
+        sg_param_layout_close(bare);
+        sg_graph_close(graph);
+        sg_graph_close(with);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_plan_keeps_what_later_steps_read),
+        cmocka_unit_test(sizes_that_do_not_fit_are_named),
+        cmocka_unit_test(the_check_finds_damage),
+        cmocka_unit_test(operators_that_cannot_add_get_a_temporary),
+        cmocka_unit_test(the_layout_follows_the_backward_pass),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
