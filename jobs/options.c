@@ -54,6 +54,20 @@ const char *sg_nearest_word(const char *text, const char *words, char *word)
     return word;
 }
 
+static const char *program_of(const sg_usage *usage)
+{
+    return usage->program != NULL ? usage->program : "segtiles";
+}
+
+/* The command's name with the program's: what to type before --help. */
+static const char *command_of(const sg_usage *usage, char text[WORD_MAX])
+{
+    int length = usage->program != NULL ? 0 : (int)strcspn(usage->synopsis, " ");
+    snprintf(text, WORD_MAX, "%s%s%.*s", program_of(usage), length > 0 ? " " : "", length,
+             usage->synopsis);
+    return text;
+}
+
 static sg_err unknown_option(const sg_usage *usage, const char *given)
 {
     sg_text names = {0};
@@ -70,8 +84,8 @@ static sg_err unknown_option(const sg_usage *usage, const char *given)
     if (near != NULL)
         err = sg_fail(SG_EUSAGE, "unknown option --%s; did you mean --%s?", name, near);
     else
-        err = sg_fail(SG_EUSAGE, "unknown option --%s; `segtiles %.*s --help` lists the options",
-                      name, (int)strcspn(usage->synopsis, " "), usage->synopsis);
+        err = sg_fail(SG_EUSAGE, "unknown option --%s; `%s --help` lists the options", name,
+                      command_of(usage, word));
 done:
     sg_text_clear(&names);
     return err;
@@ -154,13 +168,14 @@ static const sg_option *find_option(const sg_usage *usage, const char *text, con
 /* One option at argv[*i]; *i moves on when its value is the next word. */
 static sg_err parse_option(const sg_usage *usage, int argc, char **argv, int *i)
 {
+    char command[WORD_MAX];
     const char *text = argv[*i], *value = NULL;
     const sg_option *option = find_option(usage, text, &value);
     if (option == NULL && text[1] == '-')
         return unknown_option(usage, text + 2);
     if (option == NULL)
-        return sg_fail(SG_EUSAGE, "unknown option %s; `segtiles %.*s --help` lists the options",
-                       text, (int)strcspn(usage->synopsis, " "), usage->synopsis);
+        return sg_fail(SG_EUSAGE, "unknown option %s; `%s --help` lists the options", text,
+                       command_of(usage, command));
     if (option->kind == SG_OPTION_FLAG && value != NULL)
         return sg_fail(SG_EUSAGE, "%s: --%s takes no value", text, option->name);
     if (option->kind == SG_OPTION_MAYBE && value == NULL)
@@ -177,11 +192,12 @@ static sg_err parse_option(const sg_usage *usage, int argc, char **argv, int *i)
 static sg_err check_count(const sg_usage *usage, const sg_arguments *arguments)
 {
     if (arguments->count < usage->least)
-        return sg_fail(SG_EUSAGE, "%s is missing: segtiles %s",
-                       usage->missing != NULL ? usage->missing : "an argument", usage->synopsis);
+        return sg_fail(SG_EUSAGE, "%s is missing: %s %s",
+                       usage->missing != NULL ? usage->missing : "an argument", program_of(usage),
+                       usage->synopsis);
     if (usage->most >= 0 && arguments->count > usage->most)
-        return sg_fail(SG_EUSAGE, "\"%s\" is one argument too many: segtiles %s",
-                       arguments->item[usage->most], usage->synopsis);
+        return sg_fail(SG_EUSAGE, "\"%s\" is one argument too many: %s %s",
+                       arguments->item[usage->most], program_of(usage), usage->synopsis);
     return SG_OK;
 }
 

@@ -35,6 +35,7 @@ typedef struct {
 } sg_option;
 
 typedef struct {
+    const char *program;     /* NULL: "segtiles" */
     const char *synopsis;    /* "predict [options] SCENE" */
     const char *about;       /* a sentence or two */
     int least, most;         /* how many other arguments; most -1: any number */
