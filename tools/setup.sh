@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# setup.sh [--tests] [PACKAGE...]: install what building segtiles needs and this machine lacks
+# (Debian, Ubuntu); with --tests what the tests need too, and any PACKAGE named. Does nothing when
+# all is there.
+set -euo pipefail
+
+build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev openmpi-bin
+  libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libtiff-dev libyaml-dev
+  libcmocka-dev"
+tests="git python3 python3-numpy python3-torch python3-gdal clang-format-14 gcovr"
+
+wanted=$build
+for argument in "$@"; do
+  case $argument in
+  --tests) wanted="$wanted $tests" ;;
+  -h | --help)
+    sed -n '2,4s/^# //p' "$0"
+    exit 0
+    ;;
+  -*)
+    echo "setup.sh: $argument is unknown; allowed: --tests" >&2
+    exit 2
+    ;;
+  *) wanted="$wanted $argument" ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "setup.sh: no apt-get here; install by hand:" $wanted >&2
+  exit 1
+fi
+
+missing=()
+for package in $wanted; do
+  if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
+    missing+=("$package")
+  fi
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "setup: all packages are there"
+  exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "setup.sh: needs root to install ${missing[*]}; run it as root, or install sudo" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+echo "setup: installing ${missing[*]}"
+"${as_root[@]}" apt-get update -qq
+# clang-format 14 decides about layout; where it is not packaged its check is skipped.
+if [[ " ${missing[*]} " == *" clang-format-14 "* ]] &&
+  ! apt-cache show clang-format-14 >/dev/null 2>&1; then
+  echo "setup: clang-format-14 is not packaged here; the format check will be skipped"
+  missing=("${missing[@]/clang-format-14/}")
+fi
+# shellcheck disable=SC2068 # an emptied name must vanish
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -qq --no-install-recommends ${missing[@]} >/dev/null
+echo "setup: done"
