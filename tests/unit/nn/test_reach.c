@@ -1,0 +1,234 @@
+/*
+ * The reach computed from the graph, against brute force: one input pixel is changed and the
+ * outputs that change are listed. Weights and inputs are positive and the change is large, so that
+ * nothing is masked by an activation or a maximum.
+ */
+#include "runner.h"
+
+#include <stdlib.h>
+#include "nn/reach.h"
+
+static void make_positive(const sg_graph *graph, const sg_params *params)
+{
+    must(sg_params_init(graph, (sg_params *)params, 1));
+    for (int32_t id = 0; id < graph->param_count; id++) {
+        if (graph->param[id].kind == SG_PARAM_WEIGHT)
+            fill_noise(sg_params_values(params, id), graph->param[id].count, 5, .5f, 1);
+    }
+}
+
+/* How far outside of its cell of `stride` output o lies from input p. */
+static int64_t outside(int64_t o, int64_t p, int64_t stride)
+{
+    int64_t cell = o / stride * stride;
+    return p < cell ? cell - p : p - (cell + stride - 1);
+}
+
+/* The largest distance over all outputs and all inputs along one axis. */
+static int64_t measure(const sg_graph *graph, int axis, int64_t length,
+                       const sg_network_reach *reach)
+{
+    sg_params *params;
+    int64_t across = reach->stride, most = 0;
+    sg_shape shape = {1, axis ? across : length, axis ? length : across,
+                      sg_graph_input_channels(graph)};
+    must(sg_params_create(graph, &params));
+    make_positive(graph, params);
+    runner r = runner_open(graph, params, shape, SG_PLAN_INFERENCE);
+    float *before = malloc(r.outputs * sizeof *before);
+    fill_noise(r.input, r.inputs, 9, .5f, 1);
+    runner_forward(&r, NULL, NULL);
+    memcpy(before, r.output, r.outputs * sizeof *before);
+    sg_shape out = sg_exec_plan(r.exec)->tensor[graph->tensors - 1].shape;
+    for (int64_t p = 0; p < length; p++) {
+        size_t at = (size_t)((axis ? p : p * shape.w) * shape.c);
+        float kept = r.input[at];
+        r.input[at] = 1000;
+        runner_forward(&r, NULL, NULL);
+        r.input[at] = kept;
+        for (size_t i = 0; i < r.outputs; i++) {
+            int64_t pixel = (int64_t)i / out.c;
+            int64_t o = (axis ? pixel % out.w : pixel / out.w) * reach->output_step;
+            if (r.output[i] != before[i])
+                most = sg_max64(most, outside(o, p, reach->stride));
+        }
+    }
+    free(before);
+    runner_close(&r);
+    sg_params_close(params);
+    return most;
+}
+
+/* The measured distance is exactly `radius` along the wider axis, and never more. */
+static void check_reach(sg_graph *graph, int64_t stride, int64_t output_step)
+{
+    sg_network_reach reach;
+    must(sg_graph_reach(graph, &reach));
+    assert_int_equal(reach.unbounded, 0);
+    assert_int_equal(reach.stride, stride);
+    assert_int_equal(reach.output_step, output_step);
+    assert_true(reach.halo >= reach.radius && reach.halo < reach.radius + stride);
+    assert_int_equal(reach.halo % stride, 0);
+    int64_t length = 2 * reach.halo + 2 * stride;
+    int64_t down = measure(graph, 0, length, &reach), right = measure(graph, 1, length, &reach);
+    assert_int_equal(sg_max64(down, right), reach.radius);
+    sg_graph_close(graph);
+}
+
+static sg_graph *dilated(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    sg_attr attr = {.window = {3, 5, 1, 1, 2, 3, {2, 2, 6, 6}, 1, 2}};
+    must(sg_graph_add(g, SG_OP_conv, "wide", &attr, &in, 1, &t));
+    return net_done(g, net_join(g, SG_OP_concat, "join", t, in));
+}
+
+static sg_graph *lopsided(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    sg_attr attr = {.window = {4, 2, 1, 1, 1, 1, {3, 0, 0, 1}, 1, 2}};
+    must(sg_graph_add(g, SG_OP_conv, "left", &attr, &in, 1, &t));
+    return net_done(g, t);
+}
+
+/* Stride 6, by 2 and 3, and back. */
+static sg_graph *mixed_strides(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    t = net_conv(g, "a", in, 2, 3, 0);
+    t = net_window(g, SG_OP_max_pool, "pool2", t, 2, 0);
+    t = net_conv(g, "b", t, 2, 3, 0);
+    t = net_window(g, SG_OP_avg_pool, "pool3", t, 3, 0);
+    t = net_conv(g, "c", t, 2, 3, 0);
+    t = net_window(g, SG_OP_conv_transpose, "up2", t, 2, 2);
+    t = net_conv(g, "d", t, 2, 3, 0);
+    t = net_window(g, SG_OP_conv_transpose, "up3", t, 3, 2);
+    return net_done(g, net_join(g, SG_OP_concat, "join", t, in));
+}
+
+/* A transposed convolution whose windows overlap (kernel 4, stride 2, cropping 1). */
+static sg_graph *overlapping(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    t = net_window(g, SG_OP_max_pool, "pool", in, 2, 0);
+    sg_attr attr = {.window = {4, 4, 2, 2, 1, 1, {1, 1, 1, 1}, 1, 2}};
+    must(sg_graph_add(g, SG_OP_conv_transpose, "up", &attr, &(int32_t){t}, 1, &t));
+    return net_done(g, t);
+}
+
+/* Bilinear upsampling, by a factor and to the size of the input. */
+static sg_graph *resized(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    must(sg_graph_conv(g, "down", in, 2, 3, 2, 1, 0, &t));
+    t = net_window(g, SG_OP_avg_pool, "pool", t, 2, 0);
+    t = net_resize(g, "up", t, 2, -1);
+    return net_done(g, net_resize(g, "same", t, 0, in));
+}
+
+/* Coarser than the input: four input pixels make one output pixel. */
+static sg_graph *coarse(void)
+{
+    int32_t in, t;
+    sg_graph *g = net_new(1, &in);
+    must(sg_graph_conv(g, "a", in, 2, 3, 2, 1, 0, &t));
+    must(sg_graph_conv(g, "b", t, 2, 3, 2, 1, 0, &t));
+    return net_done(g, t);
+}
+
+static void reach_is_what_brute_force_measures(void **state)
+{
+    check_reach(net_plain(), 1, 1);
+    check_reach(net_unet(), 2, 1);
+    check_reach(net_residual(), 1, 1);
+    check_reach(dilated(), 1, 1);
+    check_reach(lopsided(), 1, 1);
+    check_reach(mixed_strides(), 6, 1);
+    check_reach(coarse(), 4, 4);
+}
+
+static void overlapping_windows_are_covered(void **state)
+{
+    check_reach(overlapping(), 2, 1);
+}
+
+static void resizing_is_covered(void **state)
+{
+    sg_graph *graph = resized();
+    sg_network_reach reach;
+    must(sg_graph_reach(graph, &reach));
+    assert_int_equal(reach.stride, 4);
+    int64_t length = 2 * reach.halo + 2 * reach.stride;
+    int64_t most = sg_max64(measure(graph, 0, length, &reach), measure(graph, 1, length, &reach));
+    /* One source pixel more is allowed for, whichever half of a pixel the centre falls in. */
+    assert_true(most <= reach.radius && most + 2 * reach.stride >= reach.radius);
+    sg_graph_close(graph);
+}
+
+static void what_reads_everything_is_unbounded(void **state)
+{
+    sg_graph *graph = net_pyramid();
+    sg_network_reach reach;
+    must(sg_graph_reach(graph, &reach));
+    assert_int_equal(reach.unbounded, 1);
+    assert_int_equal(reach.stride, 4);
+    assert_int_equal(reach.output_step, 1);
+    sg_graph_close(graph);
+    int32_t in, t;
+    graph = net_new(1, &in);
+    sg_attr attr = {.resize = {.align_corners = 1, .scale_h = 2, .scale_w = 2}};
+    t = net_window(graph, SG_OP_max_pool, "pool", in, 2, 0);
+    must(sg_graph_add(graph, SG_OP_resize, "up", &attr, &t, 1, &t));
+    net_done(graph, t);
+    must(sg_graph_reach(graph, &reach));
+    assert_int_equal(reach.unbounded, 1);
+    sg_graph_close(graph);
+}
+
+static void the_loss_is_left_out(void **state)
+{
+    sg_graph *graph = net_unet(), *with;
+    sg_network_reach bare, lossy;
+    must(sg_graph_with_loss(graph, &with));
+    must(sg_graph_reach(graph, &bare));
+    must(sg_graph_reach(with, &lossy));
+    assert_int_equal(bare.stride, lossy.stride);
+    assert_int_equal(bare.radius, lossy.radius);
+    assert_int_equal(bare.halo, lossy.halo);
+    assert_int_equal(bare.output_step, lossy.output_step);
+    sg_graph_close(graph);
+    sg_graph_close(with);
+}
+
+static void strides_that_do_not_meet_are_refused(void **state)
+{
+    int32_t in, t;
+    sg_network_reach reach;
+    sg_graph *g = net_new(1, &in);
+    t = net_window(g, SG_OP_max_pool, "pool", in, 2, 0);
+    net_done(g, net_join(g, SG_OP_concat, "both", t, in));
+    must_fail(sg_graph_reach(g, &reach), SG_EUSAGE, "both");
+    sg_graph_close(g);
+    g = net_new(1, &in);
+    net_done(g, net_window(g, SG_OP_conv_transpose, "up", in, 2, 2));
+    must_fail(sg_graph_reach(g, &reach), SG_EUNSUPPORTED, "more pixels");
+    sg_graph_close(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reach_is_what_brute_force_measures),
+        cmocka_unit_test(overlapping_windows_are_covered),
+        cmocka_unit_test(resizing_is_covered),
+        cmocka_unit_test(what_reads_everything_is_unbounded),
+        cmocka_unit_test(the_loss_is_left_out),
+        cmocka_unit_test(strides_that_do_not_meet_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
