@@ -1,0 +1,54 @@
+/* Which backend a command computes on, and in which number format. */
+#include "jobs/command.h"
+
+#include <string.h>
+#include "base/threads.h"
+#include "cpu/cpu.h"
+
+static sg_err open_backend(const sg_device_options *options, const sg_comm *comm,
+                           sg_backend **backend)
+{
+    int threads = options->threads;
+    if (threads == 0)
+        threads = sg_threads_fair(comm ? sg_comm_local_ranks(comm) : 1);
+    if (strcmp(options->device, "reference") == 0)
+        return sg_reference_open(backend);
+    if (strcmp(options->device, "auto") == 0 || strcmp(options->device, "cpu") == 0)
+        return sg_cpu_open(backend, threads);
+    return sg_fail(SG_EUSAGE, "unknown device \"%s\"; there are auto, cpu and reference",
+                   options->device);
+}
+
+static sg_err choose_type(const char *precision, const sg_backend *backend, sg_dtype *type)
+{
+    bool offers = backend->supports(backend, SG_BF16);
+    if (strcmp(precision, "f32") == 0) {
+        *type = SG_F32;
+    } else if (strcmp(precision, "bf16") == 0) {
+        if (!offers)
+            return sg_fail(SG_EUNSUPPORTED,
+                           "bf16 is not offered by this device (%s, %s); use --precision f32",
+                           backend->name, backend->device);
+        *type = SG_BF16;
+    } else if (strcmp(precision, "auto") == 0) {
+        *type = offers ? SG_BF16 : SG_F32;
+    } else {
+        return sg_fail(SG_EUSAGE, "unknown precision \"%s\"; there are auto, f32 and bf16",
+                       precision);
+    }
+    return SG_OK;
+}
+
+sg_err sg_device_open(const sg_device_options *options, const sg_comm *comm, sg_backend **backend,
+                      sg_dtype *type)
+{
+    *backend = NULL;
+    sg_err err = open_backend(options, comm, backend);
+    if (err == SG_OK)
+        err = choose_type(options->precision, *backend, type);
+    if (err != SG_OK) {
+        sg_backend_close(*backend);
+        *backend = NULL;
+    }
+    return err;
+}

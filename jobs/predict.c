@@ -1,0 +1,223 @@
+/* segtiles predict: scenes into masks. */
+#include "jobs/predict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/log.h"
+#include "base/size.h"
+#include "jobs/options.h"
+
+static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
+                              sg_arguments *arguments)
+{
+    const sg_option table[] = {
+        {.letter = 'm',
+         .name = "model",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->model,
+         .value = "FILE",
+         .help = "checkpoint (else $SEGTILES_MODEL, ./model.h5, the newest run under ./runs)"},
+        {.letter = 'o',
+         .name = "out",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->out,
+         .value = "FILE",
+         .help = "the mask, or a folder for masks (else SCENE_mask.tif in the current folder)"},
+        {.name = "probabilities",
+         .kind = SG_OPTION_MAYBE,
+         .target = &options->probabilities,
+         .value = "FILE",
+         .help = "also the probability of every class (else SCENE_probabilities.tif)"},
+        {.name = "confidence",
+         .kind = SG_OPTION_MAYBE,
+         .target = &options->confidence,
+         .value = "FILE",
+         .help = "also the probability of the class chosen (else SCENE_confidence.tif)"},
+        {.name = "force",
+         .kind = SG_OPTION_FLAG,
+         .target = &options->force,
+         .help = "take a scene of another ground sampling distance as it is"},
+        {.name = "resample",
+         .kind = SG_OPTION_FLAG,
+         .target = &options->resample,
+         .help = "map the scene at the model's ground sampling distance"},
+        {.name = "tile",
+         .kind = SG_OPTION_LONG,
+         .target = &options->tile,
+         .value = "N",
+         .most = 1 << 20,
+         .help = "side of a tile in pixels (0: choose; the mask does not depend on it)"},
+        {.name = "batch",
+         .kind = SG_OPTION_INT,
+         .target = &options->batch,
+         .value = "N",
+         .most = 4096,
+         .help = "tiles classified at once (0: choose)"},
+        {.name = "chunk",
+         .kind = SG_OPTION_LONG,
+         .target = &options->chunk,
+         .value = "N",
+         .most = 1 << 20,
+         .help = "side of a unit of work in pixels (0: choose)"},
+        {.name = "max-mem",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->max_mem,
+         .value = "SIZE",
+         .help = "memory a rank may take for tiles, as 2G (else half of its share of free memory)"},
+        {.name = "readers",
+         .kind = SG_OPTION_INT,
+         .target = &options->readers,
+         .value = "N",
+         .most = 256,
+         .help = "reading threads of a rank (0: choose)"},
+        SG_DEVICE_OPTION_ROWS(&options->device),
+        {0}};
+    const sg_usage usage = {
+        .synopsis = "predict [options] SCENE ...",
+        .about = "Maps scenes with a trained network. Every scene gets a mask: a GeoTIFF on the "
+                 "scene's grid, with a .qml beside it that names and colours its classes in QGIS.",
+        .least = 1,
+        .most = -1,
+        .missing = "a scene",
+        .option = table,
+        .more = "A mask is the same to the byte for any number of ranks, any tile, chunk and "
+                "batch.\n"};
+    return sg_options_parse(&usage, comm, argc, argv, arguments);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    size_t length = strlen(path);
+    return (length > 0 && path[length - 1] == '/') ||
+           (stat(path, &info) == 0 && S_ISDIR(info.st_mode));
+}
+
+/* The same file, as far as both exist. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, two;
+    return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
+/* FOLDER/STEM_KIND.tif, or the name asked for. base: the mask's, for the files beside it. */
+static sg_err name_beside(char *out, const char *wish, const char *mask, const char *stem,
+                          const char *kind)
+{
+    if (!wish) {
+        out[0] = '\0';
+        return SG_OK;
+    }
+    if (*wish)
+        return sg_path_format(out, "%s", wish);
+    return sg_path_format(out, "%.*s%s_%s.tif", (int)(sg_path_base(mask) - mask), mask, stem, kind);
+}
+
+static sg_err name_mask(char *out, const sg_predict_options *options, const char *stem, int scenes)
+{
+    if (!options->out)
+        return sg_path_format(out, "%s_mask.tif", stem);
+    if (is_folder(options->out))
+        return sg_path_format(out, "%s/%s_mask.tif", options->out, stem);
+    if (scenes > 1)
+        return sg_fail(SG_EUSAGE, "-o %s: %d scenes cannot go into one mask; give a folder",
+                       options->out, scenes);
+    return sg_path_format(out, "%s", options->out);
+}
+
+static sg_err check_names(const sg_predict_names *names)
+{
+    for (int i = 0; i < SG_OUTPUTS; i++) {
+        if (!names->output[i][0])
+            continue;
+        if (same_file(names->output[i], names->scene))
+            return sg_fail(SG_EUSAGE, "%s is the scene itself: give another output",
+                           names->output[i]);
+        for (int j = 0; j < i; j++)
+            if (strcmp(names->output[i], names->output[j]) == 0)
+                return sg_fail(SG_EUSAGE, "%s: two outputs of one name", names->output[i]);
+    }
+    return SG_OK;
+}
+
+sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int scenes,
+                       sg_predict_names *names)
+{
+    char stem[SG_PATH_MAX];
+    const char *mask = names->output[SG_OUT_MASK];
+    names->scene = scene;
+    if (scenes > 1 && ((options->probabilities && *options->probabilities) ||
+                       (options->confidence && *options->confidence)))
+        return sg_fail(SG_EUSAGE,
+                       "%d scenes cannot share a file of probabilities or confidence: "
+                       "leave its name out",
+                       scenes);
+    sg_err err = sg_path_stem(stem, scene);
+    if (err == SG_OK)
+        err = name_mask(names->output[SG_OUT_MASK], options, stem, scenes);
+    if (err == SG_OK)
+        err = name_beside(names->output[SG_OUT_PROBABILITIES], options->probabilities, mask, stem,
+                          "probabilities");
+    if (err == SG_OK)
+        err = name_beside(names->output[SG_OUT_CONFIDENCE], options->confidence, mask, stem,
+                          "confidence");
+    return err == SG_OK ? check_names(names) : err;
+}
+
+/* All names before any work; two scenes of one stem would overwrite each other's mask. */
+static sg_err name_all(const sg_predict_options *options, const sg_arguments *arguments,
+                       sg_predict_names *names)
+{
+    sg_err err = SG_OK;
+    for (int i = 0; err == SG_OK && i < arguments->count; i++) {
+        err = sg_predict_name(options, arguments->item[i], arguments->count, &names[i]);
+        for (int j = 0; err == SG_OK && j < i; j++)
+            if (strcmp(names[i].output[SG_OUT_MASK], names[j].output[SG_OUT_MASK]) == 0)
+                err = sg_fail(SG_EUSAGE, "%s and %s would both become %s: map one after the other",
+                              names[j].scene, names[i].scene, names[i].output[SG_OUT_MASK]);
+    }
+    return err;
+}
+
+static sg_err check_options(const sg_predict_options *options)
+{
+    double bytes;
+    if (options->force && options->resample)
+        return sg_fail(SG_EUSAGE, "--force and --resample exclude each other");
+    return options->max_mem ? sg_bytes_parse(options->max_mem, &bytes) : SG_OK;
+}
+
+static sg_err find_and_open(sg_network *network, sg_comm *comm, const sg_predict_options *options)
+{
+    char path[SG_PATH_MAX] = "";
+    sg_err err = sg_comm_agree(comm, sg_find_model(options->model, path));
+    return err == SG_OK ? sg_network_open(network, comm, path, &options->device) : err;
+}
+
+sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
+{
+    sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
+    sg_arguments arguments;
+    sg_network network = {0};
+    sg_predict_names *names = NULL;
+    sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
+    if (err == SG_OK && arguments.help)
+        return SG_OK;
+    if (err == SG_OK)
+        err = check_options(&options);
+    if (err == SG_OK)
+        err = sg_calloc((size_t)arguments.count, sizeof *names, &names);
+    if (err == SG_OK)
+        err = name_all(&options, &arguments, names);
+    err = sg_comm_agree(comm, err);
+    if (err == SG_OK)
+        err = find_and_open(&network, comm, &options);
+    for (int i = 0; err == SG_OK && i < arguments.count; i++)
+        err = sg_predict_scene(&options, &network, comm, &names[i]);
+    sg_network_close(&network);
+    sg_free(names);
+    return err;
+}

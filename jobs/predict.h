@@ -1,0 +1,52 @@
+/*
+ * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
+ * tiles and memory, predict_scene.c maps one scene.
+ */
+#ifndef SG_JOBS_PREDICT_H
+#define SG_JOBS_PREDICT_H
+
+#include "jobs/network.h"
+#include "tiles/grid.h"
+
+typedef struct {
+    const char *model, *out;
+    const char *probabilities, *confidence; /* file; "" its usual name; NULL not wanted */
+    int64_t tile, chunk;                    /* pixels; 0: choose */
+    int32_t batch, readers;                 /* 0: choose */
+    const char *max_mem;                    /* as typed, or NULL */
+    int32_t force, resample;
+    sg_device_options device;
+} sg_predict_options;
+
+enum { SG_OUTPUTS = 3 };
+typedef enum { SG_OUT_MASK, SG_OUT_PROBABILITIES, SG_OUT_CONFIDENCE } sg_output;
+
+typedef struct {
+    const char *scene;
+    char output[SG_OUTPUTS][SG_PATH_MAX]; /* "" where not wanted */
+} sg_predict_names;
+
+typedef struct {
+    sg_grid grid;
+    int32_t batch;
+} sg_predict_plan;
+
+/* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
+sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int scenes,
+                       sg_predict_names *names);
+
+/* Choose tiles, chunks and batch within memory; the same on all ranks. [collective] */
+sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
+                         sg_comm *comm, int64_t width, int64_t height, int want_probabilities,
+                         sg_predict_plan *plan);
+
+/* Map one scene. [collective] */
+sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
+                        const sg_predict_names *names);
+
+/* "512M", "2G", "1.5GB" to bytes. SG_EUSAGE. [local] */
+sg_err sg_bytes_parse(const char *text, double *bytes);
+
+enum { SG_PREDICT_BLOCK = 256 }; /* of the output files, pixels */
+
+#endif

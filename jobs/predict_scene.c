@@ -1,0 +1,494 @@
+/* One scene through the network: check it, share out its chunks, write what was asked for. */
+#include "jobs/predict.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/size.h"
+#include "data/resample.h"
+#include "tiles/mask.h"
+#include "tiles/pipeline.h"
+
+/* Scenes may differ this much from the model's ground sampling distance. */
+static const double GSD_TOLERANCE = 0.1;
+enum { READERS = 2 };
+
+typedef struct {
+    const sg_predict_options *options;
+    const sg_network *network;
+    sg_comm *comm;
+    const sg_predict_names *names;
+    char path[SG_PATH_MAX]; /* what is read: the scene, or its resampled view */
+    sg_raster_info info;    /* of what is read */
+    sg_georef *georef;
+    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
+    sg_predict_plan plan;
+    sg_exec *exec;
+    sg_mask *output[SG_OUTPUTS];
+    sg_text metadata;             /* "KEY=VALUE" each ended by NUL */
+    sg_counter *taken, *finished; /* chunks */
+    int64_t first;                /* the chunk that this rank begins with, or -1 */
+    int64_t peers_finished;       /* chunks of all ranks, as last heard */
+    uint8_t *values;              /* (chunk_h, chunk_w): class values as the mask holds them */
+    float *confidence;            /* (chunk_h, chunk_w) */
+    sg_progress progress;
+    sg_pipeline_report report;
+    double start;
+} scene_run;
+
+static const sg_spec *spec_of(const scene_run *run)
+{
+    return &run->network->checkpoint.spec;
+}
+
+static int wants(const scene_run *run, sg_output output)
+{
+    return run->names->output[output][0] != '\0';
+}
+
+static int wants_probabilities(const scene_run *run)
+{
+    return wants(run, SG_OUT_PROBABILITIES) || wants(run, SG_OUT_CONFIDENCE);
+}
+
+/* ---- checks ---- */
+
+static int32_t highest_band(const sg_spec *spec)
+{
+    int32_t highest = 0;
+    for (int32_t i = 0; i < spec->bands; i++)
+        highest = spec->band[i] > highest ? spec->band[i] : highest;
+    return highest;
+}
+
+static int other_gsd(const sg_raster_info *info, const sg_spec *spec)
+{
+    return info->gsd > 0 && spec->gsd > 0 && fabs(info->gsd / spec->gsd - 1) > GSD_TOLERANCE;
+}
+
+/* Everything that does not fit, in one message. */
+static sg_err check_scene(const scene_run *run, const sg_raster_info *info)
+{
+    const sg_spec *spec = spec_of(run);
+    sg_text wrong = {0};
+    sg_err err = SG_OK;
+    if (highest_band(spec) > info->raw_bands)
+        err = sg_text_add(&wrong, "; it has %d band(s), but the model reads band %d",
+                          info->raw_bands, highest_band(spec));
+    if (err == SG_OK && other_gsd(info, spec) && !run->options->force && !run->options->resample)
+        err = sg_text_add(&wrong,
+                          "; its pixels are %.4g m, the model's %.4g m: use --resample to map it "
+                          "at the model's, or --force to take it as it is",
+                          info->gsd, spec->gsd);
+    if (err == SG_OK && wrong.length > 0)
+        err = sg_fail(SG_EINPUT, "%s does not suit %s: %s", run->names->scene, run->network->path,
+                      wrong.data + 2);
+    sg_text_clear(&wrong);
+    return err;
+}
+
+static sg_err find_source(scene_run *run)
+{
+    sg_raster *raster = NULL;
+    sg_err err = sg_raster_open(&raster, run->names->scene, NULL, 0);
+    if (err != SG_OK)
+        return err;
+    const sg_raster_info *info = sg_raster_get_info(raster);
+    err = check_scene(run, info);
+    if (err == SG_OK && run->options->resample && other_gsd(info, spec_of(run)))
+        err = sg_resample_open(raster, spec_of(run)->band, spec_of(run)->bands, spec_of(run)->gsd,
+                               run->path);
+    else if (err == SG_OK)
+        err = sg_path_format(run->path, "%s", run->names->scene);
+    sg_raster_close(raster);
+    return err;
+}
+
+static sg_err open_scene(scene_run *run)
+{
+    const sg_spec *spec = spec_of(run);
+    sg_raster *raster = NULL;
+    sg_err err = find_source(run);
+    if (err == SG_OK)
+        err = sg_raster_open(&raster, run->path, spec->band, spec->bands);
+    if (err == SG_OK) {
+        run->info = *sg_raster_get_info(raster);
+        err = sg_raster_georef(raster, &run->georef);
+    }
+    sg_raster_close(raster);
+    return err;
+}
+
+/* ---- normalisation ---- */
+
+enum { MOMENT_VALUES = 3 };
+
+/* This rank's share of the blocks; zero elsewhere, so that the sum over ranks gathers them. */
+static sg_err measure_blocks(const scene_run *run, int64_t blocks, double *values)
+{
+    const sg_spec *spec = spec_of(run);
+    sg_moments moments[SG_BANDS_MAX];
+    sg_raster *raster = NULL;
+    sg_err err = sg_raster_open(&raster, run->path, spec->band, spec->bands);
+    for (int64_t i = sg_comm_rank(run->comm); err == SG_OK && i < blocks;
+         i += sg_comm_ranks(run->comm)) {
+        err = sg_stats_block(raster, i, moments);
+        double *out = values + i * spec->bands * MOMENT_VALUES;
+        for (int32_t b = 0; err == SG_OK && b < spec->bands; b++) {
+            *out++ = (double)moments[b].count;
+            *out++ = moments[b].mean;
+            *out++ = moments[b].m2;
+        }
+    }
+    sg_raster_close(raster);
+    return err;
+}
+
+static void join_blocks(scene_run *run, int64_t blocks, const double *values)
+{
+    int32_t bands = spec_of(run)->bands;
+    for (int32_t b = 0; b < bands; b++) {
+        sg_moments all = {0};
+        for (int64_t i = 0; i < blocks; i++) {
+            const double *one = values + (i * bands + b) * MOMENT_VALUES;
+            all = sg_moments_join(
+                all, (sg_moments){.count = (int64_t)one[0], .mean = one[1], .m2 = one[2]});
+        }
+        run->mean[b] = all.mean;
+        run->std[b] = sg_moments_std(all);
+    }
+}
+
+/* The scene's own statistics, joined in block order: the same for any number of ranks. */
+static sg_err measure_scene(scene_run *run)
+{
+    int64_t blocks = sg_stats_blocks(&run->info);
+    double *values = NULL;
+    size_t count = 0;
+    sg_err err = sg_size_mul3((size_t)blocks, (size_t)spec_of(run)->bands, MOMENT_VALUES, &count);
+    if (err == SG_OK)
+        err = sg_calloc(count, sizeof(double), &values);
+    if (err == SG_OK)
+        err = measure_blocks(run, blocks, values);
+    err = sg_comm_agree(run->comm, err);
+    if (err == SG_OK) {
+        sg_comm_sum_f64(run->comm, values, count);
+        join_blocks(run, blocks, values);
+    }
+    sg_free(values);
+    return err;
+}
+
+static sg_err find_normalisation(scene_run *run)
+{
+    const sg_spec *spec = spec_of(run);
+    if (spec->normalize == SG_NORMALIZE_SCENE)
+        return measure_scene(run);
+    for (int32_t b = 0; b < spec->bands; b++) {
+        run->mean[b] = spec->normalize == SG_NORMALIZE_NONE ? 0 : spec->mean[b];
+        run->std[b] = spec->normalize == SG_NORMALIZE_NONE ? 1 : spec->std[b];
+    }
+    return SG_OK;
+}
+
+/* ---- outputs ---- */
+
+enum { METADATA_MOST = SG_CLASSES_MAX + 3 };
+
+/* The model's identity and the class names, which readers without category names look for. */
+static sg_err list_metadata(scene_run *run, const char **list)
+{
+    const sg_class_table *classes = &spec_of(run)->classes;
+    size_t offset[METADATA_MOST], count = 0;
+    sg_err err = SG_OK;
+    for (int32_t i = -2; err == SG_OK && i < classes->count; i++) {
+        offset[count++] = run->metadata.length;
+        if (i == -2)
+            err =
+                sg_text_add(&run->metadata, "SEGTILES_MODEL=%s", run->network->checkpoint.identity);
+        else if (i == -1)
+            err = sg_text_add(&run->metadata, "SEGTILES_VERSION=%s", SEGTILES_VERSION);
+        else
+            err = sg_text_add(&run->metadata, "CLASS_%d=%s", classes->item[i].value,
+                              classes->item[i].name);
+        if (err == SG_OK)
+            err = sg_text_add(&run->metadata, "%c", '\0');
+    }
+    for (size_t i = 0; err == SG_OK && i < count; i++)
+        list[i] = run->metadata.data + offset[i];
+    list[count] = NULL;
+    return err;
+}
+
+static sg_geotiff_options output_options(const scene_run *run, const char *const *metadata,
+                                         const char *const *band_names, sg_output kind)
+{
+    const sg_class_table *classes = &spec_of(run)->classes;
+    return (sg_geotiff_options){.width = run->info.width,
+                                .height = run->info.height,
+                                .bands = kind == SG_OUT_PROBABILITIES ? classes->count : 1,
+                                .is_float = kind != SG_OUT_MASK,
+                                .block = SG_PREDICT_BLOCK,
+                                .georef = run->georef,
+                                .classes = kind == SG_OUT_MASK ? classes : NULL,
+                                .band_names = kind == SG_OUT_PROBABILITIES ? band_names : NULL,
+                                .metadata = metadata,
+                                .has_nodata = 1,
+                                .nodata = kind == SG_OUT_MASK ? classes->nodata
+                                                              : (double)SG_NO_PROBABILITY};
+}
+
+/* The tables that an output's options borrow. */
+typedef struct {
+    const char *metadata[METADATA_MOST + 1];
+    const char *name[SG_CLASSES_MAX];
+} output_texts;
+
+static sg_err create_outputs(scene_run *run, output_texts *texts)
+{
+    const sg_class_table *classes = &spec_of(run)->classes;
+    for (int32_t i = 0; i < classes->count; i++)
+        texts->name[i] = classes->item[i].name;
+    sg_err err = sg_comm_agree(run->comm, list_metadata(run, texts->metadata));
+    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++) {
+        sg_geotiff_options options = output_options(run, texts->metadata, texts->name, i);
+        if (wants(run, i))
+            err = sg_mask_create(&run->output[i], run->comm, run->names->output[i], &options);
+    }
+    return err;
+}
+
+/* The style goes beside the mask under its stem, where QGIS looks for it. */
+static sg_err write_style(const scene_run *run)
+{
+    const char *mask = run->names->output[SG_OUT_MASK];
+    char stem[SG_PATH_MAX], path[SG_PATH_MAX];
+    sg_text text = {0};
+    sg_err err = sg_path_stem(stem, mask);
+    if (err == SG_OK)
+        err = sg_path_format(path, "%.*s%s.qml", (int)(sg_path_base(mask) - mask), mask, stem);
+    if (err == SG_OK)
+        err = sg_classes_qml(&spec_of(run)->classes, &text);
+    if (err == SG_OK)
+        err = sg_file_write_text(path, text.data);
+    sg_text_clear(&text);
+    return err;
+}
+
+static sg_err commit_outputs(scene_run *run, sg_err err)
+{
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        if (run->output[i])
+            err = sg_mask_commit(run->output[i], err);
+    if (err != SG_OK)
+        return err;
+    return sg_comm_agree(run->comm, sg_comm_rank(run->comm) == 0 ? write_style(run) : SG_OK);
+}
+
+/* ---- what the pipeline calls ---- */
+
+static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *classes,
+                       float *probabilities)
+{
+    scene_run *run = user;
+    sg_run pass = {0};
+    (void)n; /* what the executor makes of the batch's unused tiles is not looked at */
+    sg_err err = sg_exec_forward(run->exec, pixels, NULL, &pass);
+    return err == SG_OK ? sg_exec_classify(run->exec, classes, probabilities) : err;
+}
+
+/* Each rank begins with the chunk of its number, so that reading ahead takes no one's first. */
+static sg_err next_chunk(void *user, int64_t *chunk)
+{
+    scene_run *run = user;
+    if (run->first >= 0) {
+        *chunk = run->first;
+        run->first = -1;
+        return SG_OK;
+    }
+    sg_err err = sg_counter_next(run->taken, chunk);
+    *chunk += sg_comm_ranks(run->comm);
+    return err;
+}
+
+static void fill_values(const scene_run *run, const uint8_t *classes, size_t count)
+{
+    const sg_class_table *table = &spec_of(run)->classes;
+    uint8_t value[256];
+    memset(value, table->nodata, sizeof value);
+    for (int32_t i = 0; i < table->count; i++)
+        value[i] = (uint8_t)table->item[i].value;
+    for (size_t i = 0; i < count; i++)
+        run->values[i] = value[classes[i]];
+}
+
+static void fill_confidence(const scene_run *run, const uint8_t *classes,
+                            const float *probabilities, size_t count)
+{
+    size_t across = (size_t)spec_of(run)->classes.count;
+    for (size_t i = 0; i < count; i++)
+        run->confidence[i] =
+            classes[i] == SG_NO_CLASS ? SG_NO_PROBABILITY : probabilities[i * across + classes[i]];
+}
+
+static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
+                        const float *probabilities)
+{
+    scene_run *run = user;
+    size_t count = (size_t)core.w * (size_t)core.h;
+    fill_values(run, classes, count);
+    sg_err err = sg_mask_put(run->output[SG_OUT_MASK], core, run->values);
+    if (err == SG_OK && run->output[SG_OUT_PROBABILITIES])
+        err = sg_mask_put(run->output[SG_OUT_PROBABILITIES], core, probabilities);
+    if (err == SG_OK && run->output[SG_OUT_CONFIDENCE]) {
+        fill_confidence(run, classes, probabilities, count);
+        err = sg_mask_put(run->output[SG_OUT_CONFIDENCE], core, run->confidence);
+    }
+    if (err == SG_OK)
+        err = sg_counter_next(run->finished, &run->peers_finished);
+    return err;
+}
+
+/* What all ranks have written, by the share of chunks. */
+static void show_progress(void *user, int64_t pixels)
+{
+    scene_run *run = user;
+    char extra[64];
+    int64_t chunks = sg_grid_chunks(&run->plan.grid), all = run->info.width * run->info.height;
+    double share = (double)(run->peers_finished + 1) / (double)chunks;
+    int64_t done = sg_min64((int64_t)(share * (double)all), all);
+    (void)pixels; /* of this rank alone */
+    snprintf(extra, sizeof extra, "%.2f Mpx/s", (double)done / 1e6 / (sg_now() - run->start));
+    sg_progress_show(&run->progress, done, extra);
+}
+
+/* ---- the run ---- */
+
+static sg_err prepare(scene_run *run)
+{
+    const sg_grid *grid = &run->plan.grid;
+    size_t pixels = 0;
+    sg_err err =
+        sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
+    if (err == SG_OK)
+        err = sg_size_mul((size_t)grid->chunk_w, (size_t)grid->chunk_h, &pixels);
+    if (err == SG_OK)
+        err = sg_malloc(pixels, 1, &run->values);
+    if (err == SG_OK && wants(run, SG_OUT_CONFIDENCE))
+        err = sg_malloc(pixels, sizeof(float), &run->confidence);
+    run->first = sg_comm_rank(run->comm);
+    return err;
+}
+
+/* A rank that fails takes what is left without doing it, so that the others end after the chunk
+ * they are at. */
+static void drain(scene_run *run)
+{
+    int64_t chunk = 0;
+    while (chunk < sg_grid_chunks(&run->plan.grid) && next_chunk(run, &chunk) == SG_OK)
+        ;
+}
+
+static sg_err run_pipeline(scene_run *run)
+{
+    const sg_pipeline_options pipeline = {
+        .path = run->path,
+        .spec = spec_of(run),
+        .mean = run->mean,
+        .std = run->std,
+        .grid = &run->plan.grid,
+        .batch = run->plan.batch,
+        .readers = run->options->readers > 0 ? run->options->readers : READERS,
+        .want_probabilities = wants_probabilities(run),
+        .network = classify,
+        .next = next_chunk,
+        .chunk = put_chunk,
+        .progress = show_progress,
+        .user = run};
+    sg_err err = sg_pipeline_run(&pipeline, &run->report);
+    if (err != SG_OK)
+        drain(run);
+    return err;
+}
+
+static sg_err map_chunks(scene_run *run)
+{
+    sg_err err = sg_counter_create(&run->taken, run->comm);
+    if (err == SG_OK)
+        err = sg_counter_create(&run->finished, run->comm);
+    if (err == SG_OK) {
+        sg_progress_start(&run->progress, "predict", run->info.width * run->info.height);
+        err = sg_comm_agree(run->comm, run_pipeline(run));
+        sg_progress_end(&run->progress);
+    }
+    sg_counter_close(run->taken);
+    sg_counter_close(run->finished);
+    return err;
+}
+
+/* One line about what was done, from sums over ranks. [collective] */
+static void summarise(const scene_run *run)
+{
+    const sg_pipeline_report *r = &run->report;
+    double sums[] = {(double)r->computed, (double)r->written, r->network_s,
+                     r->wait_s,           r->write_s,         r->wall_s};
+    sg_comm_sum_f64(run->comm, sums, sizeof sums / sizeof *sums);
+    double seconds = sg_now() - run->start, wall = sums[5] > 0 ? sums[5] : 1;
+    sg_info("%s: %" PRId64 " x %" PRId64 " pixels in %.1f s, %.2f Mpx/s; computed %.3f times; "
+            "network %.0f %%, waiting %.0f %%, writing beside it %.0f %% of the time",
+            run->names->output[SG_OUT_MASK], run->info.width, run->info.height, seconds,
+            sums[1] / 1e6 / seconds, sums[0] / sums[1], 100 * sums[2] / wall, 100 * sums[3] / wall,
+            100 * sums[4] / wall);
+}
+
+static void close_run(scene_run *run)
+{
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        sg_mask_close(run->output[i]);
+    sg_exec_close(run->exec);
+    sg_georef_close(run->georef);
+    if (strcmp(run->path, run->names->scene) != 0)
+        sg_resample_close(run->path);
+    sg_text_clear(&run->metadata);
+    sg_free(run->values);
+    sg_free(run->confidence);
+}
+
+static sg_err run_scene(scene_run *run)
+{
+    output_texts texts = {{NULL}, {NULL}};
+    sg_err err = sg_comm_agree(run->comm, open_scene(run));
+    if (err == SG_OK)
+        err = find_normalisation(run);
+    if (err == SG_OK)
+        err = sg_predict_choose(run->options, run->network, run->comm, run->info.width,
+                                run->info.height, wants_probabilities(run), &run->plan);
+    if (err == SG_OK)
+        err = create_outputs(run, &texts);
+    if (err == SG_OK)
+        err = sg_comm_agree(run->comm, prepare(run));
+    if (err == SG_OK)
+        err = map_chunks(run);
+    if (err == SG_OK)
+        err = commit_outputs(run, err);
+    if (err == SG_OK)
+        summarise(run);
+    return err;
+}
+
+sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
+                        const sg_predict_names *names)
+{
+    scene_run run = {
+        .options = options, .network = network, .comm = comm, .names = names, .start = sg_now()};
+    if (!network->exact)
+        sg_warn("%s: this device's results depend on the tile; one size is kept for all scenes",
+                network->path);
+    sg_err err = run_scene(&run);
+    close_run(&run);
+    return err;
+}
