@@ -1,0 +1,200 @@
+/* Checkpoints: all of it comes back; what is missing or does not fit is refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/tempdir.h"
+
+#include <math.h>
+
+#include "base/size.h"
+#include "data/store.h"
+#include "train/checkpoint.h"
+
+static void conv_norm_conv(sg_graph **graph)
+{
+    const sg_attr norm = {.norm = {1e-5f, 0.1f}};
+    int32_t t;
+    assert_int_equal(sg_graph_create(graph), SG_OK);
+    assert_int_equal(sg_graph_input(*graph, 2, &t), SG_OK);
+    assert_int_equal(sg_graph_conv(*graph, "first", t, 5, 3, 1, 1, 0, &t), SG_OK);
+    assert_int_equal(sg_graph_add(*graph, SG_OP_batch_norm, "norm", &norm, &t, 1, &t), SG_OK);
+    assert_int_equal(sg_graph_activation(*graph, "relu", t, SG_ACT_RELU, &t), SG_OK);
+    assert_int_equal(sg_graph_conv(*graph, "classes", t, 3, 1, 1, 0, 1, &t), SG_OK);
+    assert_int_equal(sg_graph_freeze(*graph), SG_OK);
+}
+
+/* 2 bands, 3 classes, every number different. */
+static void fill(sg_checkpoint *c)
+{
+    memset(c, 0, sizeof *c);
+    conv_norm_conv(&c->graph);
+    assert_int_equal(sg_params_create(c->graph, &c->params), SG_OK);
+    assert_int_equal(sg_params_init(c->graph, c->params, 9), SG_OK);
+    size_t count = c->params->layout->trainable_count;
+    assert_int_equal(sg_calloc(count, sizeof(float), &c->m), SG_OK);
+    assert_int_equal(sg_calloc(count, sizeof(float), &c->v), SG_OK);
+    for (int32_t i = 0; i < c->graph->param_count; i++) {
+        if (!sg_param_is_trainable(&c->graph->param[i]))
+            continue;
+        for (size_t k = 0; k < c->graph->param[i].count; k++) {
+            c->m[c->params->layout->offset[i] + k] = (float)i + (float)k / 1000;
+            c->v[c->params->layout->offset[i] + k] = -(float)i - (float)k / 7000;
+        }
+    }
+    c->spec = (sg_spec){.bands = 2,
+                        .band = {4, 1},
+                        .normalize = SG_NORMALIZE_SCENE,
+                        .mean = {1.5, -2},
+                        .std = {0.25, 1e-3},
+                        .gsd = 10,
+                        .classes = {3,
+                                    255,
+                                    {{"wald & wiese", 7, {1, 2, 3}},
+                                     {"fl\xc3\xbcsse", 0, {9, 9, 255}},
+                                     {"", 254, {0, 0, 0}}}}};
+    c->position = (sg_position){1234, 5, 96, 4, 32, UINT64_MAX - 3, 0.875, 1200};
+    assert_int_equal(sg_malloc(32, 1, &c->job), SG_OK);
+    strcpy(c->job, "net: unet\nsteps: 3\n");
+    c->scores_miou = 0.8125;
+}
+
+static void save(sg_checkpoint *c, const char *path)
+{
+    fill(c);
+    assert_int_equal(sg_checkpoint_save(c, path), SG_OK);
+}
+
+static void everything_comes_back(void **state)
+{
+    char path[TEMPDIR_PATH], identity[17];
+    sg_checkpoint a, b;
+    sg_text one = {0}, two = {0};
+    save(&a, tempdir_path(state, "all.h5", path));
+    assert_int_equal(sg_checkpoint_load(&b, path, true), SG_OK);
+    assert_int_equal(sg_graph_write(a.graph, &one), SG_OK);
+    assert_int_equal(sg_graph_write(b.graph, &two), SG_OK);
+    assert_string_equal(one.data, two.data);
+    size_t bytes = a.params->layout->trainable_count * sizeof(float);
+    assert_memory_equal(a.params->trainable, b.params->trainable, bytes);
+    assert_memory_equal(a.params->state, b.params->state,
+                        a.params->layout->state_count * sizeof(float));
+    assert_memory_equal(a.m, b.m, bytes);
+    assert_memory_equal(a.v, b.v, bytes);
+    assert_memory_equal(&a.spec, &b.spec, sizeof a.spec);
+    assert_memory_equal(&a.position, &b.position, sizeof a.position);
+    assert_string_equal(a.job, b.job);
+    assert_true(b.scores_miou == 0.8125);
+    assert_int_equal(sg_checkpoint_identify(a.graph, a.params, identity), SG_OK);
+    assert_string_equal(b.identity, identity);
+    sg_text_clear(&one);
+    sg_text_clear(&two);
+    sg_checkpoint_close(&a);
+    sg_checkpoint_close(&b);
+}
+
+static void the_identity_follows_graph_and_weights(void **state)
+{
+    char before[17], after[17];
+    sg_checkpoint c;
+    fill(&c);
+    assert_int_equal(sg_checkpoint_identify(c.graph, c.params, before), SG_OK);
+    sg_params_values(c.params, 0)[3] += 1e-6f;
+    assert_int_equal(sg_checkpoint_identify(c.graph, c.params, after), SG_OK);
+    assert_string_not_equal(before, after);
+    assert_int_equal(strlen(after), 16);
+    sg_checkpoint_close(&c);
+}
+
+static void without_optimizer_state_it_predicts_but_does_not_resume(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_checkpoint a, b;
+    fill(&a);
+    sg_free(a.m);
+    sg_free(a.v);
+    a.m = a.v = NULL;
+    assert_int_equal(sg_checkpoint_save(&a, tempdir_path(state, "best.h5", path)), SG_OK);
+    assert_int_equal(sg_checkpoint_load(&b, path, false), SG_OK);
+    assert_null(b.m);
+    sg_checkpoint_close(&b);
+    assert_int_equal(sg_checkpoint_load(&b, path, true), SG_EINPUT);
+    assert_non_null(strstr(sg_error_text(), "best.h5"));
+    assert_null(b.graph);
+    sg_checkpoint_close(&a);
+}
+
+static void an_optimizer_is_not_read_unless_wanted(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_checkpoint a, b;
+    save(&a, tempdir_path(state, "all.h5", path));
+    assert_int_equal(sg_checkpoint_load(&b, path, false), SG_OK);
+    assert_true(b.m == NULL && b.v == NULL);
+    sg_checkpoint_close(&a);
+    sg_checkpoint_close(&b);
+}
+
+static void what_is_no_checkpoint_is_refused(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_checkpoint c;
+    sg_store_file *store = NULL;
+    tempdir_path(state, "other.h5", path);
+    assert_int_equal(sg_store_create(&store, path), SG_OK);
+    assert_int_equal(sg_store_put_i64(store, "something", 1), SG_OK);
+    assert_int_equal(sg_store_commit(store), SG_OK);
+    assert_int_equal(sg_checkpoint_load(&c, path, false), SG_EINPUT);
+    assert_non_null(strstr(sg_error_text(), "not a segtiles checkpoint"));
+    assert_int_equal(sg_checkpoint_load(&c, "/nonexistent/x.h5", false), SG_EINPUT);
+    sg_checkpoint_close(&c);
+}
+
+/* Change one byte after another: it is refused, or nothing that is read has changed. */
+static void damage_is_refused_or_harmless(void **state)
+{
+    char path[TEMPDIR_PATH], bad[TEMPDIR_PATH];
+    sg_checkpoint a, b;
+    static unsigned char bytes[1 << 18];
+    save(&a, tempdir_path(state, "whole.h5", path));
+    tempdir_path(state, "bad.h5", bad);
+    FILE *file = fopen(path, "rb");
+    size_t size = fread(bytes, 1, sizeof bytes, file), refused = 0;
+    fclose(file);
+    assert_true(size > 1000 && size < sizeof bytes);
+    for (size_t i = 3; i < size; i += 13) {
+        bytes[i] ^= 0x41;
+        file = fopen(bad, "wb");
+        assert_int_equal(fwrite(bytes, 1, size, file), size);
+        fclose(file);
+        bytes[i] ^= 0x41;
+        sg_err err = sg_checkpoint_load(&b, bad, true);
+        assert_true(err == SG_OK || err == SG_EINPUT);
+        refused += err != SG_OK;
+        if (err)
+            continue;
+        assert_memory_equal(&a.spec, &b.spec, sizeof a.spec);
+        assert_memory_equal(&a.position, &b.position, sizeof a.position);
+        assert_memory_equal(a.params->trainable, b.params->trainable,
+                            a.params->layout->trainable_count * sizeof(float));
+        assert_string_equal(a.job, b.job);
+        sg_checkpoint_close(&b);
+    }
+    assert_true(refused > size / 13 / 4);
+    sg_checkpoint_close(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(the_identity_follows_graph_and_weights),
+        cmocka_unit_test(without_optimizer_state_it_predicts_but_does_not_resume),
+        cmocka_unit_test(an_optimizer_is_not_read_unless_wanted),
+        cmocka_unit_test(what_is_no_checkpoint_is_refused),
+        cmocka_unit_test(damage_is_refused_or_harmless),
+    };
+    return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
+}
