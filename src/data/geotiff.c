@@ -87,6 +87,12 @@ static CPLErr put_category_names(GDALRasterBandH band, const sg_class_table *cla
     return GDALSetRasterCategoryNames(band, (CSLConstList)names);
 }
 
+CPLErr sg_band_put_classes(GDALRasterBandH band, const sg_class_table *classes)
+{
+    CPLErr status = put_colours(band, classes);
+    return status == CE_None ? put_category_names(band, classes) : status;
+}
+
 static CPLErr put_bands(GDALDatasetH dataset, const sg_geotiff_options *options)
 {
     CPLErr status = CE_None;
@@ -99,9 +105,7 @@ static CPLErr put_bands(GDALDatasetH dataset, const sg_geotiff_options *options)
     }
     if (options->classes == NULL || options->bands != 1 || status != CE_None)
         return status;
-    GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
-    status = put_colours(band, options->classes);
-    return status == CE_None ? put_category_names(band, options->classes) : status;
+    return sg_band_put_classes(GDALGetRasterBand(dataset, 1), options->classes);
 }
 
 static CPLErr put_metadata(GDALDatasetH dataset, const char *const *metadata)

@@ -57,4 +57,7 @@ double sg_georef_gsd(const sg_georef *georef, int64_t width, int64_t height);
 bool sg_georef_same(const sg_georef *a, const sg_georef *b, int64_t width, int64_t height);
 bool sg_georef_same_crs(const sg_georef *a, const sg_georef *b);
 
+/* Colour table and category names. */
+CPLErr sg_band_put_classes(GDALRasterBandH band, const sg_class_table *classes);
+
 #endif

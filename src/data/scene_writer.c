@@ -46,29 +46,6 @@ static sg_err set_georef(sg_scene_writer *writer, const sg_scene_options *option
     return err;
 }
 
-static void set_classes(GDALRasterBandH band, const sg_class_table *classes)
-{
-    GDALColorTableH table = GDALCreateColorTable(GPI_RGB);
-    char **names = NULL;
-    for (int32_t value = 0, last = 0; value < 256; value++) {
-        for (int32_t i = 0; i < classes->count; i++) {
-            const sg_class *class = &classes->item[i];
-            if (class->value != value)
-                continue;
-            GDALColorEntry entry = {class->colour[0], class->colour[1], class->colour[2], 255};
-            GDALSetColorEntry(table, value, &entry);
-            for (; last < value; last++)
-                names = CSLAddString(names, "");
-            names = CSLAddString(names, class->name);
-            last++;
-        }
-    }
-    GDALSetRasterColorTable(band, table);
-    GDALSetRasterCategoryNames(band, names);
-    CSLDestroy(names);
-    GDALDestroyColorTable(table);
-}
-
 static sg_err create_dataset(sg_scene_writer *writer, const sg_scene_options *options)
 {
     char text[512], block[32];
@@ -118,7 +95,7 @@ sg_err sg_scene_create(sg_scene_writer **out, const char *path, const sg_scene_o
     for (int32_t b = 1; err == SG_OK && options->has_nodata && b <= options->bands; b++)
         GDALSetRasterNoDataValue(GDALGetRasterBand(writer->dataset, b), options->nodata);
     if (err == SG_OK && options->classes != NULL)
-        set_classes(GDALGetRasterBand(writer->dataset, 1), options->classes);
+        sg_band_put_classes(GDALGetRasterBand(writer->dataset, 1), options->classes);
     if (err != SG_OK) {
         sg_scene_close(writer);
         return err;
@@ -152,7 +129,7 @@ sg_err sg_scene_commit(sg_scene_writer *writer)
         err = sg_fail(SG_EOUTPUT, "%s: writing failed: %s", writer->path,
                       sg_gdal_message(text, sizeof(text)));
     else
-        err = sg_file_commit(writer->temporary, writer->path);
+        err = sg_geotiff_commit(writer->temporary, writer->path);
     if (err == SG_OK)
         writer->temporary[0] = '\0';
     sg_scene_close(writer);
@@ -166,6 +143,6 @@ void sg_scene_close(sg_scene_writer *writer)
     if (writer->dataset != NULL)
         GDALClose(writer->dataset);
     if (writer->temporary[0] != '\0')
-        sg_file_discard(writer->temporary);
+        sg_geotiff_discard(writer->temporary);
     sg_free(writer);
 }
