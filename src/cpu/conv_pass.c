@@ -1,0 +1,214 @@
+#include "cpu/conv_pass.h"
+
+#include <string.h>
+#include "base/size.h"
+
+/* ---- geometry of our own kernels ---- */
+
+static sg_direct_strides weight_strides(const sg_window_attr *w, int64_t in_c)
+{
+    return (sg_direct_strides){.out = w->kernel_h * w->kernel_w * in_c,
+                               .row = w->kernel_w * in_c,
+                               .column = in_c,
+                               .in = 1};
+}
+
+/* Input and output channels change places. */
+static sg_direct_strides swapped(sg_direct_strides s)
+{
+    return (sg_direct_strides){.out = s.in, .row = s.row, .column = s.column, .in = s.out};
+}
+
+/* The gradient of a convolution of stride 1, or a transposed one of stride 1: a convolution with
+ * the window turned by 180 degrees. `d` already has the right input and output. */
+static void turn(sg_conv_pass_run *run, const sg_window_attr *w)
+{
+    sg_direct *d = &run->direct;
+    run->first = (w->kernel_h - 1) * run->strides.row + (w->kernel_w - 1) * run->strides.column;
+    run->strides.row = -run->strides.row;
+    run->strides.column = -run->strides.column;
+    d->top = (d->kernel_h - 1) * d->dilation_h - d->top;
+    d->left = (d->kernel_w - 1) * d->dilation_w - d->left;
+}
+
+/* Kernel and stride equal and nothing cropped: each input pixel makes its own output pixels, so
+ * output rows of one phase are a matrix product whose rows lie `stride` apart. */
+static bool is_spread(const sg_onednn_spec *spec)
+{
+    const sg_window_attr *w = spec->window;
+    return w->kernel_h == w->stride_h && w->kernel_w == w->stride_w &&
+           spec->out.h == spec->in.h * w->stride_h && spec->out.w == spec->in.w * w->stride_w &&
+           !w->pad.top && !w->pad.left;
+}
+
+static sg_err spread(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    const sg_window_attr *w = spec->window;
+    sg_direct *d = &run->direct;
+    d->out_h = spec->in.h;
+    d->out_w = spec->in.w;
+    d->out_c = w->kernel_w * spec->out.c;
+    d->kernel_h = d->kernel_w = d->stride_h = d->stride_w = 1;
+    d->out_row = w->stride_h * spec->out.w * spec->out.c;
+    d->out_pixel = d->out_c;
+    run->phases = w->kernel_h;
+    run->channels = spec->out.c;
+    run->strides = (sg_direct_strides){.out = d->in_c, .in = 1};
+    return sg_malloc((size_t)d->out_c, (size_t)(d->in_c + 1) * sizeof(float), &run->turned);
+}
+
+static bool one_stride(const sg_window_attr *w)
+{
+    return w->stride_h == 1 && w->stride_w == 1;
+}
+
+/* A pass scatters where a tap adds one input to several outputs; else it gathers, as a convolution
+ * does, and any stride will do. */
+static bool scatters(const sg_onednn_spec *spec)
+{
+    return spec->transpose == (spec->pass == SG_CONV_FORWARD);
+}
+
+static bool direct_serves(const sg_onednn_spec *spec)
+{
+    const sg_window_attr *w = spec->window;
+    if (!sg_direct_available() || spec->in_type != SG_F32 || spec->out_type != SG_F32 ||
+        w->groups != 1 || w->kernel_h * w->kernel_w > SG_DIRECT_TAPS)
+        return false;
+    if (spec->pass == SG_CONV_WEIGHTS || !scatters(spec))
+        return true;
+    return one_stride(w) || (spec->transpose && is_spread(spec));
+}
+
+static sg_err describe(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    const sg_window_attr *w = spec->window;
+    run->strides = weight_strides(w, spec->in.c);
+    run->phases = 1;
+    if (spec->pass == SG_CONV_WEIGHTS) {
+        run->direct = spec->transpose ? sg_direct_plain(w, spec->out, spec->in)
+                                      : sg_direct_plain(w, spec->in, spec->out);
+        if (spec->transpose)
+            run->strides = swapped(run->strides);
+        return SG_OK;
+    }
+    run->direct = spec->pass == SG_CONV_FORWARD ? sg_direct_plain(w, spec->in, spec->out)
+                                                : sg_direct_plain(w, spec->out, spec->in);
+    if (spec->pass == SG_CONV_DATA)
+        run->strides = swapped(run->strides);
+    if (!scatters(spec))
+        return SG_OK;
+    if (spec->transpose && is_spread(spec))
+        return spread(run, spec);
+    turn(run, w);
+    return SG_OK;
+}
+
+static sg_err create_direct(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    sg_err err = describe(run, spec);
+    if (err)
+        return err;
+    run->relu = spec->act == SG_ACT_RELU;
+    if (spec->pass == SG_CONV_WEIGHTS) {
+        run->scratch_bytes = sg_direct_weights_scratch(&run->direct);
+        return SG_OK;
+    }
+    return sg_malloc((size_t)run->phases, sg_direct_packed_count(&run->direct) * sizeof(float),
+                     &run->packed);
+}
+
+static sg_err create_onednn(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    sg_err err = sg_onednn_conv_create(run->cpu->onednn, spec, &run->onednn);
+    if (!err)
+        run->scratch_bytes = sg_onednn_conv_scratch(run->onednn);
+    return err;
+}
+
+sg_err sg_conv_pass_create(sg_cpu *cpu, const sg_onednn_spec *spec, sg_conv_pass_run *run)
+{
+    bool ours = direct_serves(spec);
+    *run = (sg_conv_pass_run){.cpu = cpu, .pass = spec->pass, .transpose = spec->transpose};
+    if (ours && !cpu->wide)
+        return create_direct(run, spec);
+    sg_err err = create_onednn(run, spec);
+    if (err == SG_EUNSUPPORTED && ours)
+        return create_direct(run, spec);
+    return err;
+}
+
+void sg_conv_pass_close(sg_conv_pass_run *run)
+{
+    sg_onednn_conv_close(run->onednn);
+    sg_free(run->packed);
+    sg_free(run->turned);
+    *run = (sg_conv_pass_run){0};
+}
+
+bool sg_conv_pass_applies_act(const sg_conv_pass_run *run, int32_t act)
+{
+    return run->onednn || act == SG_ACT_NONE || act == SG_ACT_RELU;
+}
+
+/* Phase `row` as a plain matrix [kernel column][out channel][in channel], then as many biases. */
+static const float *flatten(sg_conv_pass_run *run, const float *weights, const float *bias,
+                            int64_t row)
+{
+    const sg_direct *d = &run->direct;
+    int64_t channels = run->channels, columns = d->out_c / channels;
+    int64_t column_stride = d->in_c, row_stride = columns * d->in_c;
+    float *biases = run->turned + d->out_c * d->in_c;
+    for (int64_t kw = 0; kw < columns; kw++)
+        for (int64_t o = 0; o < channels; o++) {
+            const float *from = weights + (o * run->phases + row) * row_stride + kw * column_stride;
+            memcpy(run->turned + (kw * channels + o) * d->in_c, from,
+                   (size_t)d->in_c * sizeof *from);
+            biases[kw * channels + o] = bias ? bias[o] : 0;
+        }
+    return biases;
+}
+
+sg_err sg_conv_pass_refresh(sg_conv_pass_run *run, const float *weights, const float *bias)
+{
+    if (run->onednn)
+        return sg_onednn_weights(run->onednn, weights);
+    size_t count = sg_direct_packed_count(&run->direct);
+    if (run->phases == 1) {
+        sg_direct_pack(run->cpu, &run->direct, weights + run->first, &run->strides, bias,
+                       run->packed);
+        return SG_OK;
+    }
+    for (int64_t row = 0; row < run->phases; row++) {
+        const float *biases = flatten(run, weights, bias, row);
+        sg_direct_pack(run->cpu, &run->direct, run->turned, &run->strides, biases,
+                       run->packed + (size_t)row * count);
+    }
+    return SG_OK;
+}
+
+/* Our kernels read weights and bias from `packed`. What a pass writes: FORWARD out, DATA in. */
+static void do_direct(sg_conv_pass_run *run, void *scratch, void *in, void *out, float *weights)
+{
+    const sg_direct *d = &run->direct;
+    if (run->pass == SG_CONV_WEIGHTS) {
+        sg_direct_weights(run->cpu, d, run->transpose ? out : in, run->transpose ? in : out,
+                          scratch, weights, &run->strides);
+        return;
+    }
+    float *from = run->pass == SG_CONV_FORWARD ? in : out;
+    float *to = run->pass == SG_CONV_FORWARD ? out : in;
+    size_t count = sg_direct_packed_count(d);
+    for (int64_t row = 0; row < run->phases; row++)
+        sg_direct_forward(run->cpu, d, from, run->packed + (size_t)row * count, run->relu,
+                          to + row * d->out_w * d->out_pixel);
+}
+
+sg_err sg_conv_pass_do(sg_conv_pass_run *run, void *scratch, void *in, const float *bias, void *out,
+                       float *weights)
+{
+    if (run->onednn)
+        return sg_onednn_run(run->onednn, scratch, in, bias, out, weights);
+    do_direct(run, scratch, in, out, weights);
+    return SG_OK;
+}

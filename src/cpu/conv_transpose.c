@@ -1,0 +1,16 @@
+/* Transposed convolution; see convolution.h. */
+#include "cpu/convolution.h"
+
+static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
+{
+    return sg_cpu_convolution_prepare((sg_cpu *)backend, site, true, &sg_reference_conv_transpose,
+                                      kernel);
+}
+
+const sg_kernel_def sg_cpu_conv_transpose = {
+    .prepare = prepare,
+    .refresh = sg_cpu_convolution_refresh,
+    .forward = sg_cpu_convolution_forward,
+    .backward = sg_cpu_convolution_backward,
+    .release = sg_cpu_convolution_release,
+};

@@ -1,0 +1,123 @@
+/* Softmax over the channels of each pixel, sums in f32 in channel order. */
+#include "base/size.h"
+#include "cpu/class_rows.h"
+#include "cpu/device.h"
+
+typedef struct {
+    const sg_site *site;
+    const sg_io *io;
+} job;
+
+typedef struct {
+    sg_cpu *cpu;
+    void *borrowed; /* of the reference */
+    bool borrows;   /* more channels than a row buffer holds */
+} softmax;
+
+static void release(void *kernel)
+{
+    softmax *s = kernel;
+    if (s && s->borrowed)
+        sg_reference_softmax.release(s->borrowed);
+    sg_free(s);
+}
+
+static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
+{
+    softmax *s = NULL;
+    sg_err err = sg_calloc(1, sizeof *s, &s);
+    if (err)
+        return err;
+    s->cpu = (sg_cpu *)backend;
+    s->borrows = site->out.c > SG_ROW;
+    if (s->borrows)
+        err = sg_reference_softmax.prepare(backend, site, &s->borrowed);
+    if (err) {
+        release(s);
+        return err;
+    }
+    *kernel = s;
+    return SG_OK;
+}
+
+static void forward_row(const job *j, int64_t first, int64_t pixels)
+{
+    const sg_site *site = j->site;
+    int64_t c = site->out.c;
+    size_t at = (size_t)(first * c), count = (size_t)(pixels * c);
+    float in[SG_ROW], power[SG_ROW], largest[SG_ROW], sum[SG_ROW];
+    const float *logit = sg_row_load(j->io->in[0], site->in_type[0], at, count, in);
+    sg_class_powers(logit, pixels, c, power, largest, sum);
+    for (int64_t i = 0; i < pixels; i++)
+        for (int64_t k = 0; k < c; k++)
+            power[i * c + k] /= sum[i];
+    sg_row_store(j->io->out, site->out_type, at, count, power);
+}
+
+/* dx = y * (dy - sum(dy * y)) */
+static void backward_row(const job *j, int64_t first, int64_t pixels)
+{
+    const sg_site *site = j->site;
+    int64_t c = site->out.c;
+    size_t at = (size_t)(first * c), count = (size_t)(pixels * c);
+    float value[SG_ROW], up[SG_ROW], row[SG_ROW];
+    const float *y = sg_row_load(j->io->out, site->out_type, at, count, value);
+    const float *dy = sg_row_load(j->io->grad_out, site->grad_type, at, count, up);
+    for (int64_t i = 0; i < pixels; i++) {
+        float sum = 0;
+        for (int64_t k = i * c; k < (i + 1) * c; k++)
+            sum += dy[k] * y[k];
+        for (int64_t k = i * c; k < (i + 1) * c; k++)
+            row[k] = y[k] * (dy[k] - sum);
+    }
+    sg_row_put(j->io->grad_in[0], site->grad_type, site->write[0], at, count, row);
+}
+
+static void forward_pixels(void *context, int64_t begin, int64_t end)
+{
+    const job *j = context;
+    int64_t most = sg_class_pixels(j->site->out.c);
+    for (int64_t i = begin; i < end; i += most)
+        forward_row(j, i, sg_min64(most, end - i));
+}
+
+static void backward_pixels(void *context, int64_t begin, int64_t end)
+{
+    const job *j = context;
+    int64_t most = sg_class_pixels(j->site->out.c);
+    for (int64_t i = begin; i < end; i += most)
+        backward_row(j, i, sg_min64(most, end - i));
+}
+
+static int64_t pixels_of(const sg_site *site)
+{
+    return site->out.n * site->out.h * site->out.w;
+}
+
+static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
+{
+    const softmax *s = kernel;
+    job j = {site, io};
+    if (s->borrows)
+        return sg_reference_softmax.forward(s->borrowed, site, io);
+    sg_cpu_for(s->cpu, pixels_of(site), 4096, forward_pixels, &j);
+    return SG_OK;
+}
+
+static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
+{
+    const softmax *s = kernel;
+    job j = {site, io};
+    if (s->borrows)
+        return sg_reference_softmax.backward(s->borrowed, site, io);
+    if (site->write[0] != SG_GRAD_NONE)
+        sg_cpu_for(s->cpu, pixels_of(site), 4096, backward_pixels, &j);
+    return SG_OK;
+}
+
+const sg_kernel_def sg_cpu_softmax = {
+    .prepare = prepare,
+    .forward = forward,
+    .backward = backward,
+    .release = release,
+};
