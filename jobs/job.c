@@ -11,7 +11,7 @@
 #define AT(member) SG_YAML_AT(sg_job, member)
 #define PATH_FIELD(key, member)                                                                    \
     {                                                                                              \
-        key, SG_YAML_STRING, AT(member), .max = SG_PATH_MAX - 1, .fallback = "\"\""                \
+        key, SG_YAML_STRING, AT(member), .max = SG_PATH_MAX - 1, .fallback = ""                    \
     }
 #define FILES_FIELDS(key, index)                                                                   \
     {key ".images", SG_YAML_STRINGS, AT(data.files[index].images), .fallback = "[]"},              \
@@ -29,7 +29,7 @@ static const sg_yaml_field class_fields[] = {
      .max = SG_CLASS_NAME_MAX - 1},
     {"value", SG_YAML_INT, SG_YAML_AT(sg_job_class, value), .min = -1, .max = 255,
      .fallback = "-1"},
-    {"color", SG_YAML_STRING, SG_YAML_AT(sg_job_class, color), .max = 7, .fallback = "\"\""},
+    {"color", SG_YAML_STRING, SG_YAML_AT(sg_job_class, color), .max = 7, .fallback = ""},
     {0}};
 
 static const sg_yaml_field job_fields[] = {
@@ -66,8 +66,8 @@ static const sg_yaml_field job_fields[] = {
      .item = class_fields, .item_size = sizeof(sg_job_class)},
     {"data.ignore", SG_YAML_INT, AT(data.label.ignore), .min = -1, .max = INFINITY,
      .fallback = "-1"},
-    {"data.layer", SG_YAML_STRING, AT(data.label.layer), .max = 63, .fallback = "\"\""},
-    {"data.attribute", SG_YAML_STRING, AT(data.label.attribute), .max = 63, .fallback = "\"\""},
+    {"data.layer", SG_YAML_STRING, AT(data.label.layer), .max = 63, .fallback = ""},
+    {"data.attribute", SG_YAML_STRING, AT(data.label.attribute), .max = 63, .fallback = ""},
     {"data.all_touched", SG_YAML_BOOL, AT(data.label.all_touched), .fallback = "false"},
     {"data.check_overlap", SG_YAML_BOOL, AT(data.check_overlap), .fallback = "true"},
 
