@@ -135,7 +135,7 @@ int main(int argc, char **argv)
     sg_log_level level = take_log_level(&argc, argv);
     sg_log_setup(sg_comm_rank(comm), sg_comm_ranks(comm), level);
     err = run_command(comm, argc, argv);
-    sg_comm_agree(comm, err == SG_ESTOPPED ? SG_EPEER : err); /* a stop was told already */
+    sg_comm_agree(comm, err);
     int status = agree_status(comm, err);
     sg_comm_close(comm);
     return status;

@@ -45,10 +45,13 @@ static bool cuts_blocks(const sg_job *job)
     return job->data.blocks.val + job->data.blocks.test > 0;
 }
 
-/* Is a scene of this split of the list wanted? With blocks, training scenes hold all splits. */
+/* Is a scene of this split of the list wanted? With blocks, training scenes hold other splits too.
+ */
 static bool is_wanted(const sg_job *job, unsigned splits, sg_split split)
 {
-    return (splits >> split & 1) || (split == SG_SPLIT_TRAIN && cuts_blocks(job));
+    bool val = (splits >> SG_SPLIT_VAL & 1) && job->data.blocks.val > 0;
+    bool test = (splits >> SG_SPLIT_TEST & 1) && job->data.blocks.test > 0;
+    return (splits >> split & 1) || (split == SG_SPLIT_TRAIN && (val || test));
 }
 
 static sg_err copy_list(sg_survey *survey, const sg_job *job, unsigned splits)

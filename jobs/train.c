@@ -261,28 +261,6 @@ static void tell_data(const train_run *run)
     tell_classes(run);
 }
 
-/* The network of the job, or that of the checkpoint if it is the same. */
-static sg_err build_network(train_run *run)
-{
-    sg_text wanted = {0}, saved = {0};
-    sg_model_options options =
-        sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
-    sg_err err = sg_model_build(&options, &run->graph);
-    if (err != SG_OK || !is_resumed(run))
-        return err;
-    err = sg_graph_write(run->graph, &wanted);
-    if (err == SG_OK)
-        err = sg_graph_write(run->checkpoint.graph, &saved);
-    if (err == SG_OK && strcmp(wanted.data, saved.data) != 0)
-        err = sg_yaml_fail(run->job.yaml, "model",
-                           "is not the network of %s/last.h5; it cannot "
-                           "change when resuming",
-                           run->folder);
-    sg_text_clear(&wanted);
-    sg_text_clear(&saved);
-    return err;
-}
-
 static sg_err check_sizes(const train_run *run)
 {
     const sg_job_train *train = &run->job.train;
@@ -305,7 +283,9 @@ static sg_err check_sizes(const train_run *run)
 /* Network, device and the numbers that depend on the data. */
 static sg_err prepare_network(train_run *run)
 {
-    sg_err err = build_network(run);
+    sg_model_options options =
+        sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
+    sg_err err = sg_model_build(&options, &run->graph);
     if (err == SG_OK)
         err = check_sizes(run);
     if (err == SG_OK)
@@ -411,8 +391,6 @@ static sg_err run_training(train_run *run)
     sg_err err = sg_train(&training, &report);
     if (err == SG_OK)
         tell_result(run, &report);
-    else if (err == SG_ESTOPPED)
-        sg_info("stopped by a signal after saving %s/last.h5; --resume goes on", run->folder);
     return err;
 }
 

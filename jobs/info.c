@@ -1,0 +1,51 @@
+/* segtiles info: what a scene, a checkpoint or a mask is. */
+#include "jobs/info.h"
+#include "jobs/command.h"
+#include "jobs/options.h"
+
+#include <stdio.h>
+
+static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_info_options *options,
+                              sg_arguments *arguments)
+{
+    const sg_option table[] = {{.name = "stats",
+                                .kind = SG_OPTION_FLAG,
+                                .target = &options->stats,
+                                .help = "read the whole scene for the statistics of its bands"},
+                               {.name = "json",
+                                .kind = SG_OPTION_FLAG,
+                                .target = &options->json,
+                                .help = "print one JSON object"},
+                               {0}};
+    const sg_usage usage = {.synopsis = "info [options] FILE",
+                            .about = "Tells about a scene, a checkpoint (.h5) or a mask.",
+                            .least = 1,
+                            .most = 1,
+                            .missing = "a file",
+                            .option = table};
+    return sg_options_parse(&usage, comm, argc, argv, arguments);
+}
+
+static sg_err tell(const sg_info_options *options, const char *path)
+{
+    sg_text text = {0};
+    sg_err err = sg_is_checkpoint(path) ? sg_info_checkpoint(path, options, &text)
+                                        : sg_info_raster(path, options, &text);
+    if (err == SG_OK) {
+        fputs(text.data, stdout);
+        if (fflush(stdout) != 0)
+            err = sg_fail(SG_EOUTPUT, "standard output cannot be written");
+    }
+    sg_text_clear(&text);
+    return err;
+}
+
+sg_err sg_command_info(sg_comm *comm, int argc, char **argv)
+{
+    sg_info_options options = {0};
+    sg_arguments arguments;
+    sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
+    if (err != SG_OK || arguments.help)
+        return err;
+    return sg_comm_rank(comm) == 0 ? tell(&options, arguments.item[0]) : SG_OK;
+}

@@ -1,0 +1,21 @@
+/*
+ * segtiles info, between its files. [local]
+ */
+#ifndef SG_JOBS_INFO_H
+#define SG_JOBS_INFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/text.h"
+
+typedef struct {
+    int32_t json, stats;
+} sg_info_options;
+
+/* Is it a checkpoint, damaged or not? What cannot be read is none. */
+bool sg_is_checkpoint(const char *path);
+/* Add what is known of the file, for people or as one JSON object with a line end. */
+sg_err sg_info_raster(const char *path, const sg_info_options *options, sg_text *text);
+sg_err sg_info_checkpoint(const char *path, const sg_info_options *options, sg_text *text);
+
+#endif
