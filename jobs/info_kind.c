@@ -11,7 +11,7 @@ bool sg_is_checkpoint(const char *path)
 {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     unsigned char bytes[8] = {0};
-    sg_store *store = NULL;
+    sg_store_file *store = NULL;
     FILE *file = fopen(path, "rb");
     bool hdf5 = file != NULL && fread(bytes, 1, 8, file) == 8 && memcmp(bytes, signature, 8) == 0;
     if (file != NULL)
