@@ -1,63 +1,5 @@
-/*
- * The reach computed from the graph, against brute force: one input pixel is changed and the
- * outputs that change are listed. Weights and inputs are positive and the change is large, so that
- * nothing is masked by an activation or a maximum.
- */
-#include "runner.h"
-
-#include <stdlib.h>
-#include "nn/reach.h"
-
-static void make_positive(const sg_graph *graph, const sg_params *params)
-{
-    must(sg_params_init(graph, (sg_params *)params, 1));
-    for (int32_t id = 0; id < graph->param_count; id++) {
-        if (graph->param[id].kind == SG_PARAM_WEIGHT)
-            fill_noise(sg_params_values(params, id), graph->param[id].count, 5, .5f, 1);
-    }
-}
-
-/* How far outside of its cell of `stride` output o lies from input p. */
-static int64_t outside(int64_t o, int64_t p, int64_t stride)
-{
-    int64_t cell = o / stride * stride;
-    return p < cell ? cell - p : p - (cell + stride - 1);
-}
-
-/* The largest distance over all outputs and all inputs along one axis. */
-static int64_t measure(const sg_graph *graph, int axis, int64_t length,
-                       const sg_network_reach *reach)
-{
-    sg_params *params;
-    int64_t across = reach->stride, most = 0;
-    sg_shape shape = {1, axis ? across : length, axis ? length : across,
-                      sg_graph_input_channels(graph)};
-    must(sg_params_create(graph, &params));
-    make_positive(graph, params);
-    runner r = runner_open(graph, params, shape, SG_PLAN_INFERENCE);
-    float *before = malloc(r.outputs * sizeof *before);
-    fill_noise(r.input, r.inputs, 9, .5f, 1);
-    runner_forward(&r, NULL, NULL);
-    memcpy(before, r.output, r.outputs * sizeof *before);
-    sg_shape out = sg_exec_plan(r.exec)->tensor[graph->tensors - 1].shape;
-    for (int64_t p = 0; p < length; p++) {
-        size_t at = (size_t)((axis ? p : p * shape.w) * shape.c);
-        float kept = r.input[at];
-        r.input[at] = 1000;
-        runner_forward(&r, NULL, NULL);
-        r.input[at] = kept;
-        for (size_t i = 0; i < r.outputs; i++) {
-            int64_t pixel = (int64_t)i / out.c;
-            int64_t o = (axis ? pixel % out.w : pixel / out.w) * reach->output_step;
-            if (r.output[i] != before[i])
-                most = sg_max64(most, outside(o, p, reach->stride));
-        }
-    }
-    free(before);
-    runner_close(&r);
-    sg_params_close(params);
-    return most;
-}
+/* The reach computed from the graph, against brute force. */
+#include "brute_reach.h"
 
 /* The measured distance is exactly `radius` along the wider axis, and never more. */
 static void check_reach(sg_graph *graph, int64_t stride, int64_t output_step)
@@ -70,7 +12,8 @@ static void check_reach(sg_graph *graph, int64_t stride, int64_t output_step)
     assert_true(reach.halo >= reach.radius && reach.halo < reach.radius + stride);
     assert_int_equal(reach.halo % stride, 0);
     int64_t length = 2 * reach.halo + 2 * stride;
-    int64_t down = measure(graph, 0, length, &reach), right = measure(graph, 1, length, &reach);
+    int64_t down = measure_reach(graph, 0, length, &reach),
+            right = measure_reach(graph, 1, length, &reach);
     assert_int_equal(sg_max64(down, right), reach.radius);
     sg_graph_close(graph);
 }
@@ -164,7 +107,8 @@ static void resizing_is_covered(void **state)
     must(sg_graph_reach(graph, &reach));
     assert_int_equal(reach.stride, 4);
     int64_t length = 2 * reach.halo + 2 * reach.stride;
-    int64_t most = sg_max64(measure(graph, 0, length, &reach), measure(graph, 1, length, &reach));
+    int64_t most =
+        sg_max64(measure_reach(graph, 0, length, &reach), measure_reach(graph, 1, length, &reach));
     /* One source pixel more is allowed for, whichever half of a pixel the centre falls in. */
     assert_true(most <= reach.radius && most + 2 * reach.stride >= reach.radius);
     sg_graph_close(graph);
