@@ -13,7 +13,7 @@ typedef struct {
     char attribute[64];  /* vector: field whose value (number) or text (name) tells the class; ""
                             burns class 0 */
     int32_t ignore;      /* raster: this value is ignored as well as unmapped ones; -1 none */
-    int32_t all_touched; /* vector: burn every pixel touched */
+    int32_t all_touched; /* vector: burn every pixel touched (of a mere corner: as GDAL decides) */
 } sg_label_options;
 
 typedef struct sg_label sg_label;

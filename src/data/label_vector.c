@@ -3,6 +3,11 @@
  * to the scene's CRS and on to its pixel coordinates, and keeps them in memory. A window is burned
  * by GDAL; the transformer that it gets only shifts by the window's origin, so a window shows what
  * burning the whole scene would show there. Features are burned in file order, later ones on top.
+ *
+ * GDAL turns all rings the same way round before it burns them, and that decides which pixels an
+ * edge through pixel centres takes. So geometries keep the turning sense that they have on the map:
+ * where the scene's rows run against it (north-up), y is kept negated and the transformer negates
+ * it back, which is exact.
  */
 #include "data/label_private.h"
 
@@ -19,7 +24,7 @@
 #include "base/size.h"
 
 typedef struct {
-    OGRGeometryH geometry; /* owned; scene pixel coordinates */
+    OGRGeometryH geometry; /* owned; scene pixel coordinates, y times y_sign */
     OGREnvelope box;       /* pixels */
     uint8_t class_index;   /* SG_NO_CLASS where the attribute's value is no class */
 } feature;
@@ -31,6 +36,7 @@ struct sg_label_vector {
     OGRGeometryH *burn; /* scratch: what touches a window; borrowed geometries */
     double *value;      /* scratch: their burn values */
     int32_t all_touched;
+    double y_sign; /* -1: geometries hold -y */
 };
 
 /* While a layer is read. */
@@ -98,6 +104,8 @@ static sg_err prepare_pixels(reading *r)
     if (!GDALInvGeoTransform(geotransform, r->to_pixels))
         return sg_fail(SG_EINPUT, "%s: its geotransform cannot be inverted; correct it",
                        r->image->info.path);
+    double turning = geotransform[1] * geotransform[5] - geotransform[2] * geotransform[4];
+    r->label->y_sign = turning < 0 ? -1.0 : 1.0;
     return SG_OK;
 }
 
@@ -192,16 +200,16 @@ static uint8_t class_of_feature(const reading *r, OGRFeatureH f)
 }
 
 /* Replace coordinates by pixels, part by part. */
-static void geometry_to_pixels(OGRGeometryH geometry, double to_pixels[6])
+static void geometry_to_pixels(OGRGeometryH geometry, double to_pixels[6], double y_sign)
 {
     int parts = OGR_G_GetGeometryCount(geometry);
     for (int i = 0; i < parts; i++)
-        geometry_to_pixels(OGR_G_GetGeometryRef(geometry, i), to_pixels);
+        geometry_to_pixels(OGR_G_GetGeometryRef(geometry, i), to_pixels, y_sign);
     int points = parts == 0 ? OGR_G_GetPointCount(geometry) : 0;
     for (int i = 0; i < points; i++) {
         double x = OGR_G_GetX(geometry, i), y = OGR_G_GetY(geometry, i);
         GDALApplyGeoTransform(to_pixels, x, y, &x, &y);
-        OGR_G_SetPoint_2D(geometry, i, x, y);
+        OGR_G_SetPoint_2D(geometry, i, x, y_sign * y);
     }
 }
 
@@ -224,7 +232,7 @@ static sg_err make_geometry(const reading *r, OGRFeatureH f, OGRGeometryH *out)
                        r->label->path, (long long)OGR_F_GetFID(f), r->image->info.path,
                        sg_gdal_message(text, sizeof(text)));
     }
-    geometry_to_pixels(geometry, (double *)r->to_pixels);
+    geometry_to_pixels(geometry, (double *)r->to_pixels, r->label->y_sign);
     *out = geometry;
     return SG_OK;
 }
@@ -245,6 +253,8 @@ static sg_err add_feature(const reading *r, OGRFeatureH f)
     if (err || geometry == NULL)
         return err;
     OGR_G_GetEnvelope(geometry, &box);
+    if (label->y_sign < 0)
+        box = (OGREnvelope){box.MinX, box.MaxX, -box.MaxY, -box.MinY};
     sg_window scene = {0, 0, r->image->info.width, r->image->info.height};
     if (box_touches(&box, scene))
         err = sg_grow(&label->item, &label->capacity, label->count + 1, sizeof(*label->item));
@@ -335,15 +345,19 @@ void sg_label_vector_close(sg_label_vector *label)
     sg_free(label);
 }
 
+/* Where a window lies, for the transformer. */
+typedef struct {
+    double x, y, y_sign;
+} placing;
+
 /* GDAL's transformer from geometry to raster coordinates: a shift by the window's origin. */
-static int shift_to_window(void *user, int to_source, int count, double *x, double *y, double *z,
+static int place_in_window(void *user, int to_source, int count, double *x, double *y, double *z,
                            int *success)
 {
-    const sg_window *window = user;
-    double sign = to_source ? 1.0 : -1.0;
+    const placing *p = user;
     for (int i = 0; i < count; i++) {
-        x[i] += sign * (double)window->x;
-        y[i] += sign * (double)window->y;
+        x[i] = to_source ? x[i] + p->x : x[i] - p->x;
+        y[i] = to_source ? p->y_sign * (y[i] + p->y) : p->y_sign * y[i] - p->y;
         success[i] = TRUE;
     }
     return TRUE;
@@ -366,13 +380,14 @@ static GDALDatasetH wrap_memory(uint8_t *out, sg_window window, size_t stride)
     return dataset;
 }
 
-sg_err sg_label_vector_read(sg_label_vector *label, sg_window inner, uint8_t *out, size_t stride)
+static sg_err burn(sg_label_vector *label, sg_window window, uint8_t *out, size_t stride)
 {
     int count = 0, band = 1;
-    for (int64_t y = 0; y < inner.h; y++)
-        memset(out + (size_t)y * stride, SG_NO_CLASS, (size_t)inner.w);
+    placing place = {(double)window.x, (double)window.y, label->y_sign};
+    for (int64_t y = 0; y < window.h; y++)
+        memset(out + (size_t)y * stride, SG_NO_CLASS, (size_t)window.w);
     for (size_t i = 0; i < label->count; i++) {
-        if (!box_touches(&label->item[i].box, inner))
+        if (!box_touches(&label->item[i].box, window))
             continue;
         label->burn[count] = label->item[i].geometry;
         label->value[count++] = label->item[i].class_index;
@@ -380,16 +395,44 @@ sg_err sg_label_vector_read(sg_label_vector *label, sg_window inner, uint8_t *ou
     if (count == 0)
         return SG_OK;
     CPLErrorReset();
-    GDALDatasetH dataset = wrap_memory(out, inner, stride);
+    GDALDatasetH dataset = wrap_memory(out, window, stride);
     const char *options[] = {label->all_touched ? "ALL_TOUCHED=TRUE" : NULL, NULL};
     CPLErr status = CE_Failure;
     if (dataset)
-        status = GDALRasterizeGeometries(dataset, 1, &band, count, label->burn, shift_to_window,
-                                         &inner, label->value, (CSLConstList)options, NULL, NULL);
+        status = GDALRasterizeGeometries(dataset, 1, &band, count, label->burn, place_in_window,
+                                         &place, label->value, (CSLConstList)options, NULL, NULL);
     GDALClose(dataset);
     char text[512];
     if (status != CE_None)
         return sg_fail(SG_EINTERNAL, "%s: burning %d features failed: %s", label->path, count,
                        sg_gdal_message(text, sizeof(text)));
     return SG_OK;
+}
+
+/* GDAL clips the lines of ALL_TOUCHED to the raster that it burns, and may decide otherwise about a
+ * pixel of which a line touches a corner only. Burning fixed blocks of the scene keeps the labels
+ * independent of the window all the same. */
+enum { BLOCK = 256 };
+
+static sg_err burn_blocks(sg_label_vector *label, sg_window inner, uint8_t *out, size_t stride)
+{
+    uint8_t *pixels = NULL;
+    sg_err err = sg_malloc(BLOCK, BLOCK, &pixels);
+    for (int64_t y = inner.y / BLOCK * BLOCK; y < inner.y + inner.h && !err; y += BLOCK) {
+        for (int64_t x = inner.x / BLOCK * BLOCK; x < inner.x + inner.w && !err; x += BLOCK) {
+            sg_window block = {x, y, BLOCK, BLOCK}, part = sg_window_intersect(block, inner);
+            err = burn(label, block, pixels, BLOCK);
+            for (int64_t row = part.y; row < part.y + part.h && !err; row++)
+                memcpy(out + (size_t)(row - inner.y) * stride + (part.x - inner.x),
+                       pixels + (row - y) * BLOCK + (part.x - x), (size_t)part.w);
+        }
+    }
+    sg_free(pixels);
+    return err;
+}
+
+sg_err sg_label_vector_read(sg_label_vector *label, sg_window inner, uint8_t *out, size_t stride)
+{
+    return label->all_touched ? burn_blocks(label, inner, out, stride)
+                              : burn(label, inner, out, stride);
 }
