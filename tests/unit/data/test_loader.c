@@ -1,0 +1,302 @@
+/* The loader: the same batches for any number of threads, errors with their batch, no deadlock. */
+#include "made.h"
+
+#include <math.h>
+
+#include "data/loader.h"
+
+enum { W = 90, H = 70, TILE = 24, SCENES = 40, MANY = 3 };
+
+static sg_spec spec;
+static sg_scene scene[SCENES];
+static sg_scenes scenes;
+
+static double image_values(int band, int x, int y)
+{
+    return (11 * band + 3 * x + 7 * y) % 200;
+}
+
+static double label_values(int band, int x, int y)
+{
+    return (x + 2 * y) % 4;
+}
+
+/* Nodata 0, so image_values has holes. */
+static int make_scenes(void **state)
+{
+    const double nodata = 0;
+    sg_gdal_start((size_t)64 << 20);
+    if (tempdir_make(state))
+        return 1;
+    spec = (sg_spec){.bands = 2, .band = {3, 1}};
+    spec.classes = (sg_class_table){.count = 2, .item = {{"one", 1, {0}}, {"three", 3, {0}}}};
+    for (int i = 0; i < SCENES; i++) {
+        char name[32], path[TEMPDIR_PATH];
+        snprintf(name, sizeof(name), "image%d.tif", i);
+        snprintf(scene[i].image, SG_PATH_MAX, "%s", tempdir_path(state, name, path));
+        make_raster(path,
+                    &(made_raster){
+                        .w = W, .h = H + i, .bands = 3, .nodata = &nodata, .value = image_values});
+        snprintf(name, sizeof(name), "label%d.tif", i);
+        snprintf(scene[i].label, SG_PATH_MAX, "%s", tempdir_path(state, name, path));
+        make_raster(path, &(made_raster){.w = W, .h = H + i, .value = label_values});
+        for (int b = 0; b < 2; b++) {
+            scene[i].mean[b] = 100 + b;
+            scene[i].std[b] = 2 + 2 * b;
+        }
+    }
+    scenes = (sg_scenes){.scene = scene, .scenes = SCENES, .spec = &spec, .label = {.ignore = -1}};
+    return sg_classes_complete(&spec.classes);
+}
+
+/* Sample i: scattered over scenes, windows (also over the edges), turns. user: how many scenes. */
+static void scattered(void *user, uint64_t index, sg_sample *sample)
+{
+    uint32_t state = (uint32_t)index * 2654435761u + 12345u;
+    sample->scene = (int32_t)made_random(&state, *(const uint32_t *)user);
+    int64_t x = (int)made_random(&state, W) - 12, y = (int)made_random(&state, H) - 12;
+    sample->window = sample->count = (sg_window){x, y, TILE, TILE};
+    if (index % 3 == 0)
+        sample->count = (sg_window){x + 5, y + 2, 9, 11};
+    sample->turn = (int32_t)made_random(&state, 8);
+}
+
+static float expected_pixel(const sg_sample *s, int64_t x, int64_t y, int b)
+{
+    const int64_t height = H + s->scene;
+    if (x < 0 || y < 0 || x >= W || y >= height)
+        return 0;
+    double band3 = image_values(2, (int)x, (int)y), band1 = image_values(0, (int)x, (int)y);
+    if (band3 == 0 || band1 == 0)
+        return 0;
+    return (float)(((b ? band1 : band3) - (100 + b)) / (2 + 2 * b)); /* dividing by 2, 4: exact */
+}
+
+static uint8_t expected_label(const sg_sample *s, int64_t x, int64_t y)
+{
+    const int64_t height = H + s->scene;
+    const sg_window *c = &s->count;
+    bool counts = x >= c->x && y >= c->y && x < c->x + c->w && y < c->y + c->h;
+    if (!counts || x < 0 || y < 0 || x >= W || y >= height ||
+        image_values(2, (int)x, (int)y) == 0 || image_values(0, (int)x, (int)y) == 0)
+        return SG_NO_CLASS;
+    double value = label_values(0, (int)x, (int)y);
+    return value == 1 ? 0 : value == 3 ? 1 : SG_NO_CLASS;
+}
+
+/* Where pixel (row, column) of the turned tile lies in the window; see sg_sample.turn. */
+static void unturn(int32_t turn, int *row, int *column)
+{
+    if (turn & 2)
+        *row = TILE - 1 - *row;
+    if (turn & 1)
+        *column = TILE - 1 - *column;
+    if (turn & 4) {
+        int keep = *row;
+        *row = *column;
+        *column = keep;
+    }
+}
+
+static void expect_batch(const sg_batch *batch, uint32_t from_scenes)
+{
+    for (int32_t i = 0; i < batch->n; i++) {
+        sg_sample s = {0};
+        scattered(&from_scenes, batch->first + (uint64_t)i, &s);
+        for (int k = 0; k < TILE * TILE; k++) {
+            int row = k / TILE, column = k % TILE;
+            unturn(s.turn, &row, &column);
+            int64_t x = s.window.x + column, y = s.window.y + row;
+            size_t at = (size_t)i * TILE * TILE + (size_t)k;
+            for (int b = 0; b < 2; b++)
+                assert_true(batch->pixels[2 * at + (size_t)b] == expected_pixel(&s, x, y, b));
+            assert_int_equal(batch->labels[at], expected_label(&s, x, y));
+        }
+    }
+}
+
+static sg_loader_options options_of(int32_t threads, int32_t ahead, uint64_t end, uint32_t *user)
+{
+    return (sg_loader_options){.batch = 4,
+                               .w = TILE,
+                               .h = TILE,
+                               .threads = threads,
+                               .ahead = ahead,
+                               .first = 5,
+                               .end = end,
+                               .stride = 8,
+                               .sample = scattered,
+                               .user = user};
+}
+
+static void batches_are_what_the_samples_say_for_any_thread_count(void **state)
+{
+    uint32_t few = MANY;
+    const int32_t threads[] = {1, 2, 5}, ahead[] = {1, 2, 7};
+    for (int t = 0; t < 3; t++)
+        for (int a = 0; a < 3; a++) {
+            sg_loader_options options = options_of(threads[t], ahead[a], 104, &few);
+            sg_loader *loader = NULL;
+            assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+            uint64_t first = 5;
+            int batches = 0;
+            for (sg_batch *b; (b = sg_loader_next(loader)) != NULL; first += 8, batches++) {
+                assert_int_equal(b->error, SG_OK);
+                assert_int_equal(b->first, first);
+                assert_int_equal(b->n, first + 4 <= 104 ? 4 : 104 - first); /* the last is short */
+                expect_batch(b, few);
+                sg_loader_return(loader, b);
+            }
+            assert_int_equal(batches, 13);
+            assert_null(sg_loader_next(loader));
+            assert_true(sg_loader_waited(loader) >= 0);
+            sg_loader_close(loader);
+        }
+}
+
+static void more_scenes_than_a_thread_keeps_open(void **state)
+{
+    uint32_t all = SCENES;
+    sg_loader_options options = options_of(2, 3, 1000, &all);
+    sg_loader *loader = NULL;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    for (sg_batch *b; (b = sg_loader_next(loader)) != NULL;) {
+        assert_int_equal(b->error, SG_OK);
+        expect_batch(b, all);
+        sg_loader_return(loader, b);
+    }
+    sg_loader_close(loader);
+}
+
+static void scenes_without_labels_have_none(void **state)
+{
+    uint32_t one = 1;
+    sg_scene bare = scene[0];
+    bare.label[0] = '\0';
+    sg_scenes without = {.scene = &bare, .scenes = 1, .spec = &spec};
+    sg_loader_options options = options_of(1, 1, 20, &one);
+    sg_loader *loader = NULL;
+    assert_int_equal(sg_loader_open(&loader, &without, &options), SG_OK);
+    sg_batch *batch = sg_loader_next(loader);
+    for (int i = 0; i < batch->n * TILE * TILE; i++)
+        assert_int_equal(batch->labels[i], SG_NO_CLASS);
+    sg_loader_return(loader, batch);
+    sg_loader_close(loader);
+}
+
+static void nothing_to_load_ends_at_once(void **state)
+{
+    uint32_t one = 1;
+    sg_loader_options options = options_of(2, 2, 5, &one);
+    sg_loader *loader = NULL;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    assert_null(sg_loader_next(loader));
+    sg_loader_close(loader);
+    sg_loader_close(NULL);
+}
+
+static void closing_in_the_middle_does_not_hang(void **state)
+{
+    uint32_t few = MANY;
+    for (int taken = 0; taken < 6; taken++)
+        for (int held = 0; held < 2; held++) {
+            sg_loader_options options = options_of(3, 2, 1 << 30, &few);
+            sg_loader *loader = NULL;
+            assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+            for (int i = 0; i < taken; i++) {
+                sg_batch *batch = sg_loader_next(loader);
+                assert_int_equal(batch->n, 4);
+                if (!held || i + 1 < taken)
+                    sg_loader_return(loader, batch);
+            }
+            sg_loader_close(loader);
+        }
+}
+
+/* Samples 16 and 19 of scene 1 lie in its damaged part, all others in scene 0. */
+static void mostly_whole(void *user, uint64_t index, sg_sample *sample)
+{
+    bool damaged = index == 16 || index == 19;
+    sample->scene = damaged;
+    sample->window = sample->count = (sg_window){damaged ? 7 : 3, damaged ? 40 : 2, TILE, TILE};
+    sample->turn = 0;
+}
+
+static void an_error_comes_with_its_batch_and_the_rest_goes_on(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_scene pair[2] = {scene[0], scene[1]};
+    tempdir_path(state, "cut.tif", path);
+    make_raster(path, &(made_raster){.w = W, .h = H + 1, .bands = 3, .value = image_values});
+    assert_int_equal(truncate(path, 3 * W * H / 2), 0);
+    snprintf(pair[1].image, SG_PATH_MAX, "%s", path);
+    sg_scenes damaged = {.scene = pair, .scenes = 2, .spec = &spec, .label = {.ignore = -1}};
+    for (int32_t threads = 1; threads <= 4; threads++) {
+        sg_loader_options options = options_of(threads, 3, 60, NULL);
+        options.sample = mostly_whole;
+        options.first = 0;
+        options.stride = 4;
+        sg_loader *loader = NULL;
+        assert_int_equal(sg_loader_open(&loader, &damaged, &options), SG_OK);
+        for (int k = 0; k < 15; k++) {
+            sg_batch *batch = sg_loader_next(loader);
+            assert_non_null(batch);
+            assert_int_equal(batch->error, k == 4 ? SG_EINPUT : SG_OK);
+            assert_int_equal(batch->n, k == 4 ? 0 : 4);
+            if (k == 4) {
+                assert_non_null(strstr(batch->message, path));
+                if (strstr(batch->message, "column 7, row 40") == NULL)
+                    fail_msg("%s", batch->message);
+            }
+            sg_loader_return(loader, batch);
+        }
+        assert_null(sg_loader_next(loader));
+        sg_loader_close(loader);
+    }
+}
+
+static void a_missing_scene_is_named(void **state)
+{
+    uint32_t one = 1;
+    sg_scene missing = scene[0];
+    snprintf(missing.image, SG_PATH_MAX, "%s/missing.tif", (const char *)*state);
+    sg_scenes set = {.scene = &missing, .scenes = 1, .spec = &spec};
+    sg_loader_options options = options_of(2, 2, 100, &one);
+    sg_loader *loader = NULL;
+    assert_int_equal(sg_loader_open(&loader, &set, &options), SG_OK);
+    sg_batch *batch = sg_loader_next(loader);
+    assert_int_equal(batch->error, SG_EINPUT);
+    assert_non_null(strstr(batch->message, "missing.tif"));
+    sg_loader_close(loader);
+}
+
+static void impossible_options_are_refused(void **state)
+{
+    uint32_t one = 1;
+    sg_loader *loader = NULL;
+    sg_loader_options options = options_of(0, 2, 100, &one);
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_EUSAGE);
+    options = options_of(1, 2, 100, &one);
+    options.batch = 0;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_EUSAGE);
+    options = options_of(1, INT32_MAX - 1, 100, &one);
+    options.w = options.h = INT32_MAX;
+    options.batch = INT32_MAX;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_ENOMEM);
+    assert_null(loader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_are_what_the_samples_say_for_any_thread_count),
+        cmocka_unit_test(more_scenes_than_a_thread_keeps_open),
+        cmocka_unit_test(scenes_without_labels_have_none),
+        cmocka_unit_test(nothing_to_load_ends_at_once),
+        cmocka_unit_test(closing_in_the_middle_does_not_hang),
+        cmocka_unit_test(an_error_comes_with_its_batch_and_the_rest_goes_on),
+        cmocka_unit_test(a_missing_scene_is_named),
+        cmocka_unit_test(impossible_options_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_scenes, tempdir_remove);
+}
