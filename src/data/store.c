@@ -100,12 +100,15 @@ static sg_err store_new(sg_store_file **store, const char *path, int writing)
 
 sg_err sg_store_create(sg_store_file **store, const char *path)
 {
-    hid_t access;
+    hid_t access, made;
     sg_err err = store_new(store, path, 1);
     if (err)
         return err;
     access = access_list();
-    (*store)->file = H5Fcreate((*store)->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    made = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(made, false);
+    (*store)->file = H5Fcreate((*store)->temporary, H5F_ACC_TRUNC, made, access);
+    H5Pclose(made);
     H5Pclose(access);
     if ((*store)->file >= 0)
         return SG_OK;
@@ -153,25 +156,54 @@ static sg_err write_crc(const sg_store_file *store, const char *name, hid_t set,
     return ok ? SG_OK : not_written(store, name);
 }
 
+/* Groups on the way to name. HDF5 could make them by itself, but would put the time into them. */
+static sg_err make_groups(sg_store_file *store, const char *name)
+{
+    char part[NAME_MAX_BYTES];
+    hid_t made = H5Pcreate(H5P_GROUP_CREATE);
+    sg_err err = SG_OK;
+    SG_ASSERT(strlen(name) < sizeof part);
+    H5Pset_obj_track_times(made, false);
+    for (const char *slash = strchr(name, '/'); !err && slash; slash = strchr(slash + 1, '/')) {
+        size_t length = (size_t)(slash - name);
+        memcpy(part, name, length);
+        part[length] = '\0';
+        if (H5Lexists(store->file, part, H5P_DEFAULT) > 0)
+            continue;
+        hid_t group = H5Gcreate2(store->file, part, H5P_DEFAULT, made, H5P_DEFAULT);
+        if (group < 0 || H5Gclose(group) < 0)
+            err = not_written(store, part);
+    }
+    H5Pclose(made);
+    return err;
+}
+
+static hid_t make_set(sg_store_file *store, const char *name, hid_t type, hid_t space)
+{
+    hid_t made = H5Pcreate(H5P_DATASET_CREATE), set;
+    H5Pset_obj_track_times(made, false);
+    set = H5Dcreate2(store->file, name, type, space, H5P_DEFAULT, made, H5P_DEFAULT);
+    H5Pclose(made);
+    return set;
+}
+
 /* One dataset of `bytes` bytes; both type and space stay the caller's. */
 static sg_err put(sg_store_file *store, const char *name, hid_t type, hid_t space,
                   const void *values, size_t bytes)
 {
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), made = H5Pcreate(H5P_DATASET_CREATE);
     hid_t set;
-    sg_err err = SG_OK;
+    sg_err err;
     SG_ASSERT(store->writing);
-    H5Pset_create_intermediate_group(links, 1);
-    H5Pset_obj_track_times(made, false);
-    set = H5Dcreate2(store->file, name, type, space, links, made, H5P_DEFAULT);
+    err = make_groups(store, name);
+    if (err)
+        return err;
+    set = make_set(store, name, type, space);
     if (set < 0 || H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         err = not_written(store, name);
     else
         err = write_crc(store, name, set, sg_crc32(0, values, bytes));
     if (set >= 0 && H5Dclose(set) < 0 && !err)
         err = not_written(store, name);
-    H5Pclose(made);
-    H5Pclose(links);
     return err;
 }
 
