@@ -179,7 +179,7 @@ sg_err sg_graph_add(sg_graph *graph, sg_op op, const char *name, const sg_attr *
                     const int32_t *inputs, int32_t input_count, int32_t *output)
 {
     sg_node node = {.op = op, .inputs = input_count};
-    for (int32_t i = 0; i < input_count && i < SG_MAX_INPUTS; i++)
+    for (int32_t i = 0; i < input_count && input_count <= SG_MAX_INPUTS; i++)
         node.input[i] = inputs[i];
     if (attr)
         node.attr = *attr;

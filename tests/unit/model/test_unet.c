@@ -216,7 +216,7 @@ static void tiles_fit_together_to_the_bit(void **state)
     sg_graph *graph = unet(2, 3, 2);
     sg_params *params;
     sg_network_reach reach;
-    sg_shape whole = {1, 96, 160, 2};
+    sg_shape whole = {1, 40, 128, 2};
     rect all = {0, 0, whole.h, whole.w};
     size_t pixels = (size_t)(whole.h * whole.w), bytes = pixels * 3 * sizeof(float);
     float *scene = malloc(pixels * 2 * sizeof(float)), *once = malloc(bytes),
