@@ -78,6 +78,8 @@ static const sg_yaml_field job_fields[] = {
 
     {"train.tile", SG_YAML_INT, AT(train.tile), .min = 1, .max = 16384, .fallback = "256"},
     {"train.batch", SG_YAML_INT, AT(train.batch), .min = 1, .max = 65536, .fallback = "8"},
+    {"train.crops", SG_YAML_ENUM, AT(train.crops), .allowed = "auto|labelled|all",
+     .fallback = "auto"},
     {"train.steps", SG_YAML_INT, AT(train.steps), .min = 0, .max = 1e12, .fallback = "0"},
     {"train.epochs", SG_YAML_FLOAT, AT(train.epochs), .min = 0, .max = 1e9, .fallback = "0"},
     {"train.rate", SG_YAML_FLOAT, AT(train.rate), .min = 0, .max = 100, .fallback = "1e-3"},

@@ -63,8 +63,12 @@ typedef struct {
     double dropout;
 } sg_job_model;
 
+/* Where training crops lie: around labels where these are sparse, around labels, anywhere. */
+typedef enum { SG_CROPS_AUTO, SG_CROPS_LABELLED, SG_CROPS_ALL } sg_job_crops;
+
 typedef struct {
     int32_t tile, batch;
+    sg_job_crops crops;
     int64_t steps;
     double epochs;
     double rate, floor, warmup, gamma, power;

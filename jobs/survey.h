@@ -43,6 +43,10 @@ sg_err sg_survey_statistics(sg_survey *survey, sg_comm *comm, sg_spec *spec, boo
 sg_err sg_survey_classes(sg_survey *survey, sg_comm *comm, const sg_spec *spec,
                          const sg_label_options *label);
 
+/* Where labels are sparse (or train.crops says so), let training regions be windows around labels.
+ * After sg_survey_classes. [collective] */
+sg_err sg_survey_focus(sg_survey *survey, sg_comm *comm, const sg_spec *spec, const sg_job *job);
+
 /* Pixels of all regions of a split. [local] */
 int64_t sg_survey_pixels(const sg_survey *survey, sg_split split);
 size_t sg_survey_scenes(const sg_survey *survey, sg_split split);

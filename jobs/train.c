@@ -215,34 +215,38 @@ static sg_err survey_scenes(train_run *run)
     return err;
 }
 
+static int64_t labelled_pixels(const train_run *run, sg_split split)
+{
+    int64_t labelled = 0;
+    for (int32_t c = 0; c < run->spec.classes.count; c++)
+        labelled += run->survey.pixels[split][c];
+    return labelled;
+}
+
 static double percent(int64_t part, int64_t whole)
 {
     return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
 }
 
+/* Shares are of the labelled pixels. */
 static void tell_classes(const train_run *run)
 {
     const sg_class_table *classes = &run->spec.classes;
     const sg_survey *survey = &run->survey;
-    int64_t total[SG_SPLITS] = {0};
-    for (int s = 0; s < SG_SPLITS; s++) {
-        total[s] = survey->unlabelled[s];
-        for (int32_t c = 0; c < classes->count; c++)
-            total[s] += survey->pixels[s][c];
-    }
-    sg_info("%-20s %12s %12s", "class", "training", "validation");
-    for (int32_t c = 0; c < classes->count; c++)
-        sg_info("  %-18s %10.2f %% %10.2f %%", classes->item[c].name,
-                percent(survey->pixels[SG_SPLIT_TRAIN][c], total[SG_SPLIT_TRAIN]),
-                percent(survey->pixels[SG_SPLIT_VAL][c], total[SG_SPLIT_VAL]));
-    sg_info("  %-18s %10.2f %% %10.2f %%", "(none)",
-            percent(survey->unlabelled[SG_SPLIT_TRAIN], total[SG_SPLIT_TRAIN]),
-            percent(survey->unlabelled[SG_SPLIT_VAL], total[SG_SPLIT_VAL]));
+    int64_t train = labelled_pixels(run, SG_SPLIT_TRAIN), val = labelled_pixels(run, SG_SPLIT_VAL);
+    sg_info("%-22s %14s %9s %14s %9s", "class", "training", "share", "validation", "share");
     for (int32_t c = 0; c < classes->count; c++) {
-        if (survey->pixels[SG_SPLIT_TRAIN][c] == 0)
+        const int64_t *t = &survey->pixels[SG_SPLIT_TRAIN][c],
+                      *v = &survey->pixels[SG_SPLIT_VAL][c];
+        sg_info("  %-20s %14lld %8.2f%% %14lld %8.2f%%", classes->item[c].name, (long long)*t,
+                percent(*t, train), (long long)*v, percent(*v, val));
+        if (*t == 0)
             sg_warn("class '%s' is in no training label: it cannot be learnt",
                     classes->item[c].name);
     }
+    sg_info("  %-20s %14lld %9s %14lld", "(unlabelled)",
+            (long long)survey->unlabelled[SG_SPLIT_TRAIN], "",
+            (long long)survey->unlabelled[SG_SPLIT_VAL]);
 }
 
 static void tell_data(const train_run *run)
@@ -438,6 +442,9 @@ static sg_err prepare(const train_options *options, train_run *run)
     if (err != SG_OK)
         return err;
     tell_data(run);
+    err = sg_survey_focus(&run->survey, run->comm, &run->spec, &run->job);
+    if (err != SG_OK)
+        return err;
     err = prepare_network(run);
     if (err == SG_OK)
         err = tell_network(run);
