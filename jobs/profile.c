@@ -1,0 +1,184 @@
+#include "jobs/profile.h"
+
+#include "base/clock.h"
+#include "base/size.h"
+
+typedef struct {
+    sg_backend base; /* first */
+    sg_backend *inner;
+    sg_profile *profile;
+} profiler;
+
+/* Stands for the inner backend's kernel of one node. */
+typedef struct {
+    const sg_kernel_def *def;
+    void *kernel;
+    sg_backend *inner;
+    sg_profile *profile;
+} timed_kernel;
+
+static profiler *of(sg_backend *backend)
+{
+    return (profiler *)backend;
+}
+
+static sg_err note(sg_profile_entry *entry, sg_backend *inner, double start, sg_err err)
+{
+    if (!err)
+        err = inner->synchronize(inner);
+    entry->seconds += sg_now() - start;
+    entry->calls++;
+    return err;
+}
+
+static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
+{
+    profiler *p = of(backend);
+    timed_kernel *t = NULL;
+    sg_err err = sg_calloc(1, sizeof *t, &t);
+    if (err)
+        return err;
+    *t = (timed_kernel){p->inner->kernel[site->node->op], NULL, p->inner, p->profile};
+    err = t->def->prepare ? t->def->prepare(p->inner, site, &t->kernel) : SG_OK;
+    if (err)
+        sg_free(t);
+    else
+        *kernel = t;
+    return err;
+}
+
+static sg_err refresh(void *kernel, const sg_site *site, const sg_io *io)
+{
+    timed_kernel *t = kernel;
+    double start = sg_now();
+    sg_err err = t->def->refresh ? t->def->refresh(t->kernel, site, io) : SG_OK;
+    return note(&t->profile->refresh[site->node->op], t->inner, start, err);
+}
+
+static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
+{
+    timed_kernel *t = kernel;
+    double start = sg_now();
+    return note(&t->profile->forward[site->node->op], t->inner, start,
+                t->def->forward(t->kernel, site, io));
+}
+
+static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
+{
+    timed_kernel *t = kernel;
+    double start = sg_now();
+    return note(&t->profile->backward[site->node->op], t->inner, start,
+                t->def->backward(t->kernel, site, io));
+}
+
+static void release(void *kernel)
+{
+    timed_kernel *t = kernel;
+    if (t && t->def->release && t->kernel)
+        t->def->release(t->kernel);
+    sg_free(t);
+}
+
+static const sg_kernel_def timed = {prepare, refresh, forward, backward, release};
+static const sg_kernel_def timed_inference = {prepare, refresh, forward, NULL, release};
+
+static bool supports(const sg_backend *backend, sg_dtype type)
+{
+    const sg_backend *inner = ((const profiler *)backend)->inner;
+    return inner->supports(inner, type);
+}
+
+static sg_err allocate(sg_backend *backend, size_t bytes, void **memory)
+{
+    return of(backend)->inner->alloc(of(backend)->inner, bytes, memory);
+}
+
+static void drop(sg_backend *backend, void *memory)
+{
+    of(backend)->inner->free(of(backend)->inner, memory);
+}
+
+static sg_err upload(sg_backend *backend, void *device, const void *host, size_t bytes)
+{
+    return of(backend)->inner->upload(of(backend)->inner, device, host, bytes);
+}
+
+static sg_err download(sg_backend *backend, void *host, const void *device, size_t bytes)
+{
+    return of(backend)->inner->download(of(backend)->inner, host, device, bytes);
+}
+
+static sg_err load_input(sg_backend *backend, void *device, sg_dtype type, const float *host,
+                         size_t count)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->load_input, inner, start,
+                inner->load_input(inner, device, type, host, count));
+}
+
+static sg_err accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
+                         size_t count)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->accumulate, inner, start,
+                inner->accumulate(inner, sum, part, type, count));
+}
+
+static sg_err classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
+                       int64_t c, uint8_t *classes, float *probabilities)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->classify, inner, start,
+                inner->classify(inner, logits, type, pixels, c, classes, probabilities));
+}
+
+static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, float *param,
+                     const float *gradient, float *m, float *v, const uint8_t *decays)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->update, inner, start,
+                inner->update(inner, rule, count, param, gradient, m, v, decays));
+}
+
+static sg_err synchronize(sg_backend *backend)
+{
+    return of(backend)->inner->synchronize(of(backend)->inner);
+}
+
+static void close_profiler(sg_backend *backend)
+{
+    sg_free(backend);
+}
+
+sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **backend)
+{
+    profiler *p = NULL;
+    *backend = NULL;
+    sg_err err = sg_calloc(1, sizeof *p, &p);
+    if (err)
+        return err;
+    p->base = *inner; /* name, device, host_memory */
+    p->inner = inner;
+    p->profile = profile;
+    for (int op = 0; op < SG_OP_COUNT; op++) {
+        const sg_kernel_def *def = inner->kernel[op];
+        p->base.kernel[op] = !def ? NULL : def->backward ? &timed : &timed_inference;
+    }
+    p->base.supports = supports;
+    p->base.alloc = allocate;
+    p->base.free = drop;
+    p->base.upload = upload;
+    p->base.download = download;
+    p->base.load_input = load_input;
+    p->base.accumulate = accumulate;
+    p->base.classify = classify;
+    p->base.update = update;
+    p->base.synchronize = synchronize;
+    p->base.close = close_profiler;
+    *backend = &p->base;
+    return SG_OK;
+}
