@@ -201,7 +201,7 @@ static void check_against_tools(void **state, const char *image_crs, const doubl
         sg_label *label = NULL;
         if (sg_label_open(&label, path, image, &classes, &options))
             fail_msg("%s", sg_error_text());
-        expect_windows(label, image, codes_of_classes, 3, values, 60, seed);
+        expect_windows(label, image, codes_of_classes, 3, values, 25, seed);
         sg_label_close(label);
         sg_raster_close(image);
         free(values);
