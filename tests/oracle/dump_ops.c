@@ -6,43 +6,55 @@
 #include "op/harness.h"
 #include "oracle/records.h"
 
-static sg_err add_attributes(sg_text *text, const sg_node *node)
+static sg_err add_window(sg_text *text, const sg_attr *attr)
 {
-    const sg_window_attr *w = &node->attr.window;
-    const sg_resize_attr *r = &node->attr.resize;
-    switch (node->op) {
-    case SG_OP_batch_norm:
-        return sg_text_add(text, ", \"epsilon\": %.9g, \"momentum\": %.9g",
-                           (double)node->attr.norm.epsilon, (double)node->attr.norm.momentum);
-    case SG_OP_resize:
-        return sg_text_add(text, ", \"align_corners\": %d, \"scale\": [%d, %d]",
-                           (int)r->align_corners, (int)r->scale_h, (int)r->scale_w);
-    case SG_OP_global_pool:
-        return sg_text_add(text, ", \"kind\": %d", (int)node->attr.global.kind);
-    case SG_OP_conv:
-    case SG_OP_conv_transpose:
-    case SG_OP_max_pool:
-    case SG_OP_avg_pool:
-        return sg_text_add(text,
-                           ", \"kernel\": [%d, %d], \"stride\": [%d, %d], \"dilation\": [%d, %d], "
-                           "\"pad\": [%d, %d, %d, %d], \"groups\": %d, \"out_pad\": [%d, %d], "
-                           "\"exclude_pad\": %d, \"bias\": %d",
-                           (int)w->kernel_h, (int)w->kernel_w, (int)w->stride_h, (int)w->stride_w,
-                           (int)w->dilation_h, (int)w->dilation_w, (int)w->pad.top,
-                           (int)w->pad.bottom, (int)w->pad.left, (int)w->pad.right, (int)w->groups,
-                           (int)w->out_pad_h, (int)w->out_pad_w, (int)w->exclude_pad, (int)w->bias);
-    default:
-        return SG_OK;
-    }
+    const sg_window_attr *w = &attr->window;
+    sg_err err =
+        sg_text_add(text, ", \"kernel\": [%d, %d], \"stride\": [%d, %d], \"dilation\": [%d, %d]",
+                    (int)w->kernel_h, (int)w->kernel_w, (int)w->stride_h, (int)w->stride_w,
+                    (int)w->dilation_h, (int)w->dilation_w);
+    if (!err)
+        err = sg_text_add(text, ", \"pad\": [%d, %d, %d, %d], \"out_pad\": [%d, %d]",
+                          (int)w->pad.top, (int)w->pad.bottom, (int)w->pad.left, (int)w->pad.right,
+                          (int)w->out_pad_h, (int)w->out_pad_w);
+    return err ? err
+               : sg_text_add(text, ", \"groups\": %d, \"exclude_pad\": %d, \"bias\": %d",
+                             (int)w->groups, (int)w->exclude_pad, (int)w->bias);
 }
+
+static sg_err add_norm(sg_text *text, const sg_attr *attr)
+{
+    return sg_text_add(text, ", \"epsilon\": %.9g, \"momentum\": %.9g", (double)attr->norm.epsilon,
+                       (double)attr->norm.momentum);
+}
+
+static sg_err add_resize(sg_text *text, const sg_attr *attr)
+{
+    return sg_text_add(text, ", \"align_corners\": %d, \"scale\": [%d, %d]",
+                       (int)attr->resize.align_corners, (int)attr->resize.scale_h,
+                       (int)attr->resize.scale_w);
+}
+
+static sg_err add_global(sg_text *text, const sg_attr *attr)
+{
+    return sg_text_add(text, ", \"kind\": %d", (int)attr->global.kind);
+}
+
+/* NULL: nothing that PyTorch needs to know. */
+static sg_err (*const add_attributes[SG_OP_COUNT])(sg_text *, const sg_attr *) = {
+    [SG_OP_conv] = add_window,        [SG_OP_conv_transpose] = add_window,
+    [SG_OP_max_pool] = add_window,    [SG_OP_avg_pool] = add_window,
+    [SG_OP_batch_norm] = add_norm,    [SG_OP_resize] = add_resize,
+    [SG_OP_global_pool] = add_global,
+};
 
 static sg_err write_case(FILE *file, const op_problem *p, const op_result *r)
 {
     sg_text line = {0};
     sg_err err = sg_text_add(&line, "{\"case\": \"%s\", \"op\": \"%s\", \"act\": \"%s\"",
                              p->row->name, sg_op_name(p->node.op), sg_act_name(p->node.act));
-    if (!err)
-        err = add_attributes(&line, &p->node);
+    if (!err && add_attributes[p->node.op])
+        err = add_attributes[p->node.op](&line, &p->node.attr);
     if (!err && p->labels)
         err =
             sg_text_add(&line, ", \"loss_scale\": %.9g, \"loss_sum\": %.17g, \"weight_sum\": %.17g",

@@ -85,7 +85,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 /* The output positions whose windows hold input position i. */
 static span readers(int64_t i, int64_t pad, int64_t kernel, int64_t stride, int64_t outputs)
 {
-    int64_t first = sg_max64(0, sg_div_up(sg_max64(0, i + pad - kernel + 1), stride));
+    int64_t first = sg_div_up(sg_max64(0, i + pad - kernel + 1), stride);
     return (span){first, sg_min64(outputs, (i + pad) / stride + 1)};
 }
 

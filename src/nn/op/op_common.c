@@ -1,8 +1,6 @@
 #include "nn/op/op_common.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include "base/size.h"
 
 sg_err sg_op_add_param(sg_graph *graph, sg_node *node, sg_param_kind kind, const char *suffix,
