@@ -261,8 +261,8 @@ sg_err sg_options_help(const sg_usage *usage, sg_text *text)
         {.letter = 'v', .name = "verbose", .help = "say more"},
         {.letter = 'h', .name = "help", .help = "show this text"},
     };
-    sg_err err =
-        sg_text_add(text, "usage: segtiles %s\n\n%s\n\noptions:\n", usage->synopsis, usage->about);
+    sg_err err = sg_text_add(text, "usage: %s %s\n\n%s\n\noptions:\n", program_of(usage),
+                             usage->synopsis, usage->about);
     for (const sg_option *o = usage->option; err == SG_OK && o->name != NULL; o++)
         err = help_line(text, o);
     for (size_t i = 0; err == SG_OK && i < sizeof(common) / sizeof(common[0]); i++)

@@ -247,6 +247,8 @@ static void tell_classes(const train_run *run)
     sg_info("  %-20s %14lld %9s %14lld", "(unlabelled)",
             (long long)survey->unlabelled[SG_SPLIT_TRAIN], "",
             (long long)survey->unlabelled[SG_SPLIT_VAL]);
+    if (sg_survey_pixels(survey, SG_SPLIT_VAL) > 0 && val == 0)
+        sg_warn("the validation regions have no labels: they cannot tell which step is best");
 }
 
 static void tell_data(const train_run *run)
