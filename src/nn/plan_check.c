@@ -70,6 +70,10 @@ static sg_err check_backward(const sg_plan *plan, int32_t s, bool *stored)
             return broken(plan, s, "an input's gradient is stored twice or added to nothing");
         if (write == SG_GRAD_ADD && !(sg_op_definition(node->op)->adds_gradient >> i & 1))
             return broken(plan, s, "the operator cannot add");
+        for (int32_t k = 0; k < i && write != SG_GRAD_TEMPORARY; k++) {
+            if (node->input[k] == t)
+                return broken(plan, s, "one gradient is written through two inputs");
+        }
         if (write == SG_GRAD_TEMPORARY && plan->node[n].temporary[i] == SG_NOWHERE)
             return broken(plan, s, "a temporary gradient has no place");
         stored[t] = true;

@@ -1,52 +1,10 @@
 /*
  * The executor on the reference backend: gradients of whole networks against finite differences,
- * what is final when it is called ready, errors, and a device whose memory is not the host's.
+ * what is final when it is called ready, and errors.
  */
-#include "runner.h"
+#include "training.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-enum { CLASSES = 3 };
-
-typedef struct {
-    sg_graph *graph; /* with its loss */
-    sg_params *params;
-    runner run;
-    uint8_t *labels;
-    size_t pixels;
-    sg_run hooks;
-} training;
-
-static training training_open(sg_graph *graph, sg_shape shape)
-{
-    training t = {.pixels = (size_t)(shape.n * shape.h * shape.w)};
-    must(sg_graph_with_loss(graph, &t.graph));
-    sg_graph_close(graph);
-    must(sg_params_create(t.graph, &t.params));
-    fill_params(t.graph, t.params, 11);
-    t.run = runner_open(t.graph, t.params, shape, SG_PLAN_TRAINING);
-    fill_noise(t.run.input, t.run.inputs, 12, -1, 1);
-    t.labels = malloc(t.pixels);
-    for (size_t i = 0; i < t.pixels; i++)
-        t.labels[i] = noise(13, i) < .1f ? SG_IGNORE_LABEL : (uint8_t)(CLASSES * noise(14, i));
-    t.hooks = (sg_run){.seed = 1, .step = 1, .loss_scale = 1.0f / (float)t.pixels};
-    return t;
-}
-
-static void training_close(training *t)
-{
-    runner_close(&t->run);
-    sg_params_close(t->params);
-    sg_graph_close(t->graph);
-    free(t->labels);
-}
-
-static double loss_of(training *t)
-{
-    must(sg_exec_forward(t->run.exec, t->run.input, t->labels, &t->hooks));
-    return t->hooks.loss_sum * (double)t->hooks.loss_scale;
-}
 
 static bool is_close(double slope, double wanted)
 {
@@ -336,6 +294,50 @@ static sg_err fail_at_c(void *kernel, const sg_site *site, const sg_io *io)
     return strcmp(site->node->name, "c.conv") == 0 ? sg_fail(SG_EINTERNAL, "broken") : SG_OK;
 }
 
+static int refreshed;
+
+static sg_err count_refresh(void *kernel, const sg_site *site, const sg_io *io)
+{
+    refreshed++;
+    return SG_OK;
+}
+
+/* Once for every change of the weights, however often it runs, and only where there are weights. */
+static void kernels_are_refreshed_when_weights_changed(void **state)
+{
+    static const sg_kernel_def counting = {
+        .refresh = count_refresh, .forward = do_nothing, .release = NULL};
+    sg_graph *graph = net_unet();
+    sg_params *params;
+    sg_weights *weights;
+    sg_backend *reference;
+    sg_exec *exec;
+    int with_params = 0;
+    for (int32_t n = 0; n < graph->nodes; n++)
+        with_params += graph->node[n].params > 0;
+    must(sg_params_create(graph, &params));
+    must(sg_reference_open(&reference));
+    must(sg_weights_create(reference, params, false, &weights));
+    sg_backend fake = *reference;
+    for (int op = 0; op < SG_OP_COUNT; op++)
+        fake.kernel[op] = &counting;
+    must(sg_exec_create(&fake, graph, weights, (sg_shape){1, 8, 8, 2}, SG_F32, SG_PLAN_INFERENCE,
+                        &exec));
+    float input[8 * 8 * 2] = {0};
+    refreshed = 0;
+    for (int change = 1; change <= 3; change++) {
+        for (int k = 0; k < 3; k++)
+            must(sg_exec_forward(exec, input, NULL, NULL));
+        assert_int_equal(refreshed, change * with_params);
+        sg_weights_changed(weights);
+    }
+    sg_exec_close(exec);
+    sg_weights_close(weights);
+    sg_backend_close(reference);
+    sg_params_close(params);
+    sg_graph_close(graph);
+}
+
 static void failures_give_everything_back(void **state)
 {
     static const sg_kernel_def counting = {
@@ -377,124 +379,6 @@ static void failures_give_everything_back(void **state)
     sg_graph_close(graph);
 }
 
-/*
- * A device with memory of its own, made of the reference: pointers are checked to come from its
- * alloc, and host pointers never reach a kernel.
- */
-static struct {
-    char *from, *to;
-    int live;
-} owned[64];
-
-static sg_err device_alloc(sg_backend *backend, size_t bytes, void **memory)
-{
-    sg_err err = sg_malloc(bytes ? bytes : 1, 1, memory);
-    for (int i = 0; !err && i < 64; i++) {
-        if (!owned[i].live) {
-            owned[i].from = *memory;
-            owned[i].to = owned[i].from + bytes;
-            owned[i].live = 1;
-            return SG_OK;
-        }
-    }
-    return sg_fail(SG_ENOMEM, "too many");
-}
-
-static int owner(const void *memory)
-{
-    for (int i = 0; i < 64; i++) {
-        if (owned[i].live && (const char *)memory >= owned[i].from &&
-            (const char *)memory <= owned[i].to)
-            return i;
-    }
-    return -1;
-}
-
-static void device_free(sg_backend *backend, void *memory)
-{
-    int i = owner(memory);
-    assert_true(i >= 0 && owned[i].from == memory);
-    owned[i].live = 0;
-    sg_free(memory);
-}
-
-static sg_err device_upload(sg_backend *backend, void *device, const void *host, size_t bytes)
-{
-    assert_true(owner(device) >= 0 && owner(host) < 0);
-    memcpy(device, host, bytes);
-    return SG_OK;
-}
-
-static sg_err device_download(sg_backend *backend, void *host, const void *device, size_t bytes)
-{
-    assert_true(owner(device) >= 0 && owner(host) < 0);
-    memcpy(host, device, bytes);
-    return SG_OK;
-}
-
-static const sg_backend *under_device;
-
-static sg_err device_forward(void *kernel, const sg_site *site, const sg_io *io)
-{
-    assert_true(owner(io->out) >= 0);
-    for (int32_t i = 0; i < site->inputs; i++)
-        assert_true(owner(io->in[i]) >= 0);
-    for (int32_t p = 0; p < site->node->params; p++)
-        assert_true(owner(io->param[p]) >= 0);
-    if (sg_op_is_loss(site->node->op))
-        assert_true(owner(io->labels) >= 0);
-    return under_device->kernel[site->node->op]->forward(kernel, site, io);
-}
-
-static void a_device_with_its_own_memory_gives_the_same(void **state)
-{
-    training t = training_open(net_unet(), (sg_shape){2, 8, 8, 2});
-    sg_kernel_def kernels[SG_OP_COUNT];
-    sg_backend device = *t.run.backend;
-    under_device = t.run.backend;
-    device.host_memory = 0;
-    device.alloc = device_alloc;
-    device.free = device_free;
-    device.upload = device_upload;
-    device.download = device_download;
-    for (int op = 0; op < SG_OP_COUNT; op++) {
-        kernels[op] = *device.kernel[op];
-        kernels[op].forward = device_forward;
-        device.kernel[op] = &kernels[op];
-    }
-    sg_params *params;
-    sg_weights *weights;
-    sg_exec *exec;
-    must(sg_params_create(t.graph, &params));
-    fill_params(t.graph, params, 11);
-    must(sg_weights_create(&device, params, true, &weights));
-    must(sg_exec_create(&device, t.graph, weights, (sg_shape){2, 8, 8, 2}, SG_F32, SG_PLAN_TRAINING,
-                        &exec));
-    loss_of(&t);
-    must(sg_exec_backward(t.run.exec, &t.hooks, NULL, NULL));
-    sg_run hooks = t.hooks;
-    must(sg_exec_forward(exec, t.run.input, t.labels, &hooks));
-    must(sg_exec_backward(exec, &hooks, NULL, NULL));
-    assert_true(hooks.loss_sum == t.hooks.loss_sum);
-    const sg_param_layout *layout = params->layout;
-    assert_memory_equal(weights->gradient, t.run.weights->gradient,
-                        layout->trainable_count * sizeof(float));
-    /* Running statistics changed on the device; the host hears of it when it asks. */
-    assert_memory_not_equal(params->state, t.params->state, layout->state_count * sizeof(float));
-    must(sg_weights_to_host(weights));
-    assert_memory_equal(params->state, t.params->state, layout->state_count * sizeof(float));
-    params->trainable[0] += 1;
-    uint64_t version = weights->version;
-    must(sg_weights_to_device(weights));
-    assert_true(weights->version > version && weights->trainable[0] == params->trainable[0]);
-    sg_exec_close(exec);
-    sg_weights_close(weights);
-    sg_params_close(params);
-    for (int i = 0; i < 64; i++)
-        assert_int_equal(owned[i].live, 0);
-    training_close(&t);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,8 +390,8 @@ int main(void)
         cmocka_unit_test(dead_tensors_are_not_read),
         cmocka_unit_test(misuse_is_refused),
         cmocka_unit_test(what_a_device_lacks_is_named),
+        cmocka_unit_test(kernels_are_refreshed_when_weights_changed),
         cmocka_unit_test(failures_give_everything_back),
-        cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,9 @@ static void write_gradient(arena *a, int32_t n, int32_t slot)
 {
     int32_t t = a->plan->graph->node[n].input[slot];
     sg_grad_write write = a->plan->node[n].write[slot];
+    for (int32_t k = 0; k < slot; k++) /* an operator may fill its destinations in any order */
+        assert_true(a->plan->graph->node[n].input[k] != t || write == SG_GRAD_TEMPORARY ||
+                    write == SG_GRAD_NONE);
     bool wanted = is_active(a->plan->graph, a->plan->graph->tensor[t].maker);
     assert_int_equal(write != SG_GRAD_NONE, wanted);
     if (write == SG_GRAD_STORE)

@@ -27,12 +27,16 @@ static sg_graph *dilated(void)
     return net_done(g, net_join(g, SG_OP_concat, "join", t, in));
 }
 
-static sg_graph *lopsided(void)
+/* Reads further to one side than to the other, at half the resolution and at the full one. */
+static sg_graph *lopsided(sg_pad pad)
 {
     int32_t in, t;
     sg_graph *g = net_new(1, &in);
-    sg_attr attr = {.window = {4, 2, 1, 1, 1, 1, {3, 0, 0, 1}, 1, 2}};
-    must(sg_graph_add(g, SG_OP_conv, "left", &attr, &in, 1, &t));
+    sg_attr attr = {.window = {4, 4, 1, 1, 1, 1, pad, 1, 2}};
+    t = net_window(g, SG_OP_max_pool, "pool", in, 2, 0);
+    must(sg_graph_add(g, SG_OP_conv, "coarse", &attr, &t, 1, &t));
+    t = net_window(g, SG_OP_conv_transpose, "up", t, 2, 2);
+    must(sg_graph_add(g, SG_OP_conv, "fine", &attr, &t, 1, &t));
     return net_done(g, t);
 }
 
@@ -90,7 +94,9 @@ static void reach_is_what_brute_force_measures(void **state)
     check_reach(net_unet(), 2, 1);
     check_reach(net_residual(), 1, 1);
     check_reach(dilated(), 1, 1);
-    check_reach(lopsided(), 1, 1);
+    check_reach(lopsided((sg_pad){3, 0, 3, 0}), 2, 1);
+    check_reach(lopsided((sg_pad){0, 3, 0, 3}), 2, 1);
+    check_reach(lopsided((sg_pad){3, 0, 1, 2}), 2, 1);
     check_reach(mixed_strides(), 6, 1);
     check_reach(coarse(), 4, 4);
 }
