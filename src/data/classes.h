@@ -12,8 +12,8 @@ enum { SG_CLASSES_MAX = 255, SG_CLASS_NAME_MAX = 64, SG_NO_CLASS = 255 };
 
 typedef struct {
     char name[SG_CLASS_NAME_MAX];
-    int32_t value; /* 0 .. 255, in label rasters and in the mask */
-    uint8_t colour[3];
+    int32_t value;     /* 0 .. 255, in label rasters and in the mask */
+    uint8_t colour[3]; /* black (0, 0, 0) stands for missing */
 } sg_class;
 
 typedef struct {

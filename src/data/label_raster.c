@@ -17,9 +17,10 @@
 
 struct sg_label_raster {
     char path[SG_PATH_MAX];
-    GDALDatasetH source; /* owned */
-    GDALDatasetH warped; /* owned; NULL when the grids agree */
-    void *transformer;   /* owned; used by warped */
+    GDALDatasetH source;  /* owned */
+    GDALDatasetH warped;  /* owned; NULL when the grids agree */
+    void *transformer;    /* owned; used by warped */
+    GDALRasterBandH mask; /* of the source when it is not warped and has a mask or alpha */
     int has_nodata;
     double nodata;
     uint8_t class_of[256]; /* by value */
@@ -31,10 +32,32 @@ struct sg_label_raster {
  * much cheaper than transforming each pixel. */
 static const double WARP_TOLERANCE = 0.01;
 
+/* The source's alpha band, 0 when there is none. */
+static int alpha_band(const sg_label_raster *label, int *data_bands)
+{
+    int alpha = 0, bands = GDALGetRasterCount(label->source);
+    *data_bands = 0;
+    for (int i = 1; i <= bands; i++) {
+        GDALRasterBandH band = GDALGetRasterBand(label->source, i);
+        if (GDALGetRasterColorInterpretation(band) == GCI_AlphaBand)
+            alpha = i;
+        else
+            (*data_bands)++;
+    }
+    return alpha;
+}
+
 static sg_err check_source(sg_label_raster *label)
 {
     GDALRasterBandH band = GDALGetRasterBand(label->source, 1);
     GDALDataType type = GDALGetRasterDataType(band);
+    int data_bands = 0;
+    alpha_band(label, &data_bands);
+    if (data_bands != 1)
+        return sg_fail(SG_EINPUT,
+                       "%s: has %d bands; labels are one band of class values (take one out with "
+                       "gdal_translate -b)",
+                       label->path, data_bands);
     if (GDALDataTypeIsComplex(type))
         return sg_fail(SG_EINPUT, "%s: labels cannot be complex numbers (%s)", label->path,
                        GDALGetDataTypeName(type));
@@ -124,6 +147,8 @@ static GDALWarpOptions *warp_options(const sg_label_raster *label)
     options->panSrcBands[0] = 1;
     options->panDstBands[0] = 1;
     options->nDstAlphaBand = 2;
+    int data_bands = 0;
+    options->nSrcAlphaBand = alpha_band(label, &data_bands);
     return options;
 }
 
@@ -159,6 +184,9 @@ static sg_err align(sg_label_raster *label, const sg_raster *image)
         err = check_overlap(label, image, georef);
     if (!err && !direct)
         err = warp(label, image);
+    GDALRasterBandH band = GDALGetRasterBand(label->source, 1);
+    if (!err && direct && GDALGetMaskFlags(band) & GMF_PER_DATASET)
+        label->mask = GDALGetMaskBand(band);
     sg_georef_close(georef);
     return err;
 }
@@ -201,14 +229,13 @@ void sg_label_raster_close(sg_label_raster *label)
     sg_free(label);
 }
 
-static sg_err read_band(const sg_label_raster *label, int number, sg_window w, GDALDataType type,
-                        void *out)
+static sg_err read_band(const sg_label_raster *label, GDALRasterBandH band, sg_window w,
+                        GDALDataType type, void *out)
 {
     char text[512];
-    GDALDatasetH dataset = label->warped ? label->warped : label->source;
     CPLErrorReset();
-    CPLErr status = GDALRasterIO(GDALGetRasterBand(dataset, number), GF_Read, (int)w.x, (int)w.y,
-                                 (int)w.w, (int)w.h, out, (int)w.w, (int)w.h, type, 0, 0);
+    CPLErr status = GDALRasterIO(band, GF_Read, (int)w.x, (int)w.y, (int)w.w, (int)w.h, out,
+                                 (int)w.w, (int)w.h, type, 0, 0);
     if (status == CE_None)
         return SG_OK;
     return sg_fail(SG_EINPUT,
@@ -227,23 +254,30 @@ static uint8_t class_of_value(const sg_label_raster *label, double value)
     return label->class_of[(int)value];
 }
 
-sg_err sg_label_raster_read(sg_label_raster *label, sg_window inner, uint8_t *out, size_t stride)
+/* Where the label raster has no pixel, or a transparent one, there is no label. */
+static sg_err apply_cover(sg_label_raster *label, GDALRasterBandH cover, sg_window inner,
+                          uint8_t *out, size_t stride)
 {
-    size_t count = (size_t)inner.w * (size_t)inner.h;
-    sg_err err = sg_grow(&label->values, &label->capacity, count, sizeof(double));
-    if (!err)
-        err = read_band(label, 1, inner, GDT_Float64, label->values);
-    for (int64_t y = 0; y < inner.h && !err; y++)
-        for (int64_t x = 0; x < inner.w; x++)
-            out[(size_t)y * stride + (size_t)x] =
-                class_of_value(label, label->values[y * inner.w + x]);
-    if (err || label->warped == NULL)
-        return err;
     uint8_t *covered = (uint8_t *)label->values; /* the values are used up */
-    err = read_band(label, 2, inner, GDT_Byte, covered);
+    sg_err err = read_band(label, cover, inner, GDT_Byte, covered);
     for (int64_t y = 0; y < inner.h && !err; y++)
         for (int64_t x = 0; x < inner.w; x++)
             if (!covered[y * inner.w + x])
                 out[(size_t)y * stride + (size_t)x] = SG_NO_CLASS;
     return err;
+}
+
+sg_err sg_label_raster_read(sg_label_raster *label, sg_window inner, uint8_t *out, size_t stride)
+{
+    size_t count = (size_t)inner.w * (size_t)inner.h;
+    GDALDatasetH dataset = label->warped ? label->warped : label->source;
+    GDALRasterBandH cover = label->warped ? GDALGetRasterBand(label->warped, 2) : label->mask;
+    sg_err err = sg_grow(&label->values, &label->capacity, count, sizeof(double));
+    if (!err)
+        err = read_band(label, GDALGetRasterBand(dataset, 1), inner, GDT_Float64, label->values);
+    for (int64_t y = 0; y < inner.h && !err; y++)
+        for (int64_t x = 0; x < inner.w; x++)
+            out[(size_t)y * stride + (size_t)x] =
+                class_of_value(label, label->values[y * inner.w + x]);
+    return err || cover == NULL ? err : apply_cover(label, cover, inner, out, stride);
 }

@@ -55,6 +55,9 @@ typedef struct {
 
 typedef struct sg_loader sg_loader;
 
+/* What scenes and options point at stays borrowed until sg_loader_close. ahead + 1 batches exist:
+ * the caller may hold one, or more if it needs them, but not all of them when it asks for the next.
+ */
 sg_err sg_loader_open(sg_loader **loader, const sg_scenes *scenes,
                       const sg_loader_options *options);
 /* The next batch in order, NULL at the end. Give it back with sg_loader_return. */

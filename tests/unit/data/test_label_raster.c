@@ -169,6 +169,39 @@ static void value_0_can_be_a_class_and_uncovered_pixels_are_still_ignored(void *
     sg_raster_close(image);
 }
 
+static double label_with_alpha(int band, int x, int y)
+{
+    return band == 0 ? label_values(0, x, y) : x % 3 == 0 ? 0 : 255;
+}
+
+/* On the image's grid, and moved by whole pixels, so that it is warped. */
+static void transparent_labels_are_ignored(void **state)
+{
+    char path[TEMPDIR_PATH];
+    uint8_t out[W * H];
+    tempdir_path(state, "alphalabels.tif", path);
+    sg_raster *image = make_image(state, "EPSG:32618", north_up);
+    for (int shift = 0; shift < 2; shift++) {
+        const double moved[6] = {346000 - 40 * shift, 10, 0, 3842000, 0, -10};
+        make_raster(path, &(made_raster){.w = W,
+                                         .h = H,
+                                         .bands = 2,
+                                         .alpha = 2,
+                                         .crs = "EPSG:32618",
+                                         .geotransform = moved,
+                                         .value = label_with_alpha});
+        sg_label *label = open_label(path, image, &plain);
+        assert_int_equal(sg_label_read(label, (sg_window){0, 0, W, H}, out), SG_OK);
+        for (int i = 0; i < W * H; i++) {
+            int x = i % W + 4 * shift, y = i / W;
+            bool has = x < W && x % 3 != 0;
+            assert_int_equal(out[i], has ? expected_class(label_values(0, x, y)) : SG_NO_CLASS);
+        }
+        sg_label_close(label);
+    }
+    sg_raster_close(image);
+}
+
 /* Same CRS, twice as coarse, shifted by whole pixels: nearest neighbour has one answer. */
 static void coarser_labels_are_repeated(void **state)
 {
@@ -308,6 +341,8 @@ static void labels_that_do_not_fit_are_refused(void **state)
     make_raster(path,
                 &(made_raster){.w = W, .h = H - 1, .crs = "EPSG:32618", .geotransform = north_up});
     expect_label_refused(path, without, "the scene has no CRS");
+    make_raster(path, &(made_raster){.w = W, .h = H, .bands = 3});
+    expect_label_refused(path, without, "3 bands");
     tempdir_path(state, "nowhere.tif", path);
     expect_label_refused(path, without, "cannot be opened as labels");
     sg_raster_close(without);
@@ -369,6 +404,7 @@ int main(void)
         cmocka_unit_test(no_crs_on_both_sides_or_a_plain_picture_fits_by_its_size),
         cmocka_unit_test(nodata_ignore_and_values_of_no_class_are_ignored),
         cmocka_unit_test(value_0_can_be_a_class_and_uncovered_pixels_are_still_ignored),
+        cmocka_unit_test(transparent_labels_are_ignored),
         cmocka_unit_test(coarser_labels_are_repeated),
         cmocka_unit_test(south_up_and_rotated_scenes_get_their_labels),
         cmocka_unit_test(labels_in_another_crs_are_warped_as_gdal_warps_them),
