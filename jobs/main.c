@@ -19,7 +19,7 @@ typedef struct {
 
 static const command commands[] = {
     {"train", sg_command_train, 256, "train a network by a job file"},
-    {"predict", sg_command_predict, 64, "map a scene with a trained network"},
+    {"predict", sg_command_predict, 32, "map a scene with a trained network"},
     {"evaluate", sg_command_evaluate, 64, "compare a mask, or a network, with labels"},
     {"info", sg_command_info, 64, "tell about a scene, a checkpoint or a mask"},
     {"bench", sg_command_bench, 64, "measure the speed of this machine"},

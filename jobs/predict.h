@@ -1,6 +1,6 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles and memory, predict_scene.c maps one scene.
+ * tiles and memory, predict_stats.c measures, predict_scene.c maps one scene.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -39,6 +39,10 @@ sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
                          sg_comm *comm, int64_t width, int64_t height, int want_probabilities,
                          sg_predict_plan *plan);
+
+/* What normalises the scene at path: mean and std, [bands]. [collective] */
+sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *path, double *mean,
+                                double *std);
 
 /* Map one scene. [collective] */
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,

@@ -18,6 +18,8 @@
 enum { TILE_HALOS = 23, TILE_LEAST = 1024 };
 /* Several tiles are classified at once when one alone is small: a quarter of the largest batch. */
 enum { BATCH_PIXELS = 1 << 20, BATCH_MOST = 8 };
+/* Of a chunk at most: what a rank holds twice beside its tiles. */
+enum { CHUNK_PIXELS = 12 << 20 };
 /* Where tiling is not exact on this machine, all scenes are cut alike. */
 enum { FIXED_TILE = 1024, FIXED_CHUNK = 2048 };
 
@@ -82,10 +84,10 @@ static sg_err tile_bytes(const sg_network *network, int want_probabilities, doub
     return err;
 }
 
-/* Bytes per pixel of a chunk: two of them, and what is put into the files. */
+/* Bytes per pixel of a chunk: there are two of them. */
 static double chunk_bytes(const sg_spec *spec, int want_probabilities)
 {
-    return want_probabilities ? 2.0 * (1 + sizeof(float) * (double)spec->classes.count) + 5 : 3;
+    return want_probabilities ? 2.0 * (1 + sizeof(float) * (double)spec->classes.count) : 2;
 }
 
 static int64_t largest_tile(const sg_network_reach *reach)
@@ -164,7 +166,7 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
                          .chunk = options->chunk,
                          .ranks = sg_comm_ranks(comm)};
     double per_pixel = chunk_bytes(&network->checkpoint.spec, want_probabilities);
-    wish.most_chunk = (int64_t)fmin(4096.0 * 4096.0, budget / 4 / per_pixel);
+    wish.most_chunk = (int64_t)fmin(CHUNK_PIXELS, budget / 4 / per_pixel);
     wish.most_chunk = sg_max64(wish.most_chunk, 1);
     err = tile_bytes(network, want_probabilities, &bytes);
     if (err == SG_OK)

@@ -33,8 +33,8 @@ typedef struct {
     sg_counter *taken, *finished; /* chunks */
     int64_t first;                /* the chunk that this rank begins with, or -1 */
     int64_t peers_finished;       /* chunks of all ranks, as last heard */
-    uint8_t *values;              /* (chunk_h, chunk_w): class values as the mask holds them */
-    float *confidence;            /* (chunk_h, chunk_w) */
+    uint8_t *values;              /* a row of blocks: class values as the mask holds them */
+    float *confidence;            /* a row of blocks */
     sg_progress progress;
     sg_pipeline_report report;
     double start;
@@ -121,78 +121,6 @@ static sg_err open_scene(scene_run *run)
     }
     sg_raster_close(raster);
     return err;
-}
-
-/* ---- normalisation ---- */
-
-enum { MOMENT_VALUES = 3 };
-
-/* This rank's share of the blocks; zero elsewhere, so that the sum over ranks gathers them. */
-static sg_err measure_blocks(const scene_run *run, int64_t blocks, double *values)
-{
-    const sg_spec *spec = spec_of(run);
-    sg_moments moments[SG_BANDS_MAX];
-    sg_raster *raster = NULL;
-    sg_err err = sg_raster_open(&raster, run->path, spec->band, spec->bands);
-    for (int64_t i = sg_comm_rank(run->comm); err == SG_OK && i < blocks;
-         i += sg_comm_ranks(run->comm)) {
-        err = sg_stats_block(raster, i, moments);
-        double *out = values + i * spec->bands * MOMENT_VALUES;
-        for (int32_t b = 0; err == SG_OK && b < spec->bands; b++) {
-            *out++ = (double)moments[b].count;
-            *out++ = moments[b].mean;
-            *out++ = moments[b].m2;
-        }
-    }
-    sg_raster_close(raster);
-    return err;
-}
-
-static void join_blocks(scene_run *run, int64_t blocks, const double *values)
-{
-    int32_t bands = spec_of(run)->bands;
-    for (int32_t b = 0; b < bands; b++) {
-        sg_moments all = {0};
-        for (int64_t i = 0; i < blocks; i++) {
-            const double *one = values + (i * bands + b) * MOMENT_VALUES;
-            all = sg_moments_join(
-                all, (sg_moments){.count = (int64_t)one[0], .mean = one[1], .m2 = one[2]});
-        }
-        run->mean[b] = all.mean;
-        run->std[b] = sg_moments_std(all);
-    }
-}
-
-/* The scene's own statistics, joined in block order: the same for any number of ranks. */
-static sg_err measure_scene(scene_run *run)
-{
-    int64_t blocks = sg_stats_blocks(&run->info);
-    double *values = NULL;
-    size_t count = 0;
-    sg_err err = sg_size_mul3((size_t)blocks, (size_t)spec_of(run)->bands, MOMENT_VALUES, &count);
-    if (err == SG_OK)
-        err = sg_calloc(count, sizeof(double), &values);
-    if (err == SG_OK)
-        err = measure_blocks(run, blocks, values);
-    err = sg_comm_agree(run->comm, err);
-    if (err == SG_OK) {
-        sg_comm_sum_f64(run->comm, values, count);
-        join_blocks(run, blocks, values);
-    }
-    sg_free(values);
-    return err;
-}
-
-static sg_err find_normalisation(scene_run *run)
-{
-    const sg_spec *spec = spec_of(run);
-    if (spec->normalize == SG_NORMALIZE_SCENE)
-        return measure_scene(run);
-    for (int32_t b = 0; b < spec->bands; b++) {
-        run->mean[b] = spec->normalize == SG_NORMALIZE_NONE ? 0 : spec->mean[b];
-        run->std[b] = spec->normalize == SG_NORMALIZE_NONE ? 1 : spec->std[b];
-    }
-    return SG_OK;
 }
 
 /* ---- outputs ---- */
@@ -315,55 +243,82 @@ static sg_err next_chunk(void *user, int64_t *chunk)
     return err;
 }
 
-static void fill_values(const scene_run *run, const uint8_t *classes, size_t count)
+/* A strip of blocks at a time goes from class indices to what the files hold. */
+typedef struct {
+    sg_window core;
+    size_t first, count; /* pixels of the chunk */
+} strip;
+
+static sg_err put_values(const scene_run *run, const strip *part, const uint8_t *classes)
 {
     const sg_class_table *table = &spec_of(run)->classes;
     uint8_t value[256];
     memset(value, table->nodata, sizeof value);
     for (int32_t i = 0; i < table->count; i++)
         value[i] = (uint8_t)table->item[i].value;
-    for (size_t i = 0; i < count; i++)
-        run->values[i] = value[classes[i]];
+    for (size_t i = 0; i < part->count; i++)
+        run->values[i] = value[classes[part->first + i]];
+    return sg_mask_put(run->output[SG_OUT_MASK], part->core, run->values);
 }
 
-static void fill_confidence(const scene_run *run, const uint8_t *classes,
-                            const float *probabilities, size_t count)
+static sg_err put_probabilities(const scene_run *run, const strip *part, const float *probabilities)
+{
+    if (!run->output[SG_OUT_PROBABILITIES])
+        return SG_OK;
+    return sg_mask_put(run->output[SG_OUT_PROBABILITIES], part->core,
+                       probabilities + part->first * (size_t)spec_of(run)->classes.count);
+}
+
+static sg_err put_confidence(const scene_run *run, const strip *part, const uint8_t *classes,
+                             const float *probabilities)
 {
     size_t across = (size_t)spec_of(run)->classes.count;
-    for (size_t i = 0; i < count; i++)
-        run->confidence[i] =
-            classes[i] == SG_NO_CLASS ? SG_NO_PROBABILITY : probabilities[i * across + classes[i]];
+    if (!run->output[SG_OUT_CONFIDENCE])
+        return SG_OK;
+    for (size_t i = 0; i < part->count; i++) {
+        size_t pixel = part->first + i;
+        run->confidence[i] = classes[pixel] == SG_NO_CLASS
+                                 ? SG_NO_PROBABILITY
+                                 : probabilities[pixel * across + classes[pixel]];
+    }
+    return sg_mask_put(run->output[SG_OUT_CONFIDENCE], part->core, run->confidence);
 }
 
 static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
                         const float *probabilities)
 {
     scene_run *run = user;
-    size_t count = (size_t)core.w * (size_t)core.h;
-    fill_values(run, classes, count);
-    sg_err err = sg_mask_put(run->output[SG_OUT_MASK], core, run->values);
-    if (err == SG_OK && run->output[SG_OUT_PROBABILITIES])
-        err = sg_mask_put(run->output[SG_OUT_PROBABILITIES], core, probabilities);
-    if (err == SG_OK && run->output[SG_OUT_CONFIDENCE]) {
-        fill_confidence(run, classes, probabilities, count);
-        err = sg_mask_put(run->output[SG_OUT_CONFIDENCE], core, run->confidence);
+    sg_err err = SG_OK;
+    for (int64_t y = 0; err == SG_OK && y < core.h; y += SG_PREDICT_BLOCK) {
+        int64_t rows = sg_min64(SG_PREDICT_BLOCK, core.h - y);
+        strip part = {.core = {core.x, core.y + y, core.w, rows},
+                      .first = (size_t)(y * core.w),
+                      .count = (size_t)(rows * core.w)};
+        err = put_values(run, &part, classes);
+        if (err == SG_OK)
+            err = put_probabilities(run, &part, probabilities);
+        if (err == SG_OK)
+            err = put_confidence(run, &part, classes, probabilities);
     }
-    if (err == SG_OK)
-        err = sg_counter_next(run->finished, &run->peers_finished);
-    return err;
+    return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
+}
+
+static void show_done(scene_run *run, int64_t done)
+{
+    char extra[64];
+    snprintf(extra, sizeof extra, "%.2f Mpx/s", (double)done / 1e6 / (sg_now() - run->start));
+    sg_progress_show(&run->progress, done, extra);
 }
 
 /* What all ranks have written, by the share of chunks. */
 static void show_progress(void *user, int64_t pixels)
 {
     scene_run *run = user;
-    char extra[64];
     int64_t chunks = sg_grid_chunks(&run->plan.grid), all = run->info.width * run->info.height;
     double share = (double)(run->peers_finished + 1) / (double)chunks;
-    int64_t done = sg_min64((int64_t)(share * (double)all), all);
-    (void)pixels; /* of this rank alone */
-    snprintf(extra, sizeof extra, "%.2f Mpx/s", (double)done / 1e6 / (sg_now() - run->start));
-    sg_progress_show(&run->progress, done, extra);
+    (void)pixels;  /* of this rank alone */
+    if (share < 1) /* the last chunk is told of when all ranks are done */
+        show_done(run, (int64_t)(share * (double)all));
 }
 
 /* ---- the run ---- */
@@ -375,7 +330,7 @@ static sg_err prepare(scene_run *run)
     sg_err err =
         sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
     if (err == SG_OK)
-        err = sg_size_mul((size_t)grid->chunk_w, (size_t)grid->chunk_h, &pixels);
+        err = sg_size_mul((size_t)grid->chunk_w, SG_PREDICT_BLOCK, &pixels);
     if (err == SG_OK)
         err = sg_malloc(pixels, 1, &run->values);
     if (err == SG_OK && wants(run, SG_OUT_CONFIDENCE))
@@ -423,6 +378,8 @@ static sg_err map_chunks(scene_run *run)
     if (err == SG_OK) {
         sg_progress_start(&run->progress, "predict", run->info.width * run->info.height);
         err = sg_comm_agree(run->comm, run_pipeline(run));
+        if (err == SG_OK)
+            show_done(run, run->info.width * run->info.height);
         sg_progress_end(&run->progress);
     }
     sg_counter_close(run->taken);
@@ -463,7 +420,7 @@ static sg_err run_scene(scene_run *run)
     output_texts texts = {{NULL}, {NULL}};
     sg_err err = sg_comm_agree(run->comm, open_scene(run));
     if (err == SG_OK)
-        err = find_normalisation(run);
+        err = sg_predict_normalisation(spec_of(run), run->comm, run->path, run->mean, run->std);
     if (err == SG_OK)
         err = sg_predict_choose(run->options, run->network, run->comm, run->info.width,
                                 run->info.height, wants_probabilities(run), &run->plan);

@@ -5,7 +5,7 @@
 
 /* Chunks are searched up to this length and area: larger ones save next to nothing, and they are
  * what a rank holds and what is lost with it. */
-enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 4096 * 4096, CHUNK_CANDIDATES = 64 };
+enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
 
 /* One axis of a scene. */
 typedef struct {

@@ -36,7 +36,7 @@ typedef struct {
     int64_t chunk;       /* wanted chunk size, 0: choose */
     int64_t ranks;       /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
-    int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 4096^2 */
+    int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
 } sg_grid_wish;
 
 /*
