@@ -384,6 +384,7 @@ static void the_real_layer_burns_as_gdal_rasterize_on_the_warped_layer(void **st
 static int start(void **state)
 {
     sg_gdal_start((size_t)64 << 20);
+    CPLSetConfigOption("OGR_SQLITE_SYNCHRONOUS", "OFF"); /* layers need not outlast the test */
     classes = (sg_class_table){.count = 3, .item = {{"a", 1, {0}}, {"b", 2, {0}}, {"c", 4, {0}}}};
     return sg_classes_complete(&classes) || tempdir_make(state);
 }
