@@ -129,10 +129,10 @@ int sg_comm_threads(const sg_comm *comm)
 
 sg_err sg_comm_agree(sg_comm *comm, sg_err mine)
 {
-    bool failed = mine != SG_OK;
-    bool speaks = failed && mine != SG_EPEER && !sg_error_printed();
-    /* The lowest rank with something to say; 0 when any failed; 1 when all failed. */
-    int64_t least[3] = {speaks ? comm->rank : INT64_MAX, !failed, failed};
+    bool failed = mine != SG_OK, own = failed && mine != SG_EPEER;
+    bool speaks = own && !sg_error_printed();
+    /* The lowest rank with something to say; 0: one failed; 1: each failed by itself. */
+    int64_t least[3] = {speaks ? comm->rank : INT64_MAX, !failed, own};
     MPI_Allreduce(MPI_IN_PLACE, least, 3, MPI_INT64_T, MPI_MIN, comm->world);
     if (least[1]) {
         return SG_OK;

@@ -141,6 +141,26 @@ static void one_rank_fails(sg_comm *comm, int bad)
     assert_string_equal(text, "");
 }
 
+/* Ranks that only know that another failed do not make it a failure of all. */
+static void who_failed_is_named_though_all_know(void **state)
+{
+    sg_comm *comm = *state;
+    int last = sg_comm_ranks(comm) - 1;
+    char text[512], expected[64] = "";
+    bool mine = sg_comm_rank(comm) == last;
+    sg_err agreed = SG_OK;
+    sg_err err = mine ? sg_fail(SG_EINPUT, "no space") : SG_EPEER;
+    capture(text, sg_comm_agree, comm, err, &agreed);
+    assert_int_equal(agreed, err);
+    if (mine) {
+        snprintf(expected, sizeof expected, "segtiles: rank %d: no space\n", last);
+    }
+    if (mine && last == 0) { /* one rank has no number */
+        strcpy(expected, "segtiles: no space\n");
+    }
+    assert_string_equal(text, expected);
+}
+
 static void a_failure_on_any_rank_is_everyones(void **state)
 {
     for (int bad = 0; bad < sg_comm_ranks(*state); bad++) {
@@ -348,6 +368,7 @@ int main(void)
         cmocka_unit_test(every_rank_has_a_place_and_threads),
         cmocka_unit_test(nobody_fails_when_nobody_failed),
         cmocka_unit_test(a_failure_on_any_rank_is_everyones),
+        cmocka_unit_test(who_failed_is_named_though_all_know),
         cmocka_unit_test(when_all_fail_the_lowest_rank_speaks_for_all),
         cmocka_unit_test(sums_under_way_are_right),
         cmocka_unit_test(a_long_sum_goes_in_pieces),
