@@ -10,7 +10,7 @@ static sg_err open_backend(const sg_device_options *options, const sg_comm *comm
 {
     int threads = options->threads;
     if (threads == 0)
-        threads = sg_threads_fair(comm ? sg_comm_local_ranks(comm) : 1);
+        threads = comm ? sg_comm_threads(comm) : sg_threads_fair(1);
     if (strcmp(options->device, "reference") == 0)
         return sg_reference_open(backend);
     if (strcmp(options->device, "auto") == 0 || strcmp(options->device, "cpu") == 0)

@@ -341,7 +341,7 @@ static int32_t loader_threads(const train_run *run)
 {
     if (run->job.train.loader_threads > 0)
         return run->job.train.loader_threads;
-    return (int32_t)sg_min64(4, sg_threads_fair(sg_comm_local_ranks(run->comm)));
+    return (int32_t)sg_min64(4, sg_comm_threads(run->comm));
 }
 
 static void tell_result(const train_run *run, const sg_training_report *report)
