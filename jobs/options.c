@@ -257,7 +257,7 @@ static sg_err help_line(sg_text *text, const sg_option *option)
 sg_err sg_options_help(const sg_usage *usage, sg_text *text)
 {
     static const sg_option common[] = {
-        {.letter = 'q', .name = "quiet", .help = "say nothing but errors"},
+        {.letter = 'q', .name = "quiet", .help = "say nothing but warnings and errors"},
         {.letter = 'v', .name = "verbose", .help = "say more"},
         {.letter = 'h', .name = "help", .help = "show this text"},
     };
