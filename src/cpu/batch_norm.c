@@ -23,7 +23,7 @@ enum { LANES = 16, WIDTH = 256 /* channels of a patch */, PATCH = 4096 /* floats
 typedef struct {
     float *mean, *factor, *shift; /* [c]: z = (x - mean) * factor + shift */
     float *inverse;               /* [c]: 1 / sqrt(variance + epsilon) */
-    float *centre, *slope;        /* [c]: dx = factor * (dz - centre - normal * slope) */
+    float *centre, *slope;        /* [c]: dx = factor * (dz - centre - (x - mean) * slope) */
 } coefficients;
 
 typedef struct {
@@ -287,46 +287,84 @@ static void use_running(const job *j)
 
 /* ---- values ---- */
 
-SG_CLONES static void normalise(const float *x, int64_t stride, int64_t pixels, int64_t channels,
-                                const float *mean, const float *factor, const float *shift,
-                                float *z, int64_t z_stride)
+/* Rows of a patch: values `stride` apart from pixel to pixel. */
+typedef struct {
+    const float *x, *up; /* input; gradient of the output, or before the activation */
+    float *out;
+    int64_t stride, up_stride, out_stride;
+} rows;
+
+/* z, or relu(z), of some channels: constants stay in registers while the pixels run by. */
+static inline __attribute__((always_inline)) void
+normalise_lanes(const rows *r, int64_t n, int64_t c, const coefficients *all, int64_t first,
+                const int lanes, const bool relu)
 {
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < channels; k++)
-            z[i * z_stride + k] = (x[i * stride + k] - mean[k]) * factor[k] + shift[k];
+    float mean[LANES], factor[LANES], shift[LANES];
+    const float *x = r->x + c;
+    float *out = r->out + c;
+    for (int k = 0; k < lanes; k++) {
+        mean[k] = all->mean[first + c + k];
+        factor[k] = all->factor[first + c + k];
+        shift[k] = all->shift[first + c + k];
+    }
+    for (int64_t i = 0; i < n; i++, x += r->stride, out += r->out_stride)
+        for (int k = 0; k < lanes; k++) {
+            float z = (x[k] - mean[k]) * factor[k] + shift[k];
+            out[k] = relu && z < 0 ? 0 : z;
+        }
 }
 
-/* z of a patch, rows of p->channels. */
-static void compute_z(const job *j, const patch *p, const float *x, int64_t stride, float *z)
+SG_CLONES static void normalise(const rows *r, const patch *p, const coefficients *all)
 {
-    const coefficients *k = &j->norm->k;
-    normalise(x, stride, p->pixels, p->channels, k->mean + p->c, k->factor + p->c, k->shift + p->c,
-              z, p->channels);
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        normalise_lanes(r, p->pixels, c, all, p->c, LANES, false);
+    for (; c < p->channels; c++)
+        normalise_lanes(r, p->pixels, c, all, p->c, 1, false);
 }
 
-/* Rows of p->channels into a tensor. */
-static void store_patch(const job *j, const patch *p, const float *rows, void *tensor,
+SG_CLONES static void normalise_relu(const rows *r, const patch *p, const coefficients *all)
+{
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        normalise_lanes(r, p->pixels, c, all, p->c, LANES, true);
+    for (; c < p->channels; c++)
+        normalise_lanes(r, p->pixels, c, all, p->c, 1, true);
+}
+
+/* Where to compute a patch of a tensor: in place for f32. */
+static float *patch_target(const job *j, const patch *p, void *tensor, sg_dtype type, float *buffer,
+                           int64_t *stride)
+{
+    *stride = type == SG_F32 ? j->norm->c : p->channels;
+    return type == SG_F32 ? (float *)tensor + p->pixel * j->norm->c + p->c : buffer;
+}
+
+/* A patch computed there is in the tensor after this. */
+static void store_patch(const job *j, const patch *p, const float *from, void *tensor,
                         sg_dtype type)
 {
     int64_t c = j->norm->c;
-    size_t first = (size_t)(p->pixel * c + p->c);
-    if (p->channels == c) {
-        sg_row_store(tensor, type, first, (size_t)(p->pixels * c), rows);
-        return;
-    }
-    for (int64_t i = 0; i < p->pixels; i++)
-        sg_row_store(tensor, type, first + (size_t)(i * c), (size_t)p->channels,
-                     rows + i * p->channels);
+    for (int64_t i = 0; type != SG_F32 && i < p->pixels; i++)
+        sg_row_store(tensor, type, (size_t)((p->pixel + i) * c + p->c), (size_t)p->channels,
+                     from + i * p->channels);
 }
 
 static void forward_patch(const job *j, const patch *p, double *partial)
 {
-    float buffer[PATCH], z[PATCH];
-    int64_t stride;
-    const float *x = load_patch(j, p, j->io->in[0], j->site->in_type[0], buffer, &stride);
-    compute_z(j, p, x, stride, z);
-    sg_row_act(j->site->node->act, z, (size_t)(p->pixels * p->channels));
-    store_patch(j, p, z, j->io->out, j->site->out_type);
+    const sg_site *site = j->site;
+    float in[PATCH], to[PATCH];
+    int32_t act = site->node->act;
+    rows r;
+    r.x = load_patch(j, p, j->io->in[0], site->in_type[0], in, &r.stride);
+    r.out = patch_target(j, p, j->io->out, site->out_type, to, &r.out_stride);
+    if (act == SG_ACT_RELU)
+        normalise_relu(&r, p, &j->norm->k);
+    else
+        normalise(&r, p, &j->norm->k);
+    for (int64_t i = 0; act != SG_ACT_RELU && i < p->pixels; i++)
+        sg_row_act(act, r.out + i * r.out_stride, (size_t)p->channels);
+    store_patch(j, p, r.out, j->io->out, site->out_type);
 }
 
 static void forward_pixels(void *context, int64_t begin, int64_t end)
@@ -354,77 +392,96 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 
 /* ---- gradients ---- */
 
-/* dz of a patch, rows of p->channels: the gradient before the activation. Slopes of relu, leaky
- * relu and silu follow from z; those of the others from the rounded output. */
-static const float *gradient_of(const job *j, const patch *p, const float *x, int64_t stride,
-                                float *dz)
+/* The gradient before an activation other than relu, rows of p->channels. Slopes of leaky relu and
+ * silu follow from z; those of the others from the rounded output. */
+static void unfuse(const job *j, const patch *p, const rows *r, float *dz)
 {
     const sg_site *site = j->site;
     int32_t act = site->node->act;
-    bool from_z = act == SG_ACT_RELU || act == SG_ACT_LEAKY || act == SG_ACT_SILU;
-    float up[PATCH], value[PATCH];
-    int64_t up_stride, value_stride = p->channels;
-    const float *dy = load_patch(j, p, j->io->grad_out, site->grad_type, up, &up_stride);
+    float value[PATCH];
+    int64_t stride = p->channels;
     const float *y = value;
-    if (from_z)
-        compute_z(j, p, x, stride, value);
+    rows z = {r->x, NULL, value, r->stride, 0, p->channels};
+    if (act == SG_ACT_LEAKY || act == SG_ACT_SILU)
+        normalise(&z, p, &j->norm->k);
     else
-        y = act == SG_ACT_NONE ? dy
-                               : load_patch(j, p, j->io->out, site->out_type, value, &value_stride);
-    if (act == SG_ACT_NONE)
-        value_stride = up_stride;
-    if (value_stride == p->channels && up_stride == p->channels) {
-        sg_row_act_gradient(act, y, dy, dz, (size_t)(p->pixels * p->channels));
-        return dz;
-    }
+        y = load_patch(j, p, j->io->out, site->out_type, value, &stride);
     for (int64_t i = 0; i < p->pixels; i++)
-        sg_row_act_gradient(act, y + i * value_stride, dy + i * up_stride, dz + i * p->channels,
+        sg_row_act_gradient(act, y + i * stride, r->up + i * r->up_stride, dz + i * p->channels,
                             (size_t)p->channels);
-    return dz;
 }
 
-static inline void gradient_lanes(const float *x, int64_t stride, const float *dz,
-                                  int64_t dz_stride, int64_t n, const int lanes, const float *mean,
-                                  const float *inverse, double *sum, double *sum_normal)
+/* x and the gradient of a patch. Relu is left to the loops that follow: returns whether they must
+ * apply it. */
+static bool load_gradient(const job *j, const patch *p, float *in, float *up, float *dz, rows *r)
 {
-    float s[LANES] = {0}, t[LANES] = {0}, m[LANES] = {0};
-    for (int k = 0; k < lanes; k++)
-        m[k] = mean[k];
-    for (int64_t i = 0; i < n; i++)
+    const sg_site *site = j->site;
+    int32_t act = site->node->act;
+    r->x = load_patch(j, p, j->io->in[0], site->in_type[0], in, &r->stride);
+    r->up = load_patch(j, p, j->io->grad_out, site->grad_type, up, &r->up_stride);
+    if (act == SG_ACT_NONE || act == SG_ACT_RELU)
+        return act == SG_ACT_RELU;
+    unfuse(j, p, r, dz);
+    r->up = dz;
+    r->up_stride = p->channels;
+    return false;
+}
+
+static inline __attribute__((always_inline)) void sum_lanes(const rows *r, int64_t n, int64_t c,
+                                                            const coefficients *all, int64_t first,
+                                                            const int lanes, const bool relu,
+                                                            double *sum, double *sum_normal)
+{
+    float s[LANES] = {0}, t[LANES] = {0}, mean[LANES], factor[LANES], shift[LANES];
+    const float *x = r->x + c, *up = r->up + c;
+    for (int k = 0; k < lanes; k++) {
+        mean[k] = all->mean[first + c + k];
+        factor[k] = all->factor[first + c + k];
+        shift[k] = all->shift[first + c + k];
+    }
+    for (int64_t i = 0; i < n; i++, x += r->stride, up += r->up_stride)
         for (int k = 0; k < lanes; k++) {
-            float g = dz[i * dz_stride + k];
+            float distance = x[k] - mean[k];
+            float g = relu && !(distance * factor[k] + shift[k] > 0) ? 0 : up[k];
             s[k] += g;
-            t[k] += g * (x[i * stride + k] - m[k]);
+            t[k] += g * distance;
         }
     for (int k = 0; k < lanes; k++) {
-        sum[k] += s[k];
-        sum_normal[k] += (double)t[k] * inverse[k];
+        sum[c + k] += s[k];
+        sum_normal[c + k] += (double)t[k] * all->inverse[first + c + k];
     }
 }
 
 /* sum += dz, sum_normal += dz * (x - mean) * inverse, per channel. */
-SG_CLONES static void add_gradients(const float *x, int64_t stride, const float *dz, int64_t n,
-                                    int64_t channels, const float *mean, const float *inverse,
-                                    double *sum, double *sum_normal)
+SG_CLONES static void sum_plain(const rows *r, const patch *p, const coefficients *all, double *sum,
+                                double *sum_normal)
 {
-    int64_t k = 0;
-    for (; k + LANES <= channels; k += LANES)
-        gradient_lanes(x + k, stride, dz + k, channels, n, LANES, mean + k, inverse + k, sum + k,
-                       sum_normal + k);
-    for (; k < channels; k++)
-        gradient_lanes(x + k, stride, dz + k, channels, n, 1, mean + k, inverse + k, sum + k,
-                       sum_normal + k);
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        sum_lanes(r, p->pixels, c, all, p->c, LANES, false, sum, sum_normal);
+    for (; c < p->channels; c++)
+        sum_lanes(r, p->pixels, c, all, p->c, 1, false, sum, sum_normal);
+}
+
+SG_CLONES static void sum_relu(const rows *r, const patch *p, const coefficients *all, double *sum,
+                               double *sum_normal)
+{
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        sum_lanes(r, p->pixels, c, all, p->c, LANES, true, sum, sum_normal);
+    for (; c < p->channels; c++)
+        sum_lanes(r, p->pixels, c, all, p->c, 1, true, sum, sum_normal);
 }
 
 static void sum_patch(const job *j, const patch *p, double *partial)
 {
-    const coefficients *k = &j->norm->k;
-    float buffer[PATCH], dz[PATCH];
-    int64_t stride;
-    const float *x = load_patch(j, p, j->io->in[0], j->site->in_type[0], buffer, &stride);
-    gradient_of(j, p, x, stride, dz);
-    add_gradients(x, stride, dz, p->pixels, p->channels, k->mean + p->c, k->inverse + p->c,
-                  partial + p->c, partial + j->norm->c + p->c);
+    float in[PATCH], up[PATCH], dz[PATCH];
+    rows r;
+    double *sum = partial + p->c, *sum_normal = partial + j->norm->c + p->c;
+    if (load_gradient(j, p, in, up, dz, &r))
+        sum_relu(&r, p, &j->norm->k, sum, sum_normal);
+    else
+        sum_plain(&r, p, &j->norm->k, sum, sum_normal);
 }
 
 static void sum_blocks(void *context, int64_t begin, int64_t end)
@@ -443,31 +500,59 @@ static void add_blocks(void *context, int64_t begin, int64_t end)
             n->sum[k] += n->partial[b * 2 * n->c + k];
 }
 
-/* dx = factor * (dz - centre - normal * slope), in place of dz. */
-SG_CLONES static void input_gradient(const float *x, int64_t stride, int64_t pixels,
-                                     int64_t channels, const coefficients *all, int64_t first,
-                                     float *dz)
+/* dx = factor * (dz - centre - (x - mean) * slope) */
+static inline __attribute__((always_inline)) void input_lanes(const rows *r, int64_t n, int64_t c,
+                                                              const coefficients *all,
+                                                              int64_t first, const int lanes,
+                                                              const bool relu)
 {
-    const float *mean = all->mean + first, *inverse = all->inverse + first;
-    const float *factor = all->factor + first;
-    const float *centre = all->centre + first, *slope = all->slope + first;
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < channels; k++) {
-            float normal = (x[i * stride + k] - mean[k]) * inverse[k];
-            float centred = dz[i * channels + k] - centre[k] - normal * slope[k];
-            dz[i * channels + k] = factor[k] * centred;
+    float mean[LANES], factor[LANES], shift[LANES], centre[LANES], slope[LANES];
+    const float *x = r->x + c, *up = r->up + c;
+    float *out = r->out + c;
+    for (int k = 0; k < lanes; k++) {
+        mean[k] = all->mean[first + c + k];
+        factor[k] = all->factor[first + c + k];
+        shift[k] = all->shift[first + c + k];
+        centre[k] = all->centre[first + c + k];
+        slope[k] = all->slope[first + c + k];
+    }
+    for (int64_t i = 0; i < n; i++, x += r->stride, up += r->up_stride, out += r->out_stride)
+        for (int k = 0; k < lanes; k++) {
+            float distance = x[k] - mean[k];
+            float g = relu && !(distance * factor[k] + shift[k] > 0) ? 0 : up[k];
+            out[k] = factor[k] * (g - centre[k] - distance * slope[k]);
         }
+}
+
+SG_CLONES static void input_plain(const rows *r, const patch *p, const coefficients *all)
+{
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        input_lanes(r, p->pixels, c, all, p->c, LANES, false);
+    for (; c < p->channels; c++)
+        input_lanes(r, p->pixels, c, all, p->c, 1, false);
+}
+
+SG_CLONES static void input_relu(const rows *r, const patch *p, const coefficients *all)
+{
+    int64_t c = 0;
+    for (; c + LANES <= p->channels; c += LANES)
+        input_lanes(r, p->pixels, c, all, p->c, LANES, true);
+    for (; c < p->channels; c++)
+        input_lanes(r, p->pixels, c, all, p->c, 1, true);
 }
 
 static void backward_patch(const job *j, const patch *p, double *partial)
 {
-    const sg_site *site = j->site;
-    float buffer[PATCH], dz[PATCH];
-    int64_t stride;
-    const float *x = load_patch(j, p, j->io->in[0], site->in_type[0], buffer, &stride);
-    gradient_of(j, p, x, stride, dz);
-    input_gradient(x, stride, p->pixels, p->channels, &j->norm->k, p->c, dz);
-    store_patch(j, p, dz, j->io->grad_in[0], site->grad_type);
+    float in[PATCH], up[PATCH], dz[PATCH], to[PATCH];
+    rows r;
+    bool relu = load_gradient(j, p, in, up, dz, &r);
+    r.out = patch_target(j, p, j->io->grad_in[0], j->site->grad_type, to, &r.out_stride);
+    if (relu)
+        input_relu(&r, p, &j->norm->k);
+    else
+        input_plain(&r, p, &j->norm->k);
+    store_patch(j, p, r.out, j->io->grad_in[0], j->site->grad_type);
 }
 
 static void backward_pixels(void *context, int64_t begin, int64_t end)
@@ -492,7 +577,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     reduce(io->run, n->sum, 2 * (size_t)n->c + 1);
     for (int64_t c = 0; c < n->c; c++) {
         n->k.centre[c] = (float)(n->sum[c] / n->sum[2 * n->c]);
-        n->k.slope[c] = (float)(n->sum[n->c + c] / n->sum[2 * n->c]);
+        n->k.slope[c] = (float)(n->sum[n->c + c] / n->sum[2 * n->c] * saved[n->c + c]);
     }
     if (site->write[0] != SG_GRAD_NONE)
         sg_cpu_for(n->cpu, n->pixels, grain(n), backward_pixels, &j);

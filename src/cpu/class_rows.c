@@ -1,5 +1,6 @@
 #include "cpu/class_rows.h"
 
+#include <string.h>
 #include "base/size.h"
 #include "cpu/device.h"
 
@@ -8,29 +9,55 @@ int64_t sg_class_pixels(int64_t c)
     return sg_max64(1, SG_ROW / c);
 }
 
-SG_CLONES static void subtract_largest(const float *logit, int64_t pixels, int64_t c, float *power,
-                                       float *largest)
+void sg_class_planes(const float *row, int64_t pixels, int64_t c, float *plane)
 {
-    for (int64_t i = 0; i < pixels; i++) {
-        float most = logit[i * c];
-        for (int64_t k = 1; k < c; k++)
-            most = logit[i * c + k] > most ? logit[i * c + k] : most;
-        for (int64_t k = 0; k < c; k++)
-            power[i * c + k] = logit[i * c + k] - most;
-        largest[i] = most;
-    }
+    for (int64_t k = 0; k < c; k++)
+        for (int64_t i = 0; i < pixels; i++)
+            plane[k * pixels + i] = row[i * c + k];
 }
 
-void sg_class_powers(const float *logit, int64_t pixels, int64_t c, float *power, float *largest,
-                     float *sum)
+void sg_class_rows(const float *plane, int64_t pixels, int64_t c, float *row)
 {
-    subtract_largest(logit, pixels, c, power, largest);
-    sg_row_exp(power, (size_t)(pixels * c));
-    for (int64_t i = 0; i < pixels; i++) {
-        sum[i] = 0;
-        for (int64_t k = 0; k < c; k++)
-            sum[i] += power[i * c + k];
-    }
+    for (int64_t k = 0; k < c; k++)
+        for (int64_t i = 0; i < pixels; i++)
+            row[i * c + k] = plane[k * pixels + i];
+}
+
+SG_CLONES static void raise_to(float *restrict most, const float *restrict plane, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i++)
+        most[i] = plane[i] > most[i] ? plane[i] : most[i];
+}
+
+SG_CLONES static void subtract(float *restrict plane, const float *restrict most, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i++)
+        plane[i] -= most[i];
+}
+
+SG_CLONES static void divide(float *restrict plane, const float *restrict sum, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i++)
+        plane[i] /= sum[i];
+}
+
+void sg_class_powers(float *plane, int64_t pixels, int64_t c, float *largest, float *sum)
+{
+    memcpy(largest, plane, (size_t)pixels * sizeof *largest);
+    for (int64_t k = 1; k < c; k++)
+        raise_to(largest, plane + k * pixels, pixels);
+    for (int64_t k = 0; k < c; k++)
+        subtract(plane + k * pixels, largest, pixels);
+    sg_row_exp(plane, (size_t)(pixels * c));
+    memcpy(sum, plane, (size_t)pixels * sizeof *sum);
+    for (int64_t k = 1; k < c; k++)
+        sg_row_add(sum, plane + k * pixels, (size_t)pixels);
+}
+
+void sg_class_shares(float *plane, int64_t pixels, int64_t c, const float *sum)
+{
+    for (int64_t k = 0; k < c; k++)
+        divide(plane + k * pixels, sum, pixels);
 }
 
 /* ---- classification ---- */
@@ -58,17 +85,17 @@ static uint8_t argmax(const float *logit, int64_t c)
 
 static void classify_row(const classify_job *j, int64_t first, int64_t pixels)
 {
-    float buffer[SG_ROW], power[SG_ROW], largest[SG_ROW], sum[SG_ROW];
+    float buffer[SG_ROW], plane[SG_ROW], largest[SG_ROW], sum[SG_ROW];
     const float *logit =
         sg_row_load(j->logits, j->type, (size_t)(first * j->c), (size_t)(pixels * j->c), buffer);
     for (int64_t i = 0; i < pixels; i++)
         j->classes[first + i] = argmax(logit + i * j->c, j->c);
     if (!j->probabilities)
         return;
-    sg_class_powers(logit, pixels, j->c, power, largest, sum);
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < j->c; k++)
-            j->probabilities[(first + i) * j->c + k] = power[i * j->c + k] / sum[i];
+    sg_class_planes(logit, pixels, j->c, plane);
+    sg_class_powers(plane, pixels, j->c, largest, sum);
+    sg_class_shares(plane, pixels, j->c, sum);
+    sg_class_rows(plane, pixels, j->c, j->probabilities + first * j->c);
 }
 
 static void classify_pixels(void *context, int64_t begin, int64_t end)

@@ -1,6 +1,7 @@
 /*
- * Per-pixel arithmetic over classes, for softmax, the loss and classification: some pixels at a
- * time, so that exponentials and logarithms run over long rows. [local]
+ * Per-pixel arithmetic over classes, for softmax, the loss and classification. Some pixels at a
+ * time are turned into planes, one row of pixels per class, so that every loop runs over a row.
+ * [local]
  */
 #ifndef SG_CPU_CLASS_ROWS_H
 #define SG_CPU_CLASS_ROWS_H
@@ -10,9 +11,14 @@
 /* Pixels of c classes that fit a row buffer: at least 1 for c up to SG_ROW. */
 int64_t sg_class_pixels(int64_t c);
 
-/* power[i][k] = exp(logit[i][k] - largest[i]), sum[i] their sum in the order of the classes. Both
- * arrays hold pixels * c numbers; power may be logit. */
-void sg_class_powers(const float *logit, int64_t pixels, int64_t c, float *power, float *largest,
-                     float *sum);
+/* plane[k][i] = row[i][k], and back. */
+void sg_class_planes(const float *row, int64_t pixels, int64_t c, float *plane);
+void sg_class_rows(const float *plane, int64_t pixels, int64_t c, float *row);
+
+/* plane becomes exp(plane - largest), of each pixel; sum is that over the classes, in their order.
+ */
+void sg_class_powers(float *plane, int64_t pixels, int64_t c, float *largest, float *sum);
+/* plane /= sum */
+void sg_class_shares(float *plane, int64_t pixels, int64_t c, const float *sum);
 
 #endif

@@ -18,8 +18,10 @@ enum {
     OUT = 4,                   /* output channels of a tile */
     VECTORS = 3,               /* (input channels, tap) pairs of a tile */
     TILE = VECTORS * OUT * IN, /* floats */
-    UNIT_BYTES = 320 << 10,
+    UNIT_BYTES = 256 << 10,
     CHUNK_BYTES = 4 << 20,
+    FEW_TILES = 400, /* whose slot stays in the second-level cache beside a unit */
+    MOST_GROUPS = 64,
     ITEMS = 32, /* pieces of work in a chunk, about */
 };
 
@@ -38,6 +40,7 @@ typedef struct {
     int64_t units, chunk;          /* in all; in a chunk at most */
     int64_t first, count;          /* the chunk's units */
     int64_t triples, tiles;        /* tiles = out_blocks * triples */
+    bool few;                      /* tiles: every group packs for itself */
     int64_t groups, share, shares; /* tiles of an item; items of a group */
 } weights_job;
 
@@ -67,12 +70,19 @@ static void plan(weights_job *j, const sg_direct *d)
         d->out_w * (j->in_blocks * IN * d->stride_h * d->stride_w + j->out_blocks * OUT);
     size_unit(j, sg_max64(1, sg_min64(d->out_h, UNIT_BYTES / (4 * row_floats))));
     j->units = d->n * j->strips;
-    j->chunk = sg_max64(1, CHUNK_BYTES / (4 * (j->x_floats + j->y_floats)));
-    j->chunk = sg_min64(j->chunk, j->units);
     j->triples = sg_div_up(j->in_blocks * d->kernel_h * d->kernel_w, VECTORS);
     j->tiles = j->out_blocks * j->triples;
-    j->groups = sg_min64(j->chunk, sg_div_up(ITEMS, j->tiles));
-    j->share = sg_div_up(j->tiles, sg_div_up(ITEMS, j->groups));
+    j->few = j->tiles <= FEW_TILES;
+    if (j->few) {
+        j->groups = j->chunk = sg_min64(MOST_GROUPS, j->units);
+        j->share = j->tiles;
+        j->shares = 1;
+        return;
+    }
+    j->chunk = sg_max64(1, CHUNK_BYTES / (4 * (j->x_floats + j->y_floats)));
+    j->chunk = sg_min64(j->chunk, j->units);
+    j->groups = 1;
+    j->share = sg_div_up(j->tiles, ITEMS);
     j->shares = sg_div_up(j->tiles, j->share);
 }
 
@@ -90,8 +100,8 @@ size_t sg_direct_weights_scratch(const sg_direct *d)
 
 /* ---- packing ---- */
 
-static void pack_pixel(float *to, int64_t distance, const float *from, int64_t channels,
-                       const int64_t width)
+static inline __attribute__((always_inline)) void
+pack_pixel(float *to, int64_t distance, const float *from, int64_t channels, const int64_t width)
 {
     int64_t i = 0;
     for (; i + width <= channels; i += width, to += distance)
@@ -131,19 +141,23 @@ static void pack_y_row(const weights_job *j, int64_t slot, int64_t image, int64_
         pack_pixel(to, plane, row + c * d->out_c, d->out_c, OUT);
 }
 
-/* Items: rows of input, then of output gradients, of each unit of the chunk. */
+/* Row r of a unit into its place: rows of input first, then of output gradients. */
+static void pack_row(const weights_job *j, int64_t slot, int64_t unit, int64_t r)
+{
+    int64_t image = unit / j->strips, first = unit % j->strips * j->rows;
+    if (r < j->x_rows)
+        pack_x_row(j, slot, image, first, r);
+    else
+        pack_y_row(j, slot, image, first, r - j->x_rows);
+}
+
+/* Items: rows of the chunk's units. */
 static void pack_rows(void *context, int64_t begin, int64_t end)
 {
     const weights_job *j = context;
-    for (int64_t item = begin; item < end; item++) {
-        int64_t slot = item / (j->x_rows + j->rows), r = item % (j->x_rows + j->rows);
-        int64_t unit = j->first + slot, image = unit / j->strips;
-        int64_t first = unit % j->strips * j->rows;
-        if (r < j->x_rows)
-            pack_x_row(j, slot, image, first, r);
-        else
-            pack_y_row(j, slot, image, first, r - j->x_rows);
-    }
+    int64_t rows = j->x_rows + j->rows;
+    for (int64_t item = begin; item < end; item++)
+        pack_row(j, item / rows, j->first + item / rows, item % rows);
 }
 
 /* ---- summing ---- */
@@ -207,10 +221,10 @@ static int64_t pair_offset(const weights_job *j, int64_t p)
     return ((b * j->x_rows + kh * d->dilation_h) * j->x_width + kw * d->dilation_w) * IN;
 }
 
-static void unit_tile(const weights_job *j, int64_t slot, int64_t tile, float *sum)
+static void unit_tile(const weights_job *j, int64_t slot, int64_t unit, int64_t tile, float *sum)
 {
     const sg_direct *d = j->d;
-    int64_t first = (j->first + slot) % j->strips * j->rows;
+    int64_t first = unit % j->strips * j->rows;
     const float *x = j->x + slot * j->x_floats;
     const float *y = j->y + slot * j->y_floats;
     sums s = {.y = y + tile / j->triples * j->rows * d->out_w * OUT,
@@ -226,24 +240,48 @@ static void unit_tile(const weights_job *j, int64_t slot, int64_t tile, float *s
 
 #else
 
-static void unit_tile(const weights_job *j, int64_t slot, int64_t tile, float *sum)
+static void unit_tile(const weights_job *j, int64_t slot, int64_t unit, int64_t tile, float *sum)
 {
     SG_ASSERT(!"only called where sg_direct_available says so");
 }
 
 #endif
 
-/* Items: (group, share of the tiles). Units outer, so that a unit stays in the cache. */
-static void sum_items(void *context, int64_t begin, int64_t end)
+/* Items: groups, where tiles are few. */
+static void sum_groups(void *context, int64_t begin, int64_t end)
+{
+    const weights_job *j = context;
+    for (int64_t group = begin; group < end; group++) {
+        float *sum = j->slots + group * j->tiles * TILE;
+        memset(sum, 0, (size_t)(j->tiles * TILE) * sizeof *sum);
+        for (int64_t unit = group; unit < j->units; unit += j->groups) {
+            for (int64_t r = 0; r < j->x_rows + j->rows; r++)
+                pack_row(j, group, unit, r);
+            for (int64_t tile = 0; tile < j->tiles; tile++)
+                unit_tile(j, group, unit, tile, sum + tile * TILE);
+        }
+    }
+}
+
+/* Items: shares of the tiles. Units outer, so that a unit stays in the cache. */
+static void sum_shares(void *context, int64_t begin, int64_t end)
 {
     const weights_job *j = context;
     for (int64_t item = begin; item < end; item++) {
-        int64_t group = item / j->shares, from = item % j->shares * j->share;
-        int64_t to = sg_min64(j->tiles, from + j->share);
-        float *slot = j->slots + group * j->tiles * TILE;
-        for (int64_t unit = group; unit < j->count; unit += j->groups)
+        int64_t from = item * j->share, to = sg_min64(j->tiles, from + j->share);
+        for (int64_t slot = 0; slot < j->count; slot++)
             for (int64_t tile = from; tile < to; tile++)
-                unit_tile(j, unit, tile, slot + tile * TILE);
+                unit_tile(j, slot, j->first + slot, tile, j->slots + tile * TILE);
+    }
+}
+
+static void sum_chunks(const sg_cpu *cpu, weights_job *j)
+{
+    memset(j->slots, 0, (size_t)(j->tiles * TILE) * sizeof(float));
+    for (; j->first < j->units; j->first += j->count) {
+        j->count = sg_min64(j->chunk, j->units - j->first);
+        sg_cpu_for(cpu, j->count * (j->x_rows + j->rows), 4, pack_rows, j);
+        sg_cpu_for(cpu, j->shares, 1, sum_shares, j);
     }
 }
 
@@ -292,11 +330,9 @@ void sg_direct_weights(const sg_cpu *cpu, const sg_direct *d, const float *in,
     j.x = scratch;
     j.y = j.x + j.chunk * j.x_floats;
     j.slots = j.y + j.chunk * j.y_floats;
-    memset(j.slots, 0, (size_t)(j.groups * j.tiles * TILE) * sizeof(float));
-    for (; j.first < j.units; j.first += j.count) {
-        j.count = sg_min64(j.chunk, j.units - j.first);
-        sg_cpu_for(cpu, j.count * (j.x_rows + j.rows), 4, pack_rows, &j);
-        sg_cpu_for(cpu, j.groups * j.shares, 1, sum_items, &j);
-    }
+    if (j.few)
+        sg_cpu_for(cpu, j.groups, 1, sum_groups, &j);
+    else
+        sum_chunks(cpu, &j);
     sg_cpu_for(cpu, j.tiles, 64, put_tiles, &j);
 }

@@ -45,13 +45,12 @@ static void forward_row(const job *j, int64_t first, int64_t pixels)
     const sg_site *site = j->site;
     int64_t c = site->out.c;
     size_t at = (size_t)(first * c), count = (size_t)(pixels * c);
-    float in[SG_ROW], power[SG_ROW], largest[SG_ROW], sum[SG_ROW];
-    const float *logit = sg_row_load(j->io->in[0], site->in_type[0], at, count, in);
-    sg_class_powers(logit, pixels, c, power, largest, sum);
-    for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < c; k++)
-            power[i * c + k] /= sum[i];
-    sg_row_store(j->io->out, site->out_type, at, count, power);
+    float in[SG_ROW], plane[SG_ROW], out[SG_ROW], largest[SG_ROW], sum[SG_ROW];
+    sg_class_planes(sg_row_load(j->io->in[0], site->in_type[0], at, count, in), pixels, c, plane);
+    sg_class_powers(plane, pixels, c, largest, sum);
+    sg_class_shares(plane, pixels, c, sum);
+    sg_class_rows(plane, pixels, c, out);
+    sg_row_store(j->io->out, site->out_type, at, count, out);
 }
 
 /* dx = y * (dy - sum(dy * y)) */

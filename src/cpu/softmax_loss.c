@@ -25,20 +25,24 @@ static float weight_of(const job *j, uint8_t label)
     return j->io->run->class_weight ? j->io->run->class_weight[label] : 1;
 }
 
-static const float *logits(const job *j, int64_t first, int64_t pixels, float *buffer)
+/* Logits of some pixels as planes, and where not NULL the rows themselves. */
+static const float *load_planes(const job *j, int64_t first, int64_t pixels, float *buffer,
+                                float *plane)
 {
     int64_t c = j->site->in[0].c;
-    return sg_row_load(j->io->in[0], j->site->in_type[0], (size_t)(first * c), (size_t)(pixels * c),
-                       buffer);
+    const float *logit = sg_row_load(j->io->in[0], j->site->in_type[0], (size_t)(first * c),
+                                     (size_t)(pixels * c), buffer);
+    sg_class_planes(logit, pixels, c, plane);
+    return logit;
 }
 
 static void add_row(const job *j, int64_t first, int64_t pixels, block_sum *to)
 {
     int64_t c = j->site->in[0].c;
     const uint8_t *labels = j->io->labels + first;
-    float buffer[SG_ROW], power[SG_ROW], largest[SG_ROW], sum[SG_ROW];
-    const float *logit = logits(j, first, pixels, buffer);
-    sg_class_powers(logit, pixels, c, power, largest, sum);
+    float buffer[SG_ROW], plane[SG_ROW], largest[SG_ROW], sum[SG_ROW];
+    const float *logit = load_planes(j, first, pixels, buffer, plane);
+    sg_class_powers(plane, pixels, c, largest, sum);
     sg_row_log(sum, (size_t)pixels);
     for (int64_t i = 0; i < pixels; i++) {
         uint8_t label = labels[i];
@@ -89,23 +93,35 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     return SG_OK;
 }
 
+/* row = factor * (plane - onehot) of class k; factor is 0 where there is no label. */
+SG_CLONES static void gradient_plane(float *restrict plane, const float *restrict factor,
+                                     const int32_t *restrict label, int32_t k, int64_t pixels)
+{
+    for (int64_t i = 0; i < pixels; i++) {
+        float share = plane[i] - (label[i] == k ? 1.0f : 0.0f);
+        plane[i] = factor[i] != 0 ? factor[i] * share : 0;
+    }
+}
+
 /* loss_scale * weight * (softmax - onehot), 0 where there is no label. */
 static void gradient_row(const job *j, int64_t first, int64_t pixels)
 {
     int64_t c = j->site->in[0].c;
     const uint8_t *labels = j->io->labels + first;
-    float buffer[SG_ROW], power[SG_ROW], largest[SG_ROW], sum[SG_ROW];
-    sg_class_powers(logits(j, first, pixels, buffer), pixels, c, power, largest, sum);
+    float buffer[SG_ROW], plane[SG_ROW], largest[SG_ROW], sum[SG_ROW], factor[SG_ROW];
+    int32_t label[SG_ROW];
+    load_planes(j, first, pixels, buffer, plane);
+    sg_class_powers(plane, pixels, c, largest, sum);
+    sg_class_shares(plane, pixels, c, sum);
     for (int64_t i = 0; i < pixels; i++) {
-        bool labelled = labels[i] < c;
-        float factor = labelled ? j->io->run->loss_scale * weight_of(j, labels[i]) : 0;
-        for (int64_t k = 0; k < c; k++) {
-            float share = power[i * c + k] / sum[i] - (k == labels[i] ? 1 : 0);
-            power[i * c + k] = labelled ? factor * share : 0;
-        }
+        label[i] = labels[i];
+        factor[i] = labels[i] < c ? j->io->run->loss_scale * weight_of(j, labels[i]) : 0;
     }
+    for (int64_t k = 0; k < c; k++)
+        gradient_plane(plane + k * pixels, factor, label, (int32_t)k, pixels);
+    sg_class_rows(plane, pixels, c, buffer);
     sg_row_put(j->io->grad_in[0], j->site->grad_type, j->site->write[0], (size_t)(first * c),
-               (size_t)(pixels * c), power);
+               (size_t)(pixels * c), buffer);
 }
 
 static void gradient_pixels(void *context, int64_t begin, int64_t end)
