@@ -46,7 +46,9 @@ sg_err sg_cover_make(sg_cover *cover, const sg_regions *regions, sg_split split,
     cover->regions = regions;
     cover->split = split;
     cover->tile = tile;
-    cover->step = sg_max64((tile - 2 * margin) / stride * stride, 1);
+    cover->step = (tile - 2 * margin) / stride * stride;
+    if (cover->step == 0)
+        cover->step = tile - 2 * margin;
     err = sg_calloc(regions->count + 1, sizeof *cover->first, &cover->first);
     for (size_t i = 0; !err && i < regions->count; i++) {
         const sg_region *region = &regions->item[i];

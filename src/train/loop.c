@@ -142,16 +142,24 @@ static sg_err save_and_stop(trainer *tr, sg_err pending)
                          (long long)tr->position.step, (long long)tr->t->steps, tr->t->folder);
 }
 
-/* What follows a step: validation, a row of metrics, saving. */
-static sg_err follow_up(trainer *tr, const sg_step_result *result, double seconds, sg_err *pending)
+/* What follows a step: validation, a row of metrics, saving. A stop is not kept waiting for the
+ * validation: it is done when the run is resumed. */
+static sg_err follow_up(trainer *tr, const sg_step_result *result, double seconds, bool stop,
+                        sg_err *pending)
 {
     sg_scores scores;
-    bool best = false, validated = tr->validates && validation_is_due(tr);
+    bool best = false, validated = tr->validates && validation_is_due(tr) && !stop;
     sg_err err = validated ? validate(tr, &scores, &best) : SG_OK;
-    if (err)
+    if (err && err != SG_ESTOPPED)
         return err;
-    if (!*pending)
+    if (err == SG_ESTOPPED) {
+        stop = true;
+        validated = false;
+    }
+    if (!*pending && (result || validated))
         *pending = log_row(tr, result, seconds, validated ? &scores : NULL);
+    if (stop)
+        return save_and_stop(tr, *pending);
     return best || saving_is_due(tr) ? sg_trainer_save(tr, best, *pending) : SG_OK;
 }
 
@@ -167,21 +175,18 @@ static sg_err run_steps(trainer *tr)
     sg_step_result result;
     sg_err pending = SG_OK, err = SG_OK;
     if (owes_validation(tr))
-        err = follow_up(tr, NULL, NAN, &pending);
+        err = follow_up(tr, NULL, NAN, false, &pending);
     while (!err && tr->position.step < tr->t->steps) {
         double start = sg_now(), seconds;
+        bool stop;
         err = run_step(tr, &pending, &result);
         seconds = sg_now() - start;
         tr->step_seconds += seconds;
         if (err)
             break;
         show_progress(tr, seconds);
-        if (result.stops > 0 && tr->position.step < tr->t->steps) {
-            if (!pending)
-                pending = log_row(tr, &result, seconds, NULL);
-            return save_and_stop(tr, pending);
-        }
-        err = follow_up(tr, &result, seconds, &pending);
+        stop = result.stops > 0 && (tr->position.step < tr->t->steps || tr->validates);
+        err = follow_up(tr, &result, seconds, stop, &pending);
     }
     return err;
 }

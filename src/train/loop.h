@@ -49,7 +49,7 @@ sg_err sg_train(const sg_training *training, sg_training_report *report);
 
 /*
  * Classify regions of one split tile by tile (each labelled pixel once) and sum the confusion over
- * ranks. [collective]
+ * ranks. SG_ESTOPPED, on all ranks, when one was told to stop. [collective]
  */
 sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
                    sg_confusion *confusion);

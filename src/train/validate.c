@@ -19,6 +19,7 @@ typedef struct {
     sg_loader *loader;
     uint8_t *prediction; /* (batch, tile, tile) */
     int32_t batch;
+    int64_t stopped; /* 1 when this rank was told to stop */
 } validator;
 
 static void sample_of(void *user, uint64_t index, sg_sample *sample)
@@ -109,6 +110,9 @@ static sg_err count_share(validator *v, const sg_training *t, sg_weights *weight
         sg_batch *batch = sg_loader_next(v->loader);
         if (!batch)
             break;
+        v->stopped = t->stop && *t->stop;
+        if (v->stopped)
+            break;
         err = count_batch(v, batch, confusion);
         sg_loader_return(v->loader, batch);
     }
@@ -130,7 +134,11 @@ sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split sp
     sg_free(v.prediction);
     sg_cover_clear(&v.cover);
     err = sg_comm_agree(training->comm, err);
-    if (!err)
-        sg_confusion_sum(confusion, training->comm);
-    return err;
+    if (err)
+        return err;
+    sg_comm_sum_i64(training->comm, &v.stopped, 1);
+    if (v.stopped > 0)
+        return sg_fail(SG_ESTOPPED, "stopped by a signal while validating");
+    sg_confusion_sum(confusion, training->comm);
+    return SG_OK;
 }

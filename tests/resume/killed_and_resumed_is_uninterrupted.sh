@@ -17,5 +17,5 @@ for step in 9 16 33; do
 done
 end_training
 [ $status = 0 ] || fail "status $status of the run that was killed three times"
-assert_same_run whole killed
+assert_same_run whole killed 60
 echo "killed three times: the run that nobody killed"

@@ -16,7 +16,7 @@ for ranks in 1 2; do
   [ "$(grep -c '^segtiles: .*stopped by a signal' log)" = 1 ] || fail "expected one message"
   [ "$(steps_done)" -lt 60 ] || fail "the run was not stopped"
   train $ranks usr$ranks --resume=usr$ranks
-  assert_same_run whole$ranks usr$ranks
+  assert_same_run whole$ranks usr$ranks 60
 done
 
 begin_training 2 term -o term
@@ -25,5 +25,16 @@ kill -TERM "$(ranks_of_training | tail -n 1)"
 end_training
 [ $status = 75 ] || fail "status $status after SIGTERM to one rank, 75 expected"
 train 2 term --resume=term
-assert_same_run whole2 term
+assert_same_run whole2 term 60
+
+# A stop after a step whose validation is due does not wait for it: the resumed run makes up for it.
+every="train.steps=24 train.validate_every=1"
+train 1 every -o every $every
+begin_training 1 due -o due $every
+wait_for_step 5
+kill -USR1 "$job"
+end_training
+[ $status = 75 ] || fail "status $status after SIGUSR1, 75 expected"
+train 1 due --resume=due $every
+assert_same_run every due 24
 echo "resumed runs are those that nobody stopped"

@@ -77,9 +77,18 @@ losses() {
   cut -d, -f1,4 "$1/metrics.csv" | awk -F, 'NR > 1 && $2 != ""'
 }
 
-# assert_same_run A B: the same losses, and every byte of what the last checkpoints hold.
+# Step and validation scores of each validation in FOLDER.
+validations() {
+  cut -d, -f1,7- "$1/metrics.csv" | awk -F, 'NR > 1 && $2 != ""'
+}
+
+# assert_same_run A B STEPS: the same losses and scores, and every byte of what the last checkpoints
+# hold.
 assert_same_run() {
-  [ "$(losses "$1" | wc -l)" = 60 ] || fail "$1 does not have 60 steps"
+  [ "$(losses "$1" | wc -l)" = "$3" ] || fail "$1 does not have $3 steps"
   cmp <(losses "$1") <(losses "$2") || fail "losses of $1 and $2 differ"
+  [ "$(validations "$1" | wc -l)" -gt 2 ] || fail "$1 was not validated"
+  cmp <(validations "$1") <(validations "$2") || fail "validations of $1 and $2 differ"
+  cmp "$1/best.h5" "$2/best.h5" || fail "best checkpoints of $1 and $2 differ"
   cmp "$1/last.h5" "$2/last.h5" || fail "checkpoints of $1 and $2 differ"
 }
