@@ -197,6 +197,16 @@ static sg_err find_and_open(sg_network *network, sg_comm *comm, const sg_predict
     return err == SG_OK ? sg_network_open(network, comm, path, &options->device) : err;
 }
 
+/* All scenes before any work, shared out over ranks. */
+static sg_err check_all(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
+                        const sg_arguments *arguments)
+{
+    sg_err err = SG_OK;
+    for (int i = sg_comm_rank(comm); err == SG_OK && i < arguments->count; i += sg_comm_ranks(comm))
+        err = sg_predict_check(options, network, arguments->item[i]);
+    return sg_comm_agree(comm, err);
+}
+
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
@@ -215,6 +225,8 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = find_and_open(&network, comm, &options);
+    if (err == SG_OK)
+        err = check_all(&options, &network, comm, &arguments);
     for (int i = 0; err == SG_OK && i < arguments.count; i++)
         err = sg_predict_scene(&options, &network, comm, &names[i]);
     sg_network_close(&network);

@@ -44,7 +44,11 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
 sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *path, double *mean,
                                 double *std);
 
-/* Map one scene. [collective] */
+/* Does the scene suit the network? SG_EINPUT names all that does not. [local] */
+sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
+                        const char *scene);
+
+/* Map one scene, which has been checked. [collective] */
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
                         const sg_predict_names *names);
 

@@ -71,23 +71,34 @@ static int other_gsd(const sg_raster_info *info, const sg_spec *spec)
 }
 
 /* Everything that does not fit, in one message. */
-static sg_err check_scene(const scene_run *run, const sg_raster_info *info)
+static sg_err check_info(const sg_predict_options *options, const sg_network *network,
+                         const char *scene, const sg_raster_info *info)
 {
-    const sg_spec *spec = spec_of(run);
+    const sg_spec *spec = &network->checkpoint.spec;
     sg_text wrong = {0};
     sg_err err = SG_OK;
     if (highest_band(spec) > info->raw_bands)
         err = sg_text_add(&wrong, "; it has %d band(s), but the model reads band %d",
                           info->raw_bands, highest_band(spec));
-    if (err == SG_OK && other_gsd(info, spec) && !run->options->force && !run->options->resample)
+    if (err == SG_OK && other_gsd(info, spec) && !options->force && !options->resample)
         err = sg_text_add(&wrong,
                           "; its pixels are %.4g m, the model's %.4g m: use --resample to map it "
                           "at the model's, or --force to take it as it is",
                           info->gsd, spec->gsd);
     if (err == SG_OK && wrong.length > 0)
-        err = sg_fail(SG_EINPUT, "%s does not suit %s: %s", run->names->scene, run->network->path,
-                      wrong.data + 2);
+        err = sg_fail(SG_EINPUT, "%s does not suit %s: %s", scene, network->path, wrong.data + 2);
     sg_text_clear(&wrong);
+    return err;
+}
+
+sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
+                        const char *scene)
+{
+    sg_raster *raster = NULL;
+    sg_err err = sg_raster_open(&raster, scene, NULL, 0);
+    if (err == SG_OK)
+        err = check_info(options, network, scene, sg_raster_get_info(raster));
+    sg_raster_close(raster);
     return err;
 }
 
@@ -98,11 +109,10 @@ static sg_err find_source(scene_run *run)
     if (err != SG_OK)
         return err;
     const sg_raster_info *info = sg_raster_get_info(raster);
-    err = check_scene(run, info);
-    if (err == SG_OK && run->options->resample && other_gsd(info, spec_of(run)))
+    if (run->options->resample && other_gsd(info, spec_of(run)))
         err = sg_resample_open(raster, spec_of(run)->band, spec_of(run)->bands, spec_of(run)->gsd,
                                run->path);
-    else if (err == SG_OK)
+    else
         err = sg_path_format(run->path, "%s", run->names->scene);
     sg_raster_close(raster);
     return err;

@@ -91,6 +91,8 @@ static GDALWarpOptions *make_options(const view *v)
     }
     options->pfnTransformer = GDALGenImgProjTransform;
     options->pTransformerArg = GDALCreateGenImgProjTransformer2(v->source, NULL, NULL);
+    if (options->pTransformerArg)
+        GDALSetGenImgProjTransformerDstGeoTransform(options->pTransformerArg, v->geotransform);
     return options;
 }
 
