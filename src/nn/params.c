@@ -53,18 +53,6 @@ static void fill(float *values, size_t count, float value)
         values[i] = value;
 }
 
-static void fill_normal(float *values, size_t count, double deviation, uint64_t seed, int32_t id)
-{
-    for (size_t i = 0; i < count; i += 4) {
-        sg_random4 words = sg_random(seed, SG_STREAM_INIT, (uint64_t)i / 4, (uint32_t)id);
-        float normal[4];
-        sg_normal2(words.v[0], words.v[1], normal);
-        sg_normal2(words.v[2], words.v[3], normal + 2);
-        for (size_t k = 0; k < 4 && i + k < count; k++)
-            values[i + k] = (float)(deviation * (double)normal[k]);
-    }
-}
-
 static void fill_uniform(float *values, size_t count, double limit, uint64_t seed, int32_t id)
 {
     for (size_t i = 0; i < count; i += 4) {
@@ -74,29 +62,20 @@ static void fill_uniform(float *values, size_t count, double limit, uint64_t see
     }
 }
 
-/* The node whose convolution makes the logits; -1 when there is none. */
-static int32_t last_convolution(const sg_graph *graph)
+/* The weights of this parameter's node, whose shape gives the spread of the bias too. */
+static const sg_param_info *weights_of(const sg_graph *graph, int32_t id)
 {
-    for (int32_t n = graph->nodes - 1; n >= 0; n--) {
-        if (graph->node[n].op == SG_OP_conv)
-            return n;
-    }
-    return -1;
+    const sg_node *node = &graph->node[graph->param[id].node];
+    return &graph->param[node->param[0]];
 }
 
-/* Weights are [out][kernel_h][kernel_w][in / groups]. */
-static void init_weight(const sg_graph *graph, int32_t id, bool logits, uint64_t seed,
-                        float *values)
+/* PyTorch's fan-in: what its second dimension and the kernel hold, which for a transposed
+ * convolution ([in][out][h][w] there) are the output channels. */
+static double fan_in(const sg_graph *graph, const sg_param_info *weights)
 {
-    const sg_param_info *info = &graph->param[id];
-    double area = (double)info->dim[1] * (double)info->dim[2];
-    double groups = fmax(1, graph->node[info->node].attr.window.groups);
-    double fan_out = area * (double)info->dim[0] / groups;
-    double fan_in = area * (double)info->dim[3];
-    if (logits)
-        fill_uniform(values, info->count, sqrt(6 / (fan_in + fan_out)), seed, id);
-    else
-        fill_normal(values, info->count, sqrt(2 / fan_out), seed, id);
+    bool transposed = graph->node[weights->node].op == SG_OP_conv_transpose;
+    double channels = (double)weights->dim[transposed ? 0 : 3];
+    return channels * (double)weights->dim[1] * (double)weights->dim[2];
 }
 
 sg_err sg_params_init(const sg_graph *graph, sg_params *params, uint64_t seed)
@@ -105,16 +84,18 @@ sg_err sg_params_init(const sg_graph *graph, sg_params *params, uint64_t seed)
         return sg_fail(SG_EUSAGE, "%d parameters cannot be those of a network that has %d",
                        (int)params->count, (int)graph->param_count);
     static const float initial[] = {
-        [SG_PARAM_WEIGHT] = 0, [SG_PARAM_BIAS] = 0, [SG_PARAM_SCALE] = 1,
-        [SG_PARAM_SHIFT] = 0,  [SG_PARAM_MEAN] = 0, [SG_PARAM_VARIANCE] = 1,
+        [SG_PARAM_SCALE] = 1,
+        [SG_PARAM_SHIFT] = 0,
+        [SG_PARAM_MEAN] = 0,
+        [SG_PARAM_VARIANCE] = 1,
     };
-    int32_t logits = last_convolution(graph);
     for (int32_t id = 0; id < graph->param_count; id++) {
         const sg_param_info *info = &graph->param[id];
         float *values = sg_params_values(params, id);
-        if (info->kind == SG_PARAM_WEIGHT)
-            init_weight(graph, id, info->node == logits, seed, values);
-        else
+        if (info->kind == SG_PARAM_WEIGHT || info->kind == SG_PARAM_BIAS) {
+            double limit = 1 / sqrt(fan_in(graph, weights_of(graph, id)));
+            fill_uniform(values, info->count, limit, seed, id);
+        } else
             fill(values, info->count, initial[info->kind]);
     }
     return SG_OK;

@@ -17,9 +17,9 @@ typedef struct {
 /* All zero; then sg_params_init or filling by name. */
 sg_err sg_params_create(const sg_graph *graph, sg_params **params);
 void sg_params_close(sg_params *params);
-/* He et al. 2015 normal, fan-out = kernel area * out channels / groups for convolutions, for
- * weights; scale 1, shift 0, bias 0, mean 0, variance 1. The last convolution (logits) gets Glorot
- * uniform. A function of seed and the parameter's name order only. */
+/* PyTorch's defaults: weights and biases of convolutions uniform in +-1 / sqrt(fan-in), where
+ * fan-in = input channels / groups * kernel area (output channels for transposed convolutions);
+ * scale 1, shift 0, mean 0, variance 1. A function of the seed and the parameters' order only. */
 sg_err sg_params_init(const sg_graph *graph, sg_params *params, uint64_t seed);
 /* The f32 values of parameter id (borrowed). */
 float *sg_params_values(const sg_params *params, int32_t id);
