@@ -19,28 +19,33 @@ static sg_err open_labels(GDALDatasetH *dataset, const char *path)
     return SG_OK;
 }
 
-sg_err sg_label_open(sg_label **out, const char *path, const sg_raster *image,
-                     const sg_class_table *classes, const sg_label_options *options)
+static sg_err open_kind(sg_label *label, const char *path, const sg_class_table *classes,
+                        const sg_label_options *options)
 {
-    sg_label *label = NULL;
     GDALDatasetH dataset = NULL;
     sg_err err = open_labels(&dataset, path);
     if (err)
         return err;
-    err = sg_calloc(1, sizeof(*label), &label);
-    if (err) {
-        GDALClose(dataset);
-        return err;
-    }
-    label->image = image;
     int layers = GDALDatasetGetLayerCount(dataset);
     bool vector_wanted = options->layer[0] != '\0' || options->attribute[0] != '\0';
-    if (GDALGetRasterCount(dataset) > 0 && !(layers > 0 && vector_wanted)) {
-        err = sg_label_raster_open(&label->raster, dataset, path, image, classes, options);
-    } else {
-        err = sg_label_vector_open(&label->vector, dataset, path, image, classes, options);
-        GDALClose(dataset);
-    }
+    if (GDALGetRasterCount(dataset) > 0 && !(layers > 0 && vector_wanted))
+        return sg_label_raster_open(&label->raster, dataset, path, label->image, classes, options);
+    err = sg_label_vector_open(&label->vector, dataset, path, label->image, classes, options);
+    GDALClose(dataset);
+    return err;
+}
+
+sg_err sg_label_open(sg_label **out, const char *path, const sg_raster *image,
+                     const sg_class_table *classes, const sg_label_options *options)
+{
+    sg_label *label = NULL;
+    sg_gdal_watch watch;
+    sg_err err = sg_calloc(1, sizeof(*label), &label);
+    if (err)
+        return err;
+    label->image = image;
+    sg_gdal_watch_start(&watch);
+    err = sg_gdal_watch_end(&watch, open_kind(label, path, classes, options), path);
     if (err) {
         sg_label_close(label);
         return err;

@@ -198,14 +198,9 @@ static void setup_mask(sg_raster *raster)
         raster->alpha = alpha;
 }
 
-sg_err sg_raster_open(sg_raster **out, const char *path, const int32_t *band, int32_t bands)
+static sg_err prepare(sg_raster *raster, const char *path, const int32_t *band, int32_t bands)
 {
-    sg_raster *raster = NULL;
-    sg_err err = sg_calloc(1, sizeof(*raster), &raster);
-    if (err)
-        return err;
-    raster->exact_f32 = raster->small_integers = 1;
-    err = open_dataset(raster, path);
+    sg_err err = open_dataset(raster, path);
     if (!err)
         err = check_has_bands(raster);
     if (!err)
@@ -214,11 +209,25 @@ sg_err sg_raster_open(sg_raster **out, const char *path, const int32_t *band, in
         err = choose_bands(raster, band, bands);
     for (int32_t i = 0; i < raster->bands && !err; i++)
         err = setup_band(raster, i);
+    if (!err)
+        setup_mask(raster);
+    return err;
+}
+
+sg_err sg_raster_open(sg_raster **out, const char *path, const int32_t *band, int32_t bands)
+{
+    sg_raster *raster = NULL;
+    sg_gdal_watch watch;
+    sg_err err = sg_calloc(1, sizeof(*raster), &raster);
+    if (err)
+        return err;
+    raster->exact_f32 = raster->small_integers = 1;
+    sg_gdal_watch_start(&watch);
+    err = sg_gdal_watch_end(&watch, prepare(raster, path, band, bands), path);
     if (err) {
         sg_raster_close(raster);
         return err;
     }
-    setup_mask(raster);
     *out = raster;
     return SG_OK;
 }

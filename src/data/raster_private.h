@@ -50,6 +50,14 @@ struct sg_raster {
 /* GDAL's message of the thread's last error, without line breaks; "" when there is none. */
 const char *sg_gdal_message(char *buffer, size_t size);
 
+/* Between start and end, on one thread: what GDAL says of data that it could not read. When there
+ * was any, end makes an error of it; else it returns err. */
+typedef struct {
+    char text[512]; /* GDAL's first such message */
+} sg_gdal_watch;
+void sg_gdal_watch_start(sg_gdal_watch *watch);
+sg_err sg_gdal_watch_end(const sg_gdal_watch *watch, sg_err err, const char *path);
+
 sg_err sg_georef_read(sg_georef **georef, GDALDatasetH dataset);
 /* Metres per pixel at the centre of a width x height scene, 0 when unknown. */
 double sg_georef_gsd(const sg_georef *georef, int64_t width, int64_t height);
