@@ -13,7 +13,7 @@ ranks="1 2 3 4 16"
 check() {
   predict 1 scene.tif -m model.h5 -o single.tif --precision "$1" --tile 4096 --chunk 4096 --batch 1
   [ "$(gdalinfo -json -hist single.tif |
-    python3 -c 'import json, sys
+    /usr/bin/python3 -c 'import json, sys
 print(sum(n > 0 for n in json.load(sys.stdin)["bands"][0]["histogram"]["buckets"]))')" -ge 2 ] ||
     fail "the mask has one class only: it would be the same by chance"
   for n in $ranks; do

@@ -6,7 +6,7 @@
 "$make_model" model.h5 --bands 2 --classes 3 --depth 1 --width 2
 for side in 4000 20000; do
   "$make_scene" -o scene.tif -s ${side}x$side -b 2 -t Byte
-  /usr/bin/env python3 - "$segtiles" <<'PYTHON' >"peak_$side"
+  /usr/bin/python3 - "$segtiles" <<'PYTHON' >"peak_$side"
 import resource, subprocess, sys
 subprocess.run([sys.argv[1], "predict", "scene.tif", "-m", "model.h5", "-q", "--precision", "f32"],
                check=True)

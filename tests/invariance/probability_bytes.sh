@@ -10,9 +10,7 @@ predict 3 scene.tif -m model.h5 --probabilities=p2.tif --confidence=c2.tif --til
 cmp p1.tif p2.tif || fail "other probabilities"
 cmp c1.tif c2.tif || fail "another confidence"
 
-python3 - <<'PYTHON' || fail "probabilities, confidence and mask do not fit together"
-import sys
-sys.path.insert(0, "/usr/lib/python3/dist-packages")
+/usr/bin/python3 - <<'PYTHON' || fail "probabilities, confidence and mask do not fit together"
 from osgeo import gdal
 import numpy as np
 mask = gdal.Open("scene_mask.tif").ReadAsArray()
