@@ -41,21 +41,32 @@ static int copy_rows(FILE *from, FILE *to, int64_t kept)
     return ok && !ferror(from);
 }
 
+/* The rows of the run so far; NULL where there are none. */
+static sg_err open_old(FILE **old, const char *path)
+{
+    *old = fopen(path, "r");
+    if (*old || errno == ENOENT)
+        return SG_OK;
+    return sg_fail(SG_EINPUT, "%s: cannot be read: %s", path, strerror(errno));
+}
+
 /* Begin a file: `first` line, then the rows to be kept. It stands under its name only when whole.
  */
 static sg_err begin(FILE **file, const char *path, const char *first, bool resume, int64_t kept)
 {
     char temporary[SG_PATH_MAX];
-    FILE *old = resume ? fopen(path, "r") : NULL, *new = NULL;
+    FILE *old = NULL, *new = NULL;
     int ok;
     sg_err err = sg_file_temporary(path, temporary);
+    if (!err && resume)
+        err = open_old(&old, path);
     if (!err) {
         new = fopen(temporary, "w");
         ok = new &&fputs(first, new) >= 0 && (!old || copy_rows(old, new, kept));
         if (new)
             ok = fclose(new) == 0 && ok;
         err = ok ? sg_file_commit(temporary, path) : not_written(path);
-        if (!ok)
+        if (err)
             sg_file_discard(temporary);
     }
     if (old)

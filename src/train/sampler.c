@@ -116,8 +116,8 @@ sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *t)
         return err;
     }
     if (left_out > 0)
-        sg_warn("%zu training regions are smaller than the tile of %d pixels and border on another "
-                "split: left out",
+        sg_warn("training regions left out: %zu are smaller than the tile of %d pixels and border "
+                "on another split",
                 left_out, t->tile);
     tables->sampler.regions = t->regions;
     tables->sampler.train = tables->train;

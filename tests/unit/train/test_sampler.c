@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "support/tempdir.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +93,44 @@ static void without_training_regions_there_is_nothing_to_sample(void **state)
     assert_int_equal(sg_sampler_make(&tables, &training), SG_EUSAGE);
 }
 
+/* A scene of 300 x 200 cut into strips: 20 pixels between other splits, 20 pixels at the right
+ * edge, 64 pixels. Tiles are 64 pixels. */
+static void strips_beside_another_split_are_left_out(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_region strips[] = {{0, SG_SPLIT_TRAIN, {100, 0, 20, 200}},
+                          {0, SG_SPLIT_TRAIN, {280, 0, 20, 200}},
+                          {0, SG_SPLIT_TRAIN, {0, 0, 64, 200}}};
+    const sg_regions list = {strips, 3, 3};
+    sg_scene scene = {{0}, {0}, {0}, {0}};
+    const sg_scenes scenes = {.scene = &scene, .scenes = 1};
+    const sg_training training = {.regions = &list, .scenes = &scenes, .tile = 64};
+    sg_sampler_tables tables;
+    int seen[3] = {0};
+    sg_gdal_start(1 << 20);
+    tempdir_path(state, "scene.tif", path);
+    assert_int_equal(
+        sg_geotiff_create(
+            path, &(sg_geotiff_options){.width = 300, .height = 200, .bands = 1, .block = 64}),
+        SG_OK);
+    snprintf(scene.image, sizeof scene.image, "%s", path);
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    assert_int_equal(tables.sampler.train_count, 2);
+    for (uint64_t i = 0; i < 1000; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, i, &s);
+        int strip = s.window.x == 280 ? 1 : s.window.x == 0 ? 2 : 0;
+        assert_true(sg_window_contains(strips[strip].window, s.count));
+        assert_int_equal(s.count.w, strip == 1 ? 20 : 64);
+        seen[strip]++;
+    }
+    assert_int_equal(seen[0], 0);
+    assert_true(seen[1] > 150 && seen[2] > 600);
+    sg_sampler_clear(&tables);
+    strcpy(scene.image, "/nonexistent/scene.tif");
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_EINPUT);
+}
+
 /* Every pixel of the region lies in one core, every core in its tile, and has its margin. */
 static void check_cover(int64_t w, int64_t h, int64_t tile, int64_t margin)
 {
@@ -131,6 +171,7 @@ static void cores_partition_regions_of_any_size(void **state)
             check_cover(length[i], length[j], 64, 8);
     check_cover(1000, 777, 512, 64);
     check_cover(1000, 777, 512, 0);
+    check_cover(100, 33, 16, 2); /* less than a stride between margins */
 }
 
 static void a_split_without_regions_has_no_tiles(void **state)
@@ -149,8 +190,9 @@ int main(void)
         cmocka_unit_test(crops_lie_in_training_regions_by_their_area),
         cmocka_unit_test(a_sample_depends_on_seed_and_index_alone),
         cmocka_unit_test(without_training_regions_there_is_nothing_to_sample),
+        cmocka_unit_test(strips_beside_another_split_are_left_out),
         cmocka_unit_test(cores_partition_regions_of_any_size),
         cmocka_unit_test(a_split_without_regions_has_no_tiles),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
 }
