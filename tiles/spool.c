@@ -22,6 +22,11 @@ struct sg_spool {
     size_t count, capacity;
 };
 
+static sg_err cannot_write(const sg_spool *spool)
+{
+    return sg_fail(SG_EOUTPUT, "%s: cannot be written: %s", spool->path, strerror(errno));
+}
+
 static sg_err write_at(const sg_spool *spool, const void *data, size_t bytes, int64_t offset)
 {
     const char *next = data;
@@ -30,7 +35,7 @@ static sg_err write_at(const sg_spool *spool, const void *data, size_t bytes, in
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return sg_fail(SG_EOUTPUT, "%s: cannot be written: %s", spool->path, strerror(errno));
+            return cannot_write(spool);
         next += done;
         offset += done;
         bytes -= (size_t)done;
@@ -96,7 +101,11 @@ sg_err sg_spool_finish(sg_spool *spool)
     sg_err err = write_at(spool, spool->entry, bytes, spool->end);
     if (err == SG_OK)
         err = write_at(spool, &last, sizeof last, spool->end + (int64_t)bytes);
-    return err;
+    if (err != SG_OK)
+        return err;
+    int closed = close(spool->fd); /* network file systems tell of a full disk only here */
+    spool->fd = -1;
+    return closed == 0 ? SG_OK : cannot_write(spool);
 }
 
 static sg_err read_index(sg_spool *spool)

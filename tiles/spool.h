@@ -18,7 +18,7 @@ typedef struct sg_spool sg_spool;
 /* Begin an empty spool at path, which must outlive it. SG_EOUTPUT names it. */
 sg_err sg_spool_create(sg_spool **spool, const char *path);
 sg_err sg_spool_add(sg_spool *spool, int64_t block, const void *data, size_t bytes);
-/* Write the index; the spool takes no more. */
+/* Write the index and close the file; the spool takes no more. */
 sg_err sg_spool_finish(sg_spool *spool);
 
 /* Open a finished spool for reading. SG_EINPUT: not finished, or damaged. */

@@ -63,15 +63,16 @@ static sg_err write_failed(const char *path)
     return sg_fail(SG_EOUTPUT, "%s: cannot be written: %s", path, strerror(errno));
 }
 
-static sg_err flush(const char *path, int flags)
+/* name: what the user knows the file by. */
+static sg_err flush(const char *path, int flags, const char *name)
 {
     int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) {
-        return write_failed(path);
+        return write_failed(name);
     }
     /* Some network file systems refuse to fsync a folder; their rename is durable or cannot be. */
     bool failed = fsync(fd) != 0 && errno != EINVAL && errno != EROFS;
-    sg_err err = failed ? write_failed(path) : SG_OK;
+    sg_err err = failed ? write_failed(name) : SG_OK;
     close(fd);
     return err;
 }
@@ -81,12 +82,12 @@ sg_err sg_file_commit(const char *temporary, const char *final_path)
     char folder[SG_PATH_MAX];
     sg_err err = path_folder(folder, final_path);
     if (!err) {
-        err = flush(temporary, O_RDONLY);
+        err = flush(temporary, O_RDONLY, final_path);
     }
     if (!err && rename(temporary, final_path) != 0) {
         err = write_failed(final_path);
     }
-    return err ? err : flush(folder, O_RDONLY | O_DIRECTORY);
+    return err ? err : flush(folder, O_RDONLY | O_DIRECTORY, folder);
 }
 
 void sg_file_discard(const char *temporary)
