@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/size.h"
 
 enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, SMALL = 4 };
@@ -194,8 +195,11 @@ static void enter_remaining_reduces(sg_stepper *s)
 {
     const double zeros[1024] = {0};
     double values[1024];
-    if (s->options.sync_norm && s->ranks > 1 && !s->reduces_known)
-        sg_comm_abort(s->comm, 1); /* which sums the others are waiting in is not known yet */
+    if (s->options.sync_norm && s->ranks > 1 && !s->reduces_known) {
+        /* Which sums the others are waiting in is not known yet. */
+        sg_error("%s", s->failure);
+        sg_comm_abort(s->comm, 1);
+    }
     while (s->reduce_next < s->reduces) {
         size_t count = s->reduce_count[s->reduce_next++];
         double *buffer = values;
