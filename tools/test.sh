@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
 summary=()
+rm -f build/ci/ctest.log build/asan/ctest.log
 failed=0
 
 # step NAME COMMAND...: run and remember how it ended
@@ -28,7 +29,8 @@ build() {
 
 # A run that finds no tests has not passed.
 run_tests() {
-  ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}"
+  ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs" -O "build/$1/ctest.log" \
+    "${@:2}"
 }
 
 step "set up" tools/setup.sh --tests &&
@@ -37,6 +39,11 @@ step "set up" tools/setup.sh --tests &&
 step "build with sanitizers" build asan &&
   step "unit, operator and MPI tests with sanitizers" run_tests asan -L '^(unit|op|mpi)$'
 
-echo
+for preset in ci asan; do # how many passed, and which failed or were skipped
+  if [ -e "build/$preset/ctest.log" ]; then
+    echo "==> $preset"
+    sed -n '/tests passed/,/^Errors while/{/^Errors while/d;p}' "build/$preset/ctest.log"
+  fi
+done
 printf '%s\n' "${summary[@]}"
 exit "$failed"
