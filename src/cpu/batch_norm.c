@@ -14,17 +14,10 @@
 #include <string.h>
 #include "base/size.h"
 #include "cpu/channels.h"
-#include "cpu/rows.h"
+#include "cpu/norm_rows.h"
 
 enum { SCALE, SHIFT, MEAN, VARIANCE };
-enum { LANES = 16, WIDTH = 256 /* channels of a patch */, PATCH = 4096 /* floats of a patch */ };
-
-/* Per channel, what a pixel is computed with. */
-typedef struct {
-    float *mean, *factor, *shift; /* [c]: z = (x - mean) * factor + shift */
-    float *inverse;               /* [c]: 1 / sqrt(variance + epsilon) */
-    float *centre, *slope;        /* [c]: dx = factor * (dz - centre - (x - mean) * slope) */
-} coefficients;
+enum { WIDTH = 256 /* channels of a patch */, PATCH = 4096 /* floats of a patch */ };
 
 typedef struct {
     sg_cpu *cpu;
@@ -32,7 +25,7 @@ typedef struct {
     double *partial;     /* [blocks][2c], owned */
     double *sum;         /* [2c + 1]: what is summed over ranks; owned */
     float *coefficients; /* [6][c], owned */
-    coefficients k;
+    sg_norm_coefficients k;
 } norm;
 
 static void release(void *kernel)
@@ -57,7 +50,7 @@ static sg_err allocate(norm *n, const sg_site *site)
     if (err)
         return err;
     float *f = n->coefficients;
-    n->k = (coefficients){f, f + c, f + 2 * c, f + 3 * c, f + 4 * c, f + 5 * c};
+    n->k = (sg_norm_coefficients){f, f + c, f + 2 * c, f + 3 * c, f + 4 * c, f + 5 * c};
     return SG_OK;
 }
 
@@ -122,61 +115,20 @@ static const float *load_patch(const job *j, const patch *p, const void *tensor,
 
 /* ---- statistics ---- */
 
-/* mean[k] and square[k], the sum of squared distances from it, of n pixels. */
-static inline void moments_lanes(const float *x, int64_t stride, int64_t n, const int lanes,
-                                 float *mean, float *square)
+static sg_norm_rows rows_of(const patch *p)
 {
-    float sum[LANES] = {0}, rest[LANES] = {0}, squares[LANES] = {0};
-    float one = 1.0f / (float)n;
-    for (int64_t i = 0; i < n; i++)
-        for (int k = 0; k < lanes; k++)
-            sum[k] += x[i * stride + k];
-    for (int k = 0; k < lanes; k++)
-        sum[k] *= one;
-    for (int64_t i = 0; i < n; i++)
-        for (int k = 0; k < lanes; k++) {
-            float distance = x[i * stride + k] - sum[k];
-            rest[k] += distance;
-            squares[k] += distance * distance;
-        }
-    for (int k = 0; k < lanes; k++) { /* the rounded mean's error, taken back */
-        float shift = rest[k] * one;
-        mean[k] = sum[k] + shift;
-        square[k] = squares[k] - rest[k] * shift;
-    }
-}
-
-SG_CLONES static void moments(const float *x, int64_t stride, int64_t n, int64_t channels,
-                              float *mean, float *square)
-{
-    int64_t k = 0;
-    for (; k + LANES <= channels; k += LANES)
-        moments_lanes(x + k, stride, n, LANES, mean + k, square + k);
-    for (; k < channels; k++)
-        moments_lanes(x + k, stride, n, 1, mean + k, square + k);
-}
-
-/* Merge (mean, square) of `added` pixels into those of `had`. */
-SG_CLONES static void merge(double *restrict mean, double *restrict square, double had,
-                            const float *restrict its_mean, const float *restrict its_square,
-                            double added, int64_t channels)
-{
-    double part = added / (had + added), both = had * part;
-    for (int64_t k = 0; k < channels; k++) {
-        double distance = its_mean[k] - mean[k];
-        mean[k] += distance * part;
-        square[k] += its_square[k] + distance * distance * both;
-    }
+    return (sg_norm_rows){.pixels = p->pixels, .channels = p->channels, .first = p->c};
 }
 
 static void add_moments(const job *j, const patch *p, double *partial)
 {
     float buffer[PATCH], mean[WIDTH], square[WIDTH];
-    int64_t stride, done = p->pixel % j->norm->block;
-    const float *x = load_patch(j, p, j->io->in[0], j->site->in_type[0], buffer, &stride);
-    moments(x, stride, p->pixels, p->channels, mean, square);
-    merge(partial + p->c, partial + j->norm->c + p->c, (double)done, mean, square,
-          (double)p->pixels, p->channels);
+    sg_norm_rows r = rows_of(p);
+    double done = (double)(p->pixel % j->norm->block);
+    r.x = load_patch(j, p, j->io->in[0], j->site->in_type[0], buffer, &r.stride);
+    sg_norm_moments(&r, mean, square);
+    sg_norm_merge(partial + p->c, partial + j->norm->c + p->c, done, mean, square,
+                  (double)p->pixels, p->channels);
 }
 
 /* Items: blocks, each into its place of `partial`. */
@@ -251,7 +203,7 @@ static double batch_moments(const job *j)
 
 static void set_coefficients(const job *j, int64_t c, double mean, double inverse)
 {
-    const coefficients *k = &j->norm->k;
+    const sg_norm_coefficients *k = &j->norm->k;
     double factor = inverse * j->io->param[SCALE][c];
     k->mean[c] = (float)mean;
     k->inverse[c] = (float)inverse;
@@ -287,51 +239,6 @@ static void use_running(const job *j)
 
 /* ---- values ---- */
 
-/* Rows of a patch: values `stride` apart from pixel to pixel. */
-typedef struct {
-    const float *x, *up; /* input; gradient of the output, or before the activation */
-    float *out;
-    int64_t stride, up_stride, out_stride;
-} rows;
-
-/* z, or relu(z), of some channels: constants stay in registers while the pixels run by. */
-static inline __attribute__((always_inline)) void
-normalise_lanes(const rows *r, int64_t n, int64_t c, const coefficients *all, int64_t first,
-                const int lanes, const bool relu)
-{
-    float mean[LANES], factor[LANES], shift[LANES];
-    const float *x = r->x + c;
-    float *out = r->out + c;
-    for (int k = 0; k < lanes; k++) {
-        mean[k] = all->mean[first + c + k];
-        factor[k] = all->factor[first + c + k];
-        shift[k] = all->shift[first + c + k];
-    }
-    for (int64_t i = 0; i < n; i++, x += r->stride, out += r->out_stride)
-        for (int k = 0; k < lanes; k++) {
-            float z = (x[k] - mean[k]) * factor[k] + shift[k];
-            out[k] = relu && z < 0 ? 0 : z;
-        }
-}
-
-SG_CLONES static void normalise(const rows *r, const patch *p, const coefficients *all)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        normalise_lanes(r, p->pixels, c, all, p->c, LANES, false);
-    for (; c < p->channels; c++)
-        normalise_lanes(r, p->pixels, c, all, p->c, 1, false);
-}
-
-SG_CLONES static void normalise_relu(const rows *r, const patch *p, const coefficients *all)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        normalise_lanes(r, p->pixels, c, all, p->c, LANES, true);
-    for (; c < p->channels; c++)
-        normalise_lanes(r, p->pixels, c, all, p->c, 1, true);
-}
-
 /* Where to compute a patch of a tensor: in place for f32. */
 static float *patch_target(const job *j, const patch *p, void *tensor, sg_dtype type, float *buffer,
                            int64_t *stride)
@@ -355,14 +262,11 @@ static void forward_patch(const job *j, const patch *p, double *partial)
     const sg_site *site = j->site;
     float in[PATCH], to[PATCH];
     int32_t act = site->node->act;
-    rows r;
+    sg_norm_rows r = rows_of(p);
     r.x = load_patch(j, p, j->io->in[0], site->in_type[0], in, &r.stride);
     r.out = patch_target(j, p, j->io->out, site->out_type, to, &r.out_stride);
-    if (act == SG_ACT_RELU)
-        normalise_relu(&r, p, &j->norm->k);
-    else
-        normalise(&r, p, &j->norm->k);
-    for (int64_t i = 0; act != SG_ACT_RELU && i < p->pixels; i++)
+    sg_norm_values(&r, &j->norm->k, act == SG_ACT_RELU);
+    for (int64_t i = 0; act != SG_ACT_RELU && act != SG_ACT_NONE && i < p->pixels; i++)
         sg_row_act(act, r.out + i * r.out_stride, (size_t)p->channels);
     store_patch(j, p, r.out, j->io->out, site->out_type);
 }
@@ -394,16 +298,18 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 
 /* The gradient before an activation other than relu, rows of p->channels. Slopes of leaky relu and
  * silu follow from z; those of the others from the rounded output. */
-static void unfuse(const job *j, const patch *p, const rows *r, float *dz)
+static void unfuse(const job *j, const patch *p, const sg_norm_rows *r, float *dz)
 {
     const sg_site *site = j->site;
     int32_t act = site->node->act;
     float value[PATCH];
     int64_t stride = p->channels;
     const float *y = value;
-    rows z = {r->x, NULL, value, r->stride, 0, p->channels};
+    sg_norm_rows z = *r;
+    z.out = value;
+    z.out_stride = p->channels;
     if (act == SG_ACT_LEAKY || act == SG_ACT_SILU)
-        normalise(&z, p, &j->norm->k);
+        sg_norm_values(&z, &j->norm->k, false);
     else
         y = load_patch(j, p, j->io->out, site->out_type, value, &stride);
     for (int64_t i = 0; i < p->pixels; i++)
@@ -411,77 +317,34 @@ static void unfuse(const job *j, const patch *p, const rows *r, float *dz)
                             (size_t)p->channels);
 }
 
+/* Buffers of a patch's rows; those of f32 tensors are not used. */
+typedef struct {
+    float in[PATCH], up[PATCH], dz[PATCH];
+} buffers;
+
 /* x and the gradient of a patch. Relu is left to the loops that follow: returns whether they must
  * apply it. */
-static bool load_gradient(const job *j, const patch *p, float *in, float *up, float *dz, rows *r)
+static bool load_gradient(const job *j, const patch *p, buffers *b, sg_norm_rows *r)
 {
     const sg_site *site = j->site;
     int32_t act = site->node->act;
-    r->x = load_patch(j, p, j->io->in[0], site->in_type[0], in, &r->stride);
-    r->up = load_patch(j, p, j->io->grad_out, site->grad_type, up, &r->up_stride);
+    *r = rows_of(p);
+    r->x = load_patch(j, p, j->io->in[0], site->in_type[0], b->in, &r->stride);
+    r->up = load_patch(j, p, j->io->grad_out, site->grad_type, b->up, &r->up_stride);
     if (act == SG_ACT_NONE || act == SG_ACT_RELU)
         return act == SG_ACT_RELU;
-    unfuse(j, p, r, dz);
-    r->up = dz;
+    unfuse(j, p, r, b->dz);
+    r->up = b->dz;
     r->up_stride = p->channels;
     return false;
 }
 
-static inline __attribute__((always_inline)) void sum_lanes(const rows *r, int64_t n, int64_t c,
-                                                            const coefficients *all, int64_t first,
-                                                            const int lanes, const bool relu,
-                                                            double *sum, double *sum_normal)
-{
-    float s[LANES] = {0}, t[LANES] = {0}, mean[LANES], factor[LANES], shift[LANES];
-    const float *x = r->x + c, *up = r->up + c;
-    for (int k = 0; k < lanes; k++) {
-        mean[k] = all->mean[first + c + k];
-        factor[k] = all->factor[first + c + k];
-        shift[k] = all->shift[first + c + k];
-    }
-    for (int64_t i = 0; i < n; i++, x += r->stride, up += r->up_stride)
-        for (int k = 0; k < lanes; k++) {
-            float distance = x[k] - mean[k];
-            float g = relu && !(distance * factor[k] + shift[k] > 0) ? 0 : up[k];
-            s[k] += g;
-            t[k] += g * distance;
-        }
-    for (int k = 0; k < lanes; k++) {
-        sum[c + k] += s[k];
-        sum_normal[c + k] += (double)t[k] * all->inverse[first + c + k];
-    }
-}
-
-/* sum += dz, sum_normal += dz * (x - mean) * inverse, per channel. */
-SG_CLONES static void sum_plain(const rows *r, const patch *p, const coefficients *all, double *sum,
-                                double *sum_normal)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        sum_lanes(r, p->pixels, c, all, p->c, LANES, false, sum, sum_normal);
-    for (; c < p->channels; c++)
-        sum_lanes(r, p->pixels, c, all, p->c, 1, false, sum, sum_normal);
-}
-
-SG_CLONES static void sum_relu(const rows *r, const patch *p, const coefficients *all, double *sum,
-                               double *sum_normal)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        sum_lanes(r, p->pixels, c, all, p->c, LANES, true, sum, sum_normal);
-    for (; c < p->channels; c++)
-        sum_lanes(r, p->pixels, c, all, p->c, 1, true, sum, sum_normal);
-}
-
 static void sum_patch(const job *j, const patch *p, double *partial)
 {
-    float in[PATCH], up[PATCH], dz[PATCH];
-    rows r;
-    double *sum = partial + p->c, *sum_normal = partial + j->norm->c + p->c;
-    if (load_gradient(j, p, in, up, dz, &r))
-        sum_relu(&r, p, &j->norm->k, sum, sum_normal);
-    else
-        sum_plain(&r, p, &j->norm->k, sum, sum_normal);
+    buffers b;
+    sg_norm_rows r;
+    bool relu = load_gradient(j, p, &b, &r);
+    sg_norm_sums(&r, &j->norm->k, relu, partial + p->c, partial + j->norm->c + p->c);
 }
 
 static void sum_blocks(void *context, int64_t begin, int64_t end)
@@ -500,58 +363,14 @@ static void add_blocks(void *context, int64_t begin, int64_t end)
             n->sum[k] += n->partial[b * 2 * n->c + k];
 }
 
-/* dx = factor * (dz - centre - (x - mean) * slope) */
-static inline __attribute__((always_inline)) void input_lanes(const rows *r, int64_t n, int64_t c,
-                                                              const coefficients *all,
-                                                              int64_t first, const int lanes,
-                                                              const bool relu)
-{
-    float mean[LANES], factor[LANES], shift[LANES], centre[LANES], slope[LANES];
-    const float *x = r->x + c, *up = r->up + c;
-    float *out = r->out + c;
-    for (int k = 0; k < lanes; k++) {
-        mean[k] = all->mean[first + c + k];
-        factor[k] = all->factor[first + c + k];
-        shift[k] = all->shift[first + c + k];
-        centre[k] = all->centre[first + c + k];
-        slope[k] = all->slope[first + c + k];
-    }
-    for (int64_t i = 0; i < n; i++, x += r->stride, up += r->up_stride, out += r->out_stride)
-        for (int k = 0; k < lanes; k++) {
-            float distance = x[k] - mean[k];
-            float g = relu && !(distance * factor[k] + shift[k] > 0) ? 0 : up[k];
-            out[k] = factor[k] * (g - centre[k] - distance * slope[k]);
-        }
-}
-
-SG_CLONES static void input_plain(const rows *r, const patch *p, const coefficients *all)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        input_lanes(r, p->pixels, c, all, p->c, LANES, false);
-    for (; c < p->channels; c++)
-        input_lanes(r, p->pixels, c, all, p->c, 1, false);
-}
-
-SG_CLONES static void input_relu(const rows *r, const patch *p, const coefficients *all)
-{
-    int64_t c = 0;
-    for (; c + LANES <= p->channels; c += LANES)
-        input_lanes(r, p->pixels, c, all, p->c, LANES, true);
-    for (; c < p->channels; c++)
-        input_lanes(r, p->pixels, c, all, p->c, 1, true);
-}
-
 static void backward_patch(const job *j, const patch *p, double *partial)
 {
-    float in[PATCH], up[PATCH], dz[PATCH], to[PATCH];
-    rows r;
-    bool relu = load_gradient(j, p, in, up, dz, &r);
+    buffers b;
+    float to[PATCH];
+    sg_norm_rows r;
+    bool relu = load_gradient(j, p, &b, &r);
     r.out = patch_target(j, p, j->io->grad_in[0], j->site->grad_type, to, &r.out_stride);
-    if (relu)
-        input_relu(&r, p, &j->norm->k);
-    else
-        input_plain(&r, p, &j->norm->k);
+    sg_norm_input(&r, &j->norm->k, relu);
     store_patch(j, p, r.out, j->io->grad_in[0], j->site->grad_type);
 }
 

@@ -7,7 +7,7 @@
  */
 #include <math.h>
 #include "base/size.h"
-#include "cpu/device.h"
+#include "cpu/pool_2x2.h"
 #include "cpu/rows.h"
 
 enum { NO_PIXEL = 255, CHUNK = 256 /* channels at a time */ };
@@ -264,12 +264,20 @@ static sg_err backward(const pool *p, const sg_site *site, const sg_io *io, bool
 
 static sg_err max_forward(void *kernel, const sg_site *site, const sg_io *io)
 {
-    return forward(kernel, site, io, true);
+    const pool *p = kernel;
+    if (!sg_pool_2x2_serves(site))
+        return forward(p, site, io, true);
+    sg_pool_2x2_forward(p->cpu, site, io);
+    return SG_OK;
 }
 
 static sg_err max_backward(void *kernel, const sg_site *site, const sg_io *io)
 {
-    return backward(kernel, site, io, true);
+    const pool *p = kernel;
+    if (!sg_pool_2x2_serves(site) || site->write[0] == SG_GRAD_NONE)
+        return backward(p, site, io, true);
+    sg_pool_2x2_backward(p->cpu, site, io);
+    return SG_OK;
 }
 
 static sg_err mean_forward(void *kernel, const sg_site *site, const sg_io *io)
