@@ -4,7 +4,12 @@
 # another CRS.
 . "$(dirname "$0")/../support/program.bash"
 
-pixels() { gdal_translate -q -of ENVI "$@" raw && cat raw; }
+# To a file of its own: two are compared at a time.
+pixels() {
+  local raw
+  raw=$(mktemp -p .)
+  gdal_translate -q -of ENVI "$@" "$raw" && cat "$raw"
+}
 
 "$make_scene" -s 700x500 -b 5 -o a.tif -l a_labels.tif --vector a.gpkg --nodata-share 0.2
 OMP_NUM_THREADS=1 "$make_scene" -s 700x500 -b 5 -o b.tif -l b_labels.tif --nodata-share 0.2
