@@ -133,8 +133,8 @@ static sg_err fill_skeleton(const char *path, const sg_geotiff_options *options,
     errno = 0;
     if (err == SG_OK && !TIFFFlush(tiff))
         err = cannot_write(path, errno, &kept);
-    TIFFClose(tiff);
-    return err;
+    TIFFClose(tiff); /* it tells of what it could not write by a complaint only */
+    return err == SG_OK && kept.text[0] ? cannot_write(path, 0, &kept) : err;
 }
 
 sg_err sg_assemble(const char *path, const sg_geotiff_options *options, sg_spool *const *spool,

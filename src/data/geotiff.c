@@ -4,6 +4,7 @@
 #include <cpl_error.h>
 #include <cpl_string.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/size.h"
 
@@ -113,6 +114,13 @@ static CPLErr put_metadata(GDALDatasetH dataset, const char *const *metadata)
     return GDALSetMetadata(dataset, (CSLConstList)metadata, NULL);
 }
 
+/* GDAL only warns when it cannot write the file beside the GeoTIFF that holds the class names. */
+static bool closing_failed(void)
+{
+    return CPLGetLastErrorType() >= CE_Failure ||
+           strstr(CPLGetLastErrorMsg(), "Unable to save auxiliary information") != NULL;
+}
+
 sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options)
 {
     GDALDatasetH dataset = NULL;
@@ -129,7 +137,7 @@ sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options)
     if (!err)
         CPLErrorReset();
     GDALClose(dataset); /* tells of a full disk by its message only */
-    if (!err && CPLGetLastErrorType() >= CE_Failure)
+    if (!err && closing_failed())
         err = write_failed(path, "the GeoTIFF");
     return err;
 }
@@ -151,7 +159,11 @@ sg_err sg_geotiff_commit(const char *temporary, const char *final_path)
         err = sg_file_commit(from, to);
     else
         sg_file_discard(to); /* of an older file of this name */
-    return err ? err : sg_file_commit(temporary, final_path);
+    if (!err)
+        err = sg_file_commit(temporary, final_path);
+    if (err && !sg_file_exists(final_path))
+        sg_file_discard(to); /* of no file at all */
+    return err;
 }
 
 void sg_geotiff_discard(const char *temporary)
