@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/size.h"
 #include "jobs/job.h"
 #include "jobs/runs.h"
 #include "support/tempdir.h"
@@ -163,6 +164,36 @@ static void a_written_job_reads_back(void **state)
     sg_text_clear(&second);
     sg_job_clear(&job);
     sg_job_clear(&again);
+}
+
+/* Every key that a written job has stands in the README between backticks. */
+static void the_readme_names_every_key(void **state)
+{
+    sg_job job;
+    sg_text text = {0};
+    char path[SG_PATH_MAX], *readme = NULL;
+    const char *place = strstr(__FILE__, "tests/unit/jobs/");
+    (void)state;
+    snprintf(path, sizeof(path), "%.*sREADME.md", (int)(place - __FILE__), __FILE__);
+    assert_int_equal(sg_file_read_text(path, &readme), SG_OK);
+    assert_int_equal(load(&job, least, NULL), SG_OK);
+    assert_int_equal(sg_job_write(&job, &text), SG_OK);
+    int keys = 0;
+    for (char *rest = text.data, *line = strsep(&rest, "\n"); line != NULL;
+         line = strsep(&rest, "\n")) {
+        char key[64] = "", quoted[68], inner[68];
+        if (sscanf(line, " %63[a-z_]:", key) != 1 || strchr(line, ':') == NULL)
+            continue;
+        snprintf(quoted, sizeof(quoted), "`%s`", key);
+        snprintf(inner, sizeof(inner), "%s: ", key); /* inside a map: {size: 512} */
+        if (strstr(readme, quoted) == NULL && strstr(readme, inner) == NULL)
+            fail_msg("the README does not name the key %s", key);
+        keys++;
+    }
+    assert_true(keys > 50);
+    sg_free(readme);
+    sg_text_clear(&text);
+    sg_job_clear(&job);
 }
 
 static void expands_to(const char *text, const char *expected)
@@ -375,6 +406,7 @@ int main(void)
         cmocka_unit_test(warm_up_is_a_share_of_the_steps),
         cmocka_unit_test(balanced_weights_give_every_class_the_same_share),
         cmocka_unit_test(a_written_job_reads_back),
+        cmocka_unit_test(the_readme_names_every_key),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(patterns_find_scenes_in_order),
         cmocka_unit_test(the_root_stands_before_relative_paths),
