@@ -236,7 +236,7 @@ static sg_err read_band(const sg_label_raster *label, GDALRasterBandH band, sg_w
     CPLErrorReset();
     CPLErr status = GDALRasterIO(band, GF_Read, (int)w.x, (int)w.y, (int)w.w, (int)w.h, out,
                                  (int)w.w, (int)w.h, type, 0, 0);
-    if (status == CE_None)
+    if (sg_gdal_succeeded(status))
         return SG_OK;
     return sg_fail(SG_EINPUT,
                    "%s: reading labels for %lld x %lld pixels at column %lld, row %lld failed; the "

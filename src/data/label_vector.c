@@ -403,7 +403,7 @@ static sg_err burn(sg_label_vector *label, sg_window window, uint8_t *out, size_
                                          &place, label->value, (CSLConstList)options, NULL, NULL);
     GDALClose(dataset);
     char text[512];
-    if (status != CE_None)
+    if (!sg_gdal_succeeded(status))
         return sg_fail(SG_EINTERNAL, "%s: burning %d features failed: %s", label->path, count,
                        sg_gdal_message(text, sizeof(text)));
     return SG_OK;

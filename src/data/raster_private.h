@@ -58,6 +58,10 @@ typedef struct {
 void sg_gdal_watch_start(sg_gdal_watch *watch);
 sg_err sg_gdal_watch_end(const sg_gdal_watch *watch, sg_err err, const char *path);
 
+/* Did a call do all that it was asked for? GDAL returns success where, short of memory, it has left
+ * out single blocks, and says so by its last error only: CPLErrorReset before the call. */
+bool sg_gdal_succeeded(CPLErr status);
+
 sg_err sg_georef_read(sg_georef **georef, GDALDatasetH dataset);
 /* Metres per pixel at the centre of a width x height scene, 0 when unknown. */
 double sg_georef_gsd(const sg_georef *georef, int64_t width, int64_t height);

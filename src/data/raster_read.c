@@ -35,7 +35,7 @@ static sg_err read_band(const area *a, GDALRasterBandH band, GDALDataType type, 
     CPLErrorReset();
     CPLErr status =
         GDALRasterIO(band, GF_Read, (int)a->inner.x, (int)a->inner.y, w, h, out, w, h, type, 0, 0);
-    return status == CE_None ? SG_OK : read_failed(a);
+    return sg_gdal_succeeded(status) ? SG_OK : read_failed(a);
 }
 
 static sg_err read_pixels_f32(const area *a)
@@ -48,7 +48,7 @@ static sg_err read_pixels_f32(const area *a)
     CPLErr status = GDALDatasetRasterIOEx(
         raster->dataset, GF_Read, (int)a->inner.x, (int)a->inner.y, w, h, a->pixels, w, h,
         GDT_Float32, raster->bands, raster->number, pixel, line, sizeof(float), NULL);
-    return status == CE_None ? SG_OK : read_failed(a);
+    return sg_gdal_succeeded(status) ? SG_OK : read_failed(a);
 }
 
 static void fix_signed_bytes(const area *a, int32_t band)

@@ -1,7 +1,7 @@
 /*
- * GDAL opens a file of which it cannot read everything: a tag of a TIFF that met an I/O error is
- * left out with a warning, and with it the georeferencing, nodata or a mask. Pixels would then be
- * taken for what they are not, so such a file is refused.
+ * Failures that GDAL passes over. It opens a file of which it cannot read everything: a tag of a
+ * TIFF that met an I/O error is left out with a warning, and with it the georeferencing, nodata or
+ * a mask. Pixels would then be taken for what they are not, so such a file is refused.
  */
 #include "data/raster_private.h"
 
@@ -33,4 +33,9 @@ sg_err sg_gdal_watch_end(const sg_gdal_watch *watch, sg_err err, const char *pat
         return err;
     return sg_fail(SG_EINPUT, "%s: cannot be read whole, it may be damaged or truncated: %s", path,
                    watch->text);
+}
+
+bool sg_gdal_succeeded(CPLErr status)
+{
+    return status == CE_None && CPLGetLastErrorType() < CE_Failure;
 }
