@@ -7,7 +7,7 @@
 # To a file of its own: two are compared at a time.
 pixels() {
   local raw
-  raw=$(mktemp -p .)
+  raw=$(mktemp -p . rawXXXXXX) # without a dot: ENVI puts .hdr in place of an extension
   gdal_translate -q -of ENVI "$@" "$raw" && cat "$raw"
 }
 
