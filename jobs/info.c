@@ -8,15 +8,11 @@
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_info_options *options,
                               sg_arguments *arguments)
 {
-    const sg_option table[] = {{.name = "stats",
-                                .kind = SG_OPTION_FLAG,
-                                .target = &options->stats,
-                                .help = "read the whole scene for the statistics of its bands"},
-                               {.name = "json",
-                                .kind = SG_OPTION_FLAG,
-                                .target = &options->json,
-                                .help = "print one JSON object"},
-                               {0}};
+    const sg_option table[] = {
+        {0, "stats", SG_OPTION_FLAG, &options->stats, NULL, NULL, 0, 0,
+         "read the whole scene for the statistics of its bands"},
+        {0, "json", SG_OPTION_FLAG, &options->json, NULL, NULL, 0, 0, "print one JSON object"},
+        {0}};
     const sg_usage usage = {.synopsis = "info [options] FILE",
                             .about = "Tells about a scene, a checkpoint (.h5) or a mask.",
                             .least = 1,

@@ -53,21 +53,12 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_option
                               bool *help)
 {
     const sg_option table[] = {
-        {.letter = 'o',
-         .name = "out",
-         .kind = SG_OPTION_TEXT,
-         .target = &options->out,
-         .value = "FOLDER",
-         .help = "run folder (else the job's out, else runs/NAME-n)"},
-        {.name = "resume",
-         .kind = SG_OPTION_MAYBE,
-         .target = &options->resume,
-         .value = "FOLDER",
-         .help = "go on from FOLDER/last.h5; alone: from the newest run of the job's name"},
-        {.name = "dry-run",
-         .kind = SG_OPTION_FLAG,
-         .target = &options->dry_run,
-         .help = "check the job, its scenes and the network, then end"},
+        {'o', "out", SG_OPTION_TEXT, &options->out, "FOLDER", NULL, 0, 0,
+         "run folder (else the job's out, else runs/NAME-n)"},
+        {0, "resume", SG_OPTION_MAYBE, &options->resume, "FOLDER", NULL, 0, 0,
+         "go on from FOLDER/last.h5; alone: from the newest run of the job's name"},
+        {0, "dry-run", SG_OPTION_FLAG, &options->dry_run, NULL, NULL, 0, 0,
+         "check the job, its scenes and the network, then end"},
         SG_DEVICE_OPTION_ROWS(&options->device),
         {0}};
     const sg_usage usage = {
