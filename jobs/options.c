@@ -265,7 +265,9 @@ sg_err sg_options_help(const sg_usage *usage, sg_text *text)
                              usage->synopsis, usage->about);
     for (const sg_option *o = usage->option; err == SG_OK && o->name != NULL; o++)
         err = help_line(text, o);
-    for (size_t i = 0; err == SG_OK && i < sizeof(common) / sizeof(common[0]); i++)
+    /* --quiet and --verbose are segtiles' own: main takes them. */
+    for (size_t i = usage->program != NULL ? 2 : 0;
+         err == SG_OK && i < sizeof(common) / sizeof(common[0]); i++)
         err = help_line(text, &common[i]);
     if (err == SG_OK && usage->more != NULL)
         err = sg_text_add(text, "\n%s\n", usage->more);
