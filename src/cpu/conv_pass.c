@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/size.h"
+#include "cpu/rows.h"
 
 /* ---- geometry of our own kernels ---- */
 
@@ -72,8 +73,7 @@ static bool scatters(const sg_onednn_spec *spec)
 static bool direct_serves(const sg_onednn_spec *spec)
 {
     const sg_window_attr *w = spec->window;
-    if (!sg_direct_available() || spec->in_type != SG_F32 || spec->out_type != SG_F32 ||
-        w->groups != 1 || w->kernel_h * w->kernel_w > SG_DIRECT_TAPS)
+    if (!sg_direct_available() || w->groups != 1 || w->kernel_h * w->kernel_w > SG_DIRECT_TAPS)
         return false;
     if (spec->pass == SG_CONV_WEIGHTS || !scatters(spec))
         return true;
@@ -104,16 +104,44 @@ static sg_err describe(sg_conv_pass_run *run, const sg_onednn_spec *spec)
     return SG_OK;
 }
 
+static bool is_f32(const sg_onednn_spec *spec)
+{
+    return spec->in_type == SG_F32 && spec->out_type == SG_F32;
+}
+
+static size_t f32_bytes(sg_dtype type, int64_t count)
+{
+    return type == SG_F32 ? 0 : (size_t)sg_round_up(count * (int64_t)sizeof(float), 64);
+}
+
+/* The tensors in bf16 are converted as a whole, and weights are rounded as oneDNN's would be: slow,
+ * but only for what oneDNN refuses. */
+static sg_err prepare_conversion(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    const sg_window_attr *w = spec->window;
+    run->in_count = (int64_t)sg_shape_count(spec->in);
+    run->out_count = (int64_t)sg_shape_count(spec->out);
+    run->scratch_bytes +=
+        f32_bytes(run->in_type, run->in_count) + f32_bytes(run->out_type, run->out_count);
+    sg_dtype read = spec->pass == SG_CONV_FORWARD ? spec->in_type : spec->out_type;
+    if (spec->pass == SG_CONV_WEIGHTS || read == SG_F32)
+        return SG_OK;
+    run->weight_count = (size_t)(w->kernel_h * w->kernel_w * spec->in.c * spec->out.c);
+    return sg_malloc(run->weight_count, sizeof *run->rounded, &run->rounded);
+}
+
 static sg_err create_direct(sg_conv_pass_run *run, const sg_onednn_spec *spec)
 {
     sg_err err = describe(run, spec);
-    if (err)
-        return err;
-    run->relu = spec->act == SG_ACT_RELU;
-    if (spec->pass == SG_CONV_WEIGHTS) {
+    run->act = spec->pass == SG_CONV_FORWARD ? spec->act : SG_ACT_NONE;
+    run->in_type = spec->in_type;
+    run->out_type = spec->out_type;
+    if (spec->pass == SG_CONV_WEIGHTS)
         run->scratch_bytes = sg_direct_weights_scratch(&run->direct);
-        return SG_OK;
-    }
+    if (!err)
+        err = prepare_conversion(run, spec);
+    if (err || spec->pass == SG_CONV_WEIGHTS)
+        return err;
     return sg_malloc((size_t)run->phases, sg_direct_packed_count(&run->direct) * sizeof(float),
                      &run->packed);
 }
@@ -130,7 +158,7 @@ sg_err sg_conv_pass_create(sg_cpu *cpu, const sg_onednn_spec *spec, sg_conv_pass
 {
     bool ours = direct_serves(spec);
     *run = (sg_conv_pass_run){.cpu = cpu, .pass = spec->pass, .transpose = spec->transpose};
-    if (ours && !cpu->wide)
+    if (ours && is_f32(spec) && !cpu->wide)
         return create_direct(run, spec);
     sg_err err = create_onednn(run, spec);
     if (err == SG_EUNSUPPORTED && ours)
@@ -143,12 +171,8 @@ void sg_conv_pass_close(sg_conv_pass_run *run)
     sg_onednn_conv_close(run->onednn);
     sg_free(run->packed);
     sg_free(run->turned);
+    sg_free(run->rounded);
     *run = (sg_conv_pass_run){0};
-}
-
-bool sg_conv_pass_applies_act(const sg_conv_pass_run *run, int32_t act)
-{
-    return run->onednn || act == SG_ACT_NONE || act == SG_ACT_RELU;
 }
 
 /* Phase `row` as a plain matrix [kernel column][out channel][in channel], then as many biases. */
@@ -173,6 +197,11 @@ sg_err sg_conv_pass_refresh(sg_conv_pass_run *run, const float *weights, const f
 {
     if (run->onednn)
         return sg_onednn_weights(run->onednn, weights);
+    if (run->rounded) {
+        for (size_t i = 0; i < run->weight_count; i++)
+            run->rounded[i] = sg_bf16_to_f32(sg_f32_to_bf16(weights[i]));
+        weights = run->rounded;
+    }
     size_t count = sg_direct_packed_count(&run->direct);
     if (run->phases == 1) {
         sg_direct_pack(run->cpu, &run->direct, weights + run->first, &run->strides, bias,
@@ -200,8 +229,64 @@ static void do_direct(sg_conv_pass_run *run, void *scratch, void *in, void *out,
     float *to = run->pass == SG_CONV_FORWARD ? out : in;
     size_t count = sg_direct_packed_count(d);
     for (int64_t row = 0; row < run->phases; row++)
-        sg_direct_forward(run->cpu, d, from, run->packed + (size_t)row * count, run->relu,
-                          to + row * d->out_w * d->out_pixel);
+        sg_direct_forward(run->cpu, d, from, run->packed + (size_t)row * count,
+                          run->act == SG_ACT_RELU, to + row * d->out_w * d->out_pixel);
+}
+
+/* ---- bf16 tensors for our kernels ---- */
+
+typedef struct {
+    const void *from;
+    void *to;
+} conversion;
+
+static void convert_up(void *context, int64_t begin, int64_t end)
+{
+    const conversion *c = context;
+    sg_row_convert_up((const uint16_t *)c->from + begin, (size_t)(end - begin),
+                      (float *)c->to + begin);
+}
+
+static void convert_down(void *context, int64_t begin, int64_t end)
+{
+    const conversion *c = context;
+    sg_row_convert_down((const float *)c->from + begin, (size_t)(end - begin),
+                        (uint16_t *)c->to + begin);
+}
+
+/* A tensor as f32: itself, or its place in scratch, filled where `read`. */
+static float *as_f32(const sg_conv_pass_run *run, void *tensor, sg_dtype type, int64_t count,
+                     bool read, char **scratch)
+{
+    if (type == SG_F32)
+        return tensor;
+    conversion c = {tensor, *scratch};
+    *scratch += f32_bytes(type, count);
+    if (read)
+        sg_cpu_for(run->cpu, count, 16 * SG_ROW, convert_up, &c);
+    return c.to;
+}
+
+static void put_f32(const sg_conv_pass_run *run, float *from, void *tensor, sg_dtype type,
+                    int64_t count)
+{
+    conversion c = {from, tensor};
+    if (type != SG_F32)
+        sg_cpu_for(run->cpu, count, 16 * SG_ROW, convert_down, &c);
+}
+
+/* The kernels apply relu themselves. */
+static void act_rows(void *context, int64_t begin, int64_t end)
+{
+    const conversion *c = context;
+    sg_row_act(*(const int32_t *)c->from, (float *)c->to + begin, (size_t)(end - begin));
+}
+
+static void apply_act(const sg_conv_pass_run *run, float *out)
+{
+    conversion c = {&run->act, out};
+    if (run->act != SG_ACT_NONE && run->act != SG_ACT_RELU)
+        sg_cpu_for(run->cpu, run->out_count, 16 * SG_ROW, act_rows, &c);
 }
 
 sg_err sg_conv_pass_do(sg_conv_pass_run *run, void *scratch, void *in, const float *bias, void *out,
@@ -209,6 +294,15 @@ sg_err sg_conv_pass_do(sg_conv_pass_run *run, void *scratch, void *in, const flo
 {
     if (run->onednn)
         return sg_onednn_run(run->onednn, scratch, in, bias, out, weights);
-    do_direct(run, scratch, in, out, weights);
+    char *rest = scratch;
+    bool reads_in = run->pass != SG_CONV_DATA, reads_out = run->pass != SG_CONV_FORWARD;
+    float *in32 = as_f32(run, in, run->in_type, run->in_count, reads_in, &rest);
+    float *out32 = as_f32(run, out, run->out_type, run->out_count, reads_out, &rest);
+    do_direct(run, rest, in32, out32, weights);
+    apply_act(run, out32);
+    if (!reads_in)
+        put_f32(run, in32, in, run->in_type, run->in_count);
+    if (!reads_out)
+        put_f32(run, out32, out, run->out_type, run->out_count);
     return SG_OK;
 }

@@ -20,16 +20,17 @@ typedef struct {
     int64_t channels; /* of the output, where there are phases */
     float *packed;    /* owned: [phases] packed weights; NULL for weight gradients */
     float *turned;    /* owned: one phase's weights as a plain matrix, then its biases */
-    bool relu;
+    int32_t act;
+    sg_dtype in_type, out_type;  /* our kernels are f32: bf16 tensors are converted in scratch */
+    int64_t in_count, out_count; /* elements */
+    float *rounded;              /* owned: weights rounded to bf16, where tensors are; or NULL */
+    size_t weight_count;
     size_t scratch_bytes;
 } sg_conv_pass_run;
 
-/* SG_EUNSUPPORTED when neither serves the site. act is what the pass itself applies: see
- * sg_conv_pass_act. out_type as in sg_onednn_spec. */
+/* SG_EUNSUPPORTED when neither serves the site. */
 sg_err sg_conv_pass_create(sg_cpu *cpu, const sg_onednn_spec *spec, sg_conv_pass_run *run);
 void sg_conv_pass_close(sg_conv_pass_run *run);
-/* What the pass applies of the activation asked for in the spec: all of it, or nothing. */
-bool sg_conv_pass_applies_act(const sg_conv_pass_run *run, int32_t act);
 /* Parameters changed; not for weight gradients. weights: OHWI; bias may be NULL. */
 sg_err sg_conv_pass_refresh(sg_conv_pass_run *run, const float *weights, const float *bias);
 /* in, out and weights as in sg_onednn_run. */

@@ -12,7 +12,6 @@ typedef struct {
     const sg_kernel_def *reference; /* NULL, or what serves the whole site instead */
     void *borrowed;                 /* its kernel */
     bool keeps;          /* silu in training: the values before it go to io->saved in f32 */
-    bool act_apart;      /* the activation is a pass of its own */
     size_t masked_bytes; /* scratch for the gradient before the activation; 0: none is fused */
 } convolution;
 
@@ -44,9 +43,7 @@ static sg_err prepare_forward(convolution *c, const sg_site *site, bool transpos
     spec.act = c->keeps ? SG_ACT_NONE : act;
     if (c->keeps)
         spec.out_type = SG_F32;
-    sg_err err = sg_conv_pass_create(c->cpu, &spec, &c->forward);
-    c->act_apart = c->keeps || !sg_conv_pass_applies_act(&c->forward, act);
-    return err;
+    return sg_conv_pass_create(c->cpu, &spec, &c->forward);
 }
 
 static sg_err prepare_backward(convolution *c, const sg_site *site, bool transpose)
@@ -139,20 +136,16 @@ typedef struct {
     const float *kept; /* values before the activation, or NULL: they stand in io->out */
 } act_job;
 
+/* out = act(kept) */
 static void act_rows(void *context, int64_t begin, int64_t end)
 {
     const act_job *job = context;
-    float in[SG_ROW], out[SG_ROW];
+    float out[SG_ROW];
     for (size_t i = (size_t)begin; i < (size_t)end; i += SG_ROW) {
         size_t count = (size_t)sg_min64(SG_ROW, end - (int64_t)i);
-        sg_dtype type = job->site->out_type;
-        const float *from =
-            job->kept ? job->kept + i : sg_row_load(job->io->out, type, i, count, in);
-        float *to = sg_row_target(job->io->out, type, i, out);
-        if (from != to)
-            __builtin_memcpy(to, from, count * sizeof *to);
-        sg_row_act(job->site->node->act, to, count);
-        sg_row_store(job->io->out, type, i, count, to);
+        sg_row_store(out, SG_F32, 0, count, job->kept + i);
+        sg_row_act(job->site->node->act, out, count);
+        sg_row_store(job->io->out, job->site->out_type, i, count, out);
     }
 }
 
@@ -182,9 +175,9 @@ sg_err sg_cpu_convolution_forward(void *kernel, const sg_site *site, const sg_io
     const float *bias = site->node->attr.window.bias ? io->param[BIAS] : NULL;
     void *out = c->keeps ? io->saved : io->out;
     sg_err err = sg_conv_pass_do(&c->forward, c->cpu->scratch, (void *)io->in[0], bias, out, NULL);
-    if (err || !c->act_apart)
+    if (err || !c->keeps)
         return err;
-    act_job job = {site, io, NULL, c->keeps ? io->saved : NULL};
+    act_job job = {site, io, NULL, io->saved};
     sg_cpu_for(c->cpu, (int64_t)sg_shape_count(site->out), 16 * SG_ROW, act_rows, &job);
     return SG_OK;
 }

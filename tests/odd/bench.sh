@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# What bench prints: a time and a ratio for both kinds of run, every operator's time with --profile.
+. "$(dirname "$0")/../support/program.bash"
+
+small="--width 4 --depth 2 --size 32 --batch 2 --repeats 3 --precision f32"
+
+# expects PATTERN...: each extended regular expression is in `out`
+expects() {
+  local pattern
+  for pattern in "$@"; do
+    grep -qE "$pattern" out || { cat out >&2; fail "expected \"$pattern\""; }
+  done
+}
+
+whole='ms \(best [0-9.]+\), [0-9.]+ Mpx/s, [0-9]+ GFLOP/s'
+alone='^its 3x3 convolutions alone: [0-9.]+ ms, .*the whole runs at [0-9]+ % of their speed'
+
+timeout -k 5 60 "$segtiles" bench net $small --profile >out || fail "bench net"
+expects "^whole forward pass: [0-9.]+ $whole" "$alone" '^  conv +forward +[0-9.]+ ms' \
+  '^  max_pool +forward' '^  classify'
+if grep -q backward out; then fail "a forward pass has no backward pass"; fi
+
+timeout -k 5 60 "$segtiles" bench train $small --profile >out || fail "bench train"
+expects "^whole step: [0-9.]+ $whole" "$alone" '^  conv +backward +[0-9.]+ ms' \
+  '^  batch_norm +backward' '^  softmax_loss +forward' '^  update'
+
+timeout -k 5 60 "$mpirun" 2 "$segtiles" bench net $small >out || fail "bench net on 2 ranks"
+expects '2 ranks$' "$alone"
+[ "$(wc -l <out)" = 4 ] || fail "one rank prints, without a table unless asked"
+
+timeout -k 5 60 "$segtiles" bench net $small --device reference >out || fail "bench of the reference"
+expects '^device: reference'
