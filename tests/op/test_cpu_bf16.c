@@ -1,7 +1,7 @@
 /*
  * bf16 on the CPU backend where oneDNN refuses it: the backend is told to take it all the same, so
- * that every operator's bf16 code runs against the reference on any machine. Convolutions then run in
- * our own f32 kernels between conversions, or are borrowed from the reference.
+ * that every operator's bf16 code runs against the reference on any machine. Convolutions then run
+ * in our own f32 kernels between conversions, or are borrowed from the reference.
  */
 #include <math.h>
 #include <setjmp.h>
