@@ -1,6 +1,7 @@
 # For scripts that make calls of the program fail on one rank; source program.bash first. A fault is
 # written "RANK CALL ERROR NTH FILE BYTES": the NTH call that matches fails with ERROR (see
-# fault_preload.c; BYTES may be left out), or the rank is killed where ERROR is KILL.
+# fault_preload.c; BYTES may be left out), and all later ones where a + follows ERROR; or the rank is
+# killed where ERROR is KILL.
 preload=$(dirname "$segtiles")/tests/fault_preload.so
 ranks=3
 declare -A error_number=([KILL]=0 [EIO]=5 [EAGAIN]=11 [ENOMEM]=12 [EACCES]=13 [ENOSPC]=28)
@@ -32,8 +33,9 @@ strike() {
   read -r rank call error nth file bytes <<<"$1"
   what="fault $1: ${*:2}"
   settings=(LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$preload" FAULT_MARK="$PWD/mark"
-    FAULT_RANK="$rank" FAULT_CALL="$call" FAULT_ERROR="${error_number[$error]}"
+    FAULT_RANK="$rank" FAULT_CALL="$call" FAULT_ERROR="${error_number[${error%+}]}"
     FAULT_NTH="$nth" FAULT_FILE="$file" FAULT_BYTES="${bytes:-0}")
+  [ "$error" = "${error%+}" ] || settings+=(FAULT_LASTS=1)
   rm -f mark
   run_ranks "${@:2}"
   [ -e mark ] || tell_and_fail "there was no such call: $what"

@@ -2,7 +2,7 @@
  * Preloaded into the program by tests/fault: makes a call fail as a disk, a file system or the
  * kernel would, on one rank. Without FAULT_RANK and FAULT_CALL it does nothing.
  *
- *   FAULT_RANK   the rank that it happens on; 0 is also a process without mpirun
+ *   FAULT_RANK   the rank that it happens on, or "any"; a process without mpirun is rank 0
  *   FAULT_CALL   open, read, write, close, fsync, rename, mkdir, thread, memory, malloc
  *   FAULT_FILE   pattern of the file's name without its folder, for all but the last three
  *   FAULT_BYTES  the least size that counts, where the call has one
@@ -58,7 +58,7 @@ __attribute__((constructor)) static void read_wishes(void)
     fault.nth = number("FAULT_NTH", 1);
     fault.error = (int)number("FAULT_ERROR", EIO);
     fault.lasts = getenv("FAULT_LASTS") != NULL;
-    if (wanted && strcmp(rank, wanted) == 0)
+    if (wanted && (strcmp(rank, wanted) == 0 || strcmp(wanted, "any") == 0))
         fault.call = getenv("FAULT_CALL");
 }
 
