@@ -32,16 +32,8 @@ static void turn(sg_conv_pass_run *run, const sg_window_attr *w)
     d->left = (d->kernel_w - 1) * d->dilation_w - d->left;
 }
 
-/* Kernel and stride equal and nothing cropped: each input pixel makes its own output pixels, so
- * output rows of one phase are a matrix product whose rows lie `stride` apart. */
-static bool is_spread(const sg_onednn_spec *spec)
-{
-    const sg_window_attr *w = spec->window;
-    return w->kernel_h == w->stride_h && w->kernel_w == w->stride_w &&
-           spec->out.h == spec->in.h * w->stride_h && spec->out.w == spec->in.w * w->stride_w &&
-           !w->pad.top && !w->pad.left;
-}
-
+/* Of a transposed convolution whose windows do not overlap, the output rows of one phase are a
+ * matrix product whose rows lie `stride` apart. */
 static sg_err spread(sg_conv_pass_run *run, const sg_onednn_spec *spec)
 {
     const sg_window_attr *w = spec->window;
@@ -77,7 +69,7 @@ static bool direct_serves(const sg_onednn_spec *spec)
         return false;
     if (spec->pass == SG_CONV_WEIGHTS || !scatters(spec))
         return true;
-    return one_stride(w) || (spec->transpose && is_spread(spec));
+    return one_stride(w) || sg_spread_serves(spec);
 }
 
 static sg_err describe(sg_conv_pass_run *run, const sg_onednn_spec *spec)
@@ -98,7 +90,7 @@ static sg_err describe(sg_conv_pass_run *run, const sg_onednn_spec *spec)
         run->strides = swapped(run->strides);
     if (!scatters(spec))
         return SG_OK;
-    if (spec->transpose && is_spread(spec))
+    if (sg_spread_serves(spec))
         return spread(run, spec);
     turn(run, w);
     return SG_OK;
@@ -154,13 +146,23 @@ static sg_err create_onednn(sg_conv_pass_run *run, const sg_onednn_spec *spec)
     return err;
 }
 
+static sg_err create_spread(sg_conv_pass_run *run, const sg_onednn_spec *spec)
+{
+    sg_err err = sg_spread_create(run->cpu, spec, &run->spread);
+    if (!err)
+        run->scratch_bytes = sg_spread_scratch(run->spread);
+    return err;
+}
+
 sg_err sg_conv_pass_create(sg_cpu *cpu, const sg_onednn_spec *spec, sg_conv_pass_run *run)
 {
     bool ours = direct_serves(spec);
     *run = (sg_conv_pass_run){.cpu = cpu, .pass = spec->pass, .transpose = spec->transpose};
     if (ours && is_f32(spec) && !cpu->wide)
         return create_direct(run, spec);
-    sg_err err = create_onednn(run, spec);
+    sg_err err = sg_spread_serves(spec) ? create_spread(run, spec) : SG_EUNSUPPORTED;
+    if (err == SG_EUNSUPPORTED)
+        err = create_onednn(run, spec);
     if (err == SG_EUNSUPPORTED && ours)
         return create_direct(run, spec);
     return err;
@@ -169,6 +171,7 @@ sg_err sg_conv_pass_create(sg_cpu *cpu, const sg_onednn_spec *spec, sg_conv_pass
 void sg_conv_pass_close(sg_conv_pass_run *run)
 {
     sg_onednn_conv_close(run->onednn);
+    sg_spread_close(run->spread);
     sg_free(run->packed);
     sg_free(run->turned);
     sg_free(run->rounded);
@@ -197,6 +200,8 @@ sg_err sg_conv_pass_refresh(sg_conv_pass_run *run, const float *weights, const f
 {
     if (run->onednn)
         return sg_onednn_weights(run->onednn, weights);
+    if (run->spread)
+        return sg_spread_weights(run->spread, weights, bias);
     if (run->rounded) {
         for (size_t i = 0; i < run->weight_count; i++)
             run->rounded[i] = sg_bf16_to_f32(sg_f32_to_bf16(weights[i]));
@@ -294,6 +299,8 @@ sg_err sg_conv_pass_do(sg_conv_pass_run *run, void *scratch, void *in, const flo
 {
     if (run->onednn)
         return sg_onednn_run(run->onednn, scratch, in, bias, out, weights);
+    if (run->spread)
+        return sg_spread_forward(run->spread, scratch, in, out);
     char *rest = scratch;
     bool reads_in = run->pass != SG_CONV_DATA, reads_out = run->pass != SG_CONV_FORWARD;
     float *in32 = as_f32(run, in, run->in_type, run->in_count, reads_in, &rest);

@@ -1,16 +1,19 @@
 /*
  * One pass (output, input gradient or weight gradient) of one convolution node, by whichever
- * implementation serves it: our own AVX2 kernels or oneDNN. The choice is a rule over the site and
- * the processor, never a timing, so a result can be had again. [local]
+ * implementation serves it: our own AVX2 kernels, oneDNN's, or oneDNN's 1x1 kernels and a shuffle.
+ * The choice is a rule over the site and the processor, never a timing, so a result can be had
+ * again. [local]
  */
 #ifndef SG_CPU_CONV_PASS_H
 #define SG_CPU_CONV_PASS_H
 
 #include "cpu/direct.h"
+#include "cpu/spread.h"
 
 typedef struct {
     sg_cpu *cpu;            /* borrowed */
-    sg_onednn_conv *onednn; /* owned; NULL: our own kernels */
+    sg_onednn_conv *onednn; /* owned, as is spread; both NULL: our own kernels */
+    sg_spread *spread;
     sg_conv_pass pass;
     bool transpose;
     sg_direct direct;

@@ -34,6 +34,38 @@ static inline float *make_zeros(size_t count)
     return numbers;
 }
 
+static inline float as_type(float number, sg_dtype type)
+{
+    return type == SG_BF16 ? sg_bf16_to_f32(sg_f32_to_bf16(number)) : number;
+}
+
+/* tensor[first, first + count) = numbers, in the tensor's type */
+static inline void store_numbers(const float *numbers, sg_dtype type, void *tensor, size_t first,
+                                 size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (type == SG_BF16)
+            ((uint16_t *)tensor)[first + i] = sg_f32_to_bf16(numbers[i]);
+        else
+            ((float *)tensor)[first + i] = numbers[i];
+    }
+}
+
+static inline float number_at(const void *tensor, sg_dtype type, size_t at)
+{
+    return type == SG_BF16 ? sg_bf16_to_f32(((const uint16_t *)tensor)[at])
+                           : ((const float *)tensor)[at];
+}
+
+static inline bool offers_bf16(void)
+{
+    sg_backend *backend = NULL;
+    expect_ok(sg_cpu_open(&backend, 1));
+    bool offers = backend->supports(backend, SG_BF16);
+    sg_backend_close(backend);
+    return offers;
+}
+
 static inline sg_window_attr make_window(int32_t kernel, int32_t stride, int32_t dilation,
                                          int32_t pad, int32_t out_channels)
 {
