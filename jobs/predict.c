@@ -213,6 +213,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     sg_arguments arguments;
     sg_network network = {0};
     sg_predict_names *names = NULL;
+    sg_predict_report report;
     sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
     if (err == SG_OK && arguments.help)
         return SG_OK;
@@ -228,7 +229,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     if (err == SG_OK)
         err = check_all(&options, &network, comm, &arguments);
     for (int i = 0; err == SG_OK && i < arguments.count; i++)
-        err = sg_predict_scene(&options, &network, comm, &names[i]);
+        err = sg_predict_scene(&options, &network, comm, &names[i], &report);
     sg_network_close(&network);
     sg_free(names);
     return err;

@@ -7,6 +7,7 @@
 
 #include "jobs/network.h"
 #include "tiles/grid.h"
+#include "tiles/pipeline.h"
 
 typedef struct {
     const char *model, *out;
@@ -48,9 +49,16 @@ sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *
 sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
                         const char *scene);
 
+/* How one scene was mapped, as this rank saw it. */
+typedef struct {
+    sg_predict_plan plan;
+    sg_pipeline_report work;
+    double seconds; /* from opening the scene to the masks in place */
+} sg_predict_report;
+
 /* Map one scene, which has been checked. [collective] */
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
-                        const sg_predict_names *names);
+                        const sg_predict_names *names, sg_predict_report *report);
 
 /* "512M", "2G", "1.5GB" to bytes. SG_EUSAGE. [local] */
 sg_err sg_bytes_parse(const char *text, double *bytes);

@@ -11,7 +11,6 @@
 #include "base/size.h"
 #include "data/resample.h"
 #include "tiles/mask.h"
-#include "tiles/pipeline.h"
 
 /* Scenes may differ this much from the model's ground sampling distance. */
 static const double GSD_TOLERANCE = 0.1;
@@ -448,7 +447,7 @@ static sg_err run_scene(scene_run *run)
 }
 
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
-                        const sg_predict_names *names)
+                        const sg_predict_names *names, sg_predict_report *report)
 {
     scene_run run = {
         .options = options, .network = network, .comm = comm, .names = names, .start = sg_now()};
@@ -456,6 +455,7 @@ sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *net
         sg_warn("%s: this device's results depend on the tile; one size is kept for all scenes",
                 network->path);
     sg_err err = run_scene(&run);
+    *report = (sg_predict_report){run.plan, run.report, sg_now() - run.start};
     close_run(&run);
     return err;
 }

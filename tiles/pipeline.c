@@ -85,6 +85,7 @@ static sg_err classify(work *w, sg_fetched *batch)
     sg_err err = options->network(options->user, n, batch->pixels, w->classes, w->probabilities);
     w->report->network_s += sg_now() - start;
     w->report->computed += (int64_t)w->tile_pixels * n;
+    w->report->batches++;
     return err;
 }
 

@@ -49,6 +49,7 @@ typedef struct {
 
 typedef struct {
     int64_t computed, written; /* pixels */
+    int64_t batches;           /* calls of the network */
     double network_s, wait_s, write_s,
         wall_s; /* seconds: in the network, waiting for readers, writing, in all */
 } sg_pipeline_report;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What bench prints: a time and a ratio for both kinds of run, every operator's time with --profile.
+# What bench prints: a time and a ratio for each kind of run, every operator's time with --profile.
 . "$(dirname "$0")/../support/program.bash"
 
 small="--width 4 --depth 2 --size 32 --batch 2 --repeats 3 --precision f32"
@@ -30,3 +30,25 @@ expects '2 ranks$' "$alone"
 
 timeout -k 5 60 "$segtiles" bench net $small --device reference >out || fail "bench of the reference"
 expects '^device: reference'
+
+"$make_scene" -o scene.tif -s 300x200 -b 3 -t Byte >log 2>&1
+"$make_model" model.h5 --bands 3 --depth 2 --width 4
+for ranks in 1 2; do
+  timeout -k 5 60 "$mpirun" $ranks "$segtiles" bench predict scene.tif -m model.h5 --repeats 3 -q >out ||
+    fail "bench predict on $ranks ranks"
+  expects '^predict: scene.tif, model.h5; tiles of ' '^scene to mask: [0-9.]+ s, [0-9.]+ Mpx/s$' \
+    '^its network alone: [0-9.]+ s, .*the whole runs at [0-9]+ % of its speed$'
+done
+[ "$(ls)" = "$(printf '%s\n' log model.h5 out scene.tif)" ] ||
+  { ls >&2; fail "bench predict leaves files"; }
+
+# wrong WORDS ARGUMENTS...: status 2 and one line
+wrong() {
+  local words=$1 status=0
+  shift
+  "$segtiles" bench "$@" >out 2>log || status=$?
+  [ $status = 2 ] && [ "$(wc -l <log)" = 1 ] && grep -q -- "$words" log || { cat log >&2; fail "bench $*"; }
+}
+wrong "there are net, train and predict" everything
+wrong "the scene is missing" predict
+wrong "it takes no scene" net scene.tif

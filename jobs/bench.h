@@ -1,0 +1,31 @@
+/*
+ * segtiles bench, between its files: bench.c reads the command line, bench_network.c times a
+ * network against its convolutions, bench_predict.c a prediction against its network.
+ */
+#ifndef SG_JOBS_BENCH_H
+#define SG_JOBS_BENCH_H
+
+#include "jobs/command.h"
+#include "model/model.h"
+
+enum { SG_BENCH_REPEATS = 1000 }; /* at most */
+
+typedef struct {
+    bool train;
+    sg_model_options model; /* net, train */
+    int32_t size, batch, profile;
+    int32_t repeats;
+    const char *checkpoint, *scene; /* predict; checkpoint may be NULL: see sg_find_model */
+    sg_device_options device;
+} sg_bench_options;
+
+/* Print the speed of a forward pass, or of a training step. [collective] */
+sg_err sg_bench_network(const sg_bench_options *options, sg_comm *comm);
+/* Print how long it takes from the scene to its mask, and the network alone for the same tiles.
+ * [collective] */
+sg_err sg_bench_predict(const sg_bench_options *options, sg_comm *comm);
+
+/* Sorts seconds. [local] */
+double sg_bench_median(double *seconds, int32_t count);
+
+#endif
