@@ -106,7 +106,7 @@ static sg_err prepare_scene(scene_run *scene)
     sg_err err = sg_network_exec(&run->network, scene->plan->batch, grid->tile_h, grid->tile_w,
                                  &scene->exec);
     if (err == SG_OK)
-        err = sg_raster_open(&scene->raster, scene->scene->image, run->spec.band, run->spec.bands);
+        err = sg_raster_open_spec(&scene->raster, scene->scene->image, &run->spec);
     if (err == SG_OK)
         err = sg_label_open(&scene->label, scene->scene->label, scene->raster, &run->spec.classes,
                             &run->job.data.label);

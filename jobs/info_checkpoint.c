@@ -91,6 +91,8 @@ static sg_err add_training(const checkpoint_facts *facts, sg_text *text)
 static sg_err add_spec(const sg_spec *spec, sg_text *text)
 {
     sg_err err = sg_text_add(text, "normalize  %s\n", normalize_name(spec->normalize));
+    if (err == SG_OK && spec->has_nodata)
+        err = sg_text_add(text, "nodata     %.10g in all bands\n", spec->nodata);
     if (err == SG_OK && spec->gsd > 0)
         err = sg_text_add(text, "pixel      %.6g m\n", spec->gsd);
     if (err == SG_OK)
@@ -158,8 +160,11 @@ static sg_err add_json_network(const checkpoint_facts *facts, sg_text *text)
 
 static sg_err add_json_spec(const sg_spec *spec, sg_text *text)
 {
-    sg_err err =
-        sg_text_add(text, ", \"normalize\": \"%s\", \"bands\": [", normalize_name(spec->normalize));
+    sg_err err = sg_text_add(text, ", \"normalize\": \"%s\"", normalize_name(spec->normalize));
+    if (err == SG_OK && spec->has_nodata)
+        err = sg_text_add(text, ", \"nodata\": %.17g", spec->nodata);
+    if (err == SG_OK)
+        err = sg_text_add(text, ", \"bands\": [");
     for (int32_t b = 0; err == SG_OK && b < spec->bands; b++)
         err = sg_text_add(text, "%s{\"band\": %d, \"mean\": %.17g, \"deviation\": %.17g}",
                           b > 0 ? ", " : "", spec->band[b], spec->mean[b], spec->std[b]);

@@ -60,6 +60,7 @@ static const sg_yaml_field job_fields[] = {
     {"data.blocks.test", SG_YAML_FLOAT, AT(data.blocks.test), .min = 0, .max = 0.9,
      .fallback = "0"},
     {"data.bands", SG_YAML_INTS, AT(data.bands), .min = 0, .max = SG_BANDS_MAX, .fallback = "[]"},
+    {"data.nodata", SG_YAML_FLOATS, AT(data.nodata), .min = 0, .max = 1, .fallback = "[]"},
     {"data.normalize", SG_YAML_ENUM, AT(data.normalize), .allowed = "dataset|scene|none",
      .fallback = "dataset"},
     {"data.classes", SG_YAML_MAPS, AT(data.classes), .min = 1, .max = SG_CLASSES_MAX,

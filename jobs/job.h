@@ -51,6 +51,7 @@ typedef struct {
         double val, test;
     } blocks; /* val or test above 0: training scenes are cut into blocks */
     sg_yaml_ints bands;
+    sg_yaml_floats nodata; /* none or one */
     sg_normalize normalize;
     sg_yaml_maps classes; /* of sg_job_class */
     sg_label_options label;

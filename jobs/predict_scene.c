@@ -109,8 +109,7 @@ static sg_err find_source(scene_run *run)
         return err;
     const sg_raster_info *info = sg_raster_get_info(raster);
     if (run->options->resample && other_gsd(info, spec_of(run)))
-        err = sg_resample_open(raster, spec_of(run)->band, spec_of(run)->bands, spec_of(run)->gsd,
-                               run->path);
+        err = sg_resample_open(raster, spec_of(run), run->path);
     else
         err = sg_path_format(run->path, "%s", run->names->scene);
     sg_raster_close(raster);
@@ -123,7 +122,7 @@ static sg_err open_scene(scene_run *run)
     sg_raster *raster = NULL;
     sg_err err = find_source(run);
     if (err == SG_OK)
-        err = sg_raster_open(&raster, run->path, spec->band, spec->bands);
+        err = sg_raster_open_spec(&raster, run->path, spec);
     if (err == SG_OK) {
         run->info = *sg_raster_get_info(raster);
         err = sg_raster_georef(raster, &run->georef);

@@ -18,7 +18,7 @@ static sg_err open_survey(sg_survey *survey, const sg_spec *spec, const char *pa
     if (err == SG_OK)
         err = sg_path_format(survey->scene->image, "%s", path);
     if (err == SG_OK)
-        err = sg_raster_open(&raster, path, spec->band, spec->bands);
+        err = sg_raster_open_spec(&raster, path, spec);
     if (err != SG_OK)
         return err;
     const sg_raster_info *info = sg_raster_get_info(raster);

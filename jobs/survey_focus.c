@@ -56,7 +56,7 @@ static sg_err search_region(search *s, const sg_region *region, cell_map *map)
             if (s->turn++ % s->ranks != s->rank)
                 continue;
             if (raster == NULL)
-                err = sg_raster_open(&raster, scene->image, s->spec->band, s->spec->bands);
+                err = sg_raster_open_spec(&raster, scene->image, s->spec);
             if (err == SG_OK && label == NULL)
                 err = sg_label_open(&label, scene->label, raster, &s->spec->classes, s->options);
             if (err == SG_OK)

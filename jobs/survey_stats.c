@@ -40,8 +40,7 @@ static sg_err measure_scene(const moment_group *group, size_t scene, int64_t sta
         if ((start + b) % ranks != rank)
             continue;
         if (raster == NULL)
-            err = sg_raster_open(&raster, group->survey->scene[scene].image, group->spec->band,
-                                 bands);
+            err = sg_raster_open_spec(&raster, group->survey->scene[scene].image, group->spec);
         if (err == SG_OK)
             err = sg_stats_block(raster, b, moments);
         double *out = group->values + (start + b) * bands * MOMENT_VALUES;
@@ -195,7 +194,7 @@ static sg_err count_piece(label_count *work, const sg_region *region, sg_window 
     const sg_scene *scene = &work->survey->scene[region->scene];
     sg_err err = SG_OK;
     if (work->raster == NULL)
-        err = sg_raster_open(&work->raster, scene->image, work->spec->band, work->spec->bands);
+        err = sg_raster_open_spec(&work->raster, scene->image, work->spec);
     if (err == SG_OK && work->label == NULL)
         err = sg_label_open(&work->label, scene->label, work->raster, &work->spec->classes,
                             work->options);

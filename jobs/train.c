@@ -181,15 +181,19 @@ static bool is_resumed(const train_run *run)
 /* Bands, classes and normalisation: of the job, or of the checkpoint where one is resumed. */
 static sg_err prepare_spec(train_run *run)
 {
+    const sg_yaml_floats *nodata = &run->job.data.nodata;
     run->spec.normalize = run->job.data.normalize;
+    run->spec.has_nodata = nodata->count > 0;
+    run->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
     sg_err err = sg_job_classes(&run->job, &run->spec.classes);
     if (err != SG_OK || !is_resumed(run))
         return err;
     const sg_spec *old = &run->checkpoint.spec;
-    if (old->classes.count != run->spec.classes.count || old->normalize != run->spec.normalize)
+    if (old->classes.count != run->spec.classes.count || old->normalize != run->spec.normalize ||
+        old->has_nodata != run->spec.has_nodata || old->nodata != run->spec.nodata)
         return sg_yaml_fail(run->job.yaml, "data",
-                            "classes or normalize are not those of %s/last.h5; they cannot change "
-                            "when resuming",
+                            "classes, normalize or nodata are not those of %s/last.h5; they cannot "
+                            "change when resuming",
                             run->folder);
     run->spec = *old;
     return SG_OK;

@@ -210,8 +210,7 @@ static sg_err open_rasters(sg_fetch *fetch)
     for (int32_t i = 0; err == SG_OK && i < options->readers; i++) {
         fetch->reader[i].fetch = fetch;
         fetch->readers = i + 1;
-        err = sg_raster_open(&fetch->reader[i].raster, options->path, options->spec->band,
-                             options->spec->bands);
+        err = sg_raster_open_spec(&fetch->reader[i].raster, options->path, options->spec);
     }
     if (err != SG_OK)
         return err;

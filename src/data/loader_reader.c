@@ -48,7 +48,7 @@ static sg_err open_entry(const sg_scenes *scenes, int32_t index, sg_loader_entry
 {
     const sg_scene *scene = &scenes->scene[index];
     const sg_spec *spec = scenes->spec;
-    sg_err err = sg_raster_open(&entry->raster, scene->image, spec->band, spec->bands);
+    sg_err err = sg_raster_open_spec(&entry->raster, scene->image, spec);
     if (!err && scene->label[0])
         err = sg_label_open(&entry->label, scene->label, entry->raster, &spec->classes,
                             &scenes->label);

@@ -232,6 +232,16 @@ sg_err sg_raster_open(sg_raster **out, const char *path, const int32_t *band, in
     return SG_OK;
 }
 
+sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *spec)
+{
+    sg_err err = sg_raster_open(raster, path, spec->band, spec->bands);
+    if (err)
+        return err;
+    (*raster)->has_fill = spec->has_nodata;
+    (*raster)->fill = (float)spec->nodata;
+    return SG_OK;
+}
+
 void sg_raster_close(sg_raster *raster)
 {
     if (raster == NULL)

@@ -40,6 +40,8 @@ typedef struct sg_raster sg_raster;
  * cure).
  */
 sg_err sg_raster_open(sg_raster **raster, const char *path, const int32_t *band, int32_t bands);
+/* The bands that a network reads, with its spec's nodata. */
+sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *spec);
 void sg_raster_close(sg_raster *raster);
 const sg_raster_info *sg_raster_get_info(const sg_raster *raster);
 int32_t sg_raster_bands(const sg_raster *raster); /* chosen bands */
@@ -47,8 +49,9 @@ int32_t sg_raster_bands(const sg_raster *raster); /* chosen bands */
 /*
  * Read window (it may reach over the scene's edges: there pixels are 0 and invalid).
  * pixels: (h, w, bands) f32. valid: (h, w), 1 where every chosen band has data: not nodata, not NaN
- * or infinite, not transparent in alpha or mask; invalid pixels are 0 in all bands. valid may be
- * NULL. SG_EINPUT: damaged or truncated file, naming it and the window.
+ * or infinite, not transparent in alpha or mask, and not the spec's nodata in all of them; invalid
+ * pixels are 0 in all bands. valid may be NULL. SG_EINPUT: damaged or truncated file, naming it and
+ * the window.
  */
 sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_t *valid);
 

@@ -38,9 +38,11 @@ struct sg_raster {
     int *number;           /* [bands], as GDAL wants them */
     GDALRasterBandH mask;  /* mask or alpha of the whole dataset, or NULL */
     GDALRasterBandH alpha; /* alpha band that the mask does not cover, or NULL */
-    int exact_f32;         /* every value of every chosen band is a f32 */
-    int small_integers;    /* every chosen band holds integers of at most 16 bits */
-    sg_georef *georef;     /* owned */
+    int has_fill;          /* pixels whose chosen bands all hold `fill` are invalid */
+    float fill;
+    int exact_f32;      /* every value of every chosen band is a f32 */
+    int small_integers; /* every chosen band holds integers of at most 16 bits */
+    sg_georef *georef;  /* owned */
     /* Scratch, grown as needed: one mask window; validity; one band's window in f64. */
     uint8_t *mask_bytes, *valid_bytes;
     double *wide;

@@ -155,6 +155,16 @@ static void check_row(const sg_raster *raster, const float *row, int64_t width, 
     }
 }
 
+static void check_fill(const sg_raster *raster, const float *row, int64_t width, uint8_t *valid)
+{
+    for (int64_t x = 0; x < width; x++) {
+        bool filled = true;
+        for (int32_t b = 0; b < raster->bands; b++)
+            filled &= row[x * raster->bands + b] == raster->fill;
+        valid[x] &= !filled;
+    }
+}
+
 static void check_values(const area *a)
 {
     size_t pixel = (size_t)a->raster->bands * sizeof(float);
@@ -162,6 +172,8 @@ static void check_values(const area *a)
         float *row = a->pixels + (size_t)y * a->stride * (size_t)a->raster->bands;
         uint8_t *valid = a->valid + (size_t)y * a->stride;
         check_row(a->raster, row, a->inner.w, valid);
+        if (a->raster->has_fill)
+            check_fill(a->raster, row, a->inner.w, valid);
         if (memchr(valid, 0, (size_t)a->inner.w) == NULL)
             continue;
         for (int64_t x = 0; x < a->inner.w; x++)

@@ -8,6 +8,7 @@
 #include <gdalwarper.h>
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include "base/size.h"
 #include "data/raster_private.h"
 
@@ -17,24 +18,25 @@ static const double NO_VALUE = -1.2345e300;
 typedef struct {
     GDALDatasetH source;
     const sg_raster_info *info;
+    const sg_spec *spec;
     int width, height;
     double geotransform[6];
     int alpha; /* number of the source's alpha band, 0: none, or it is read as data */
 } view;
 
-static int is_chosen(const int32_t *band, int32_t bands, int number)
+static int is_chosen(const sg_spec *spec, int number)
 {
-    for (int32_t i = 0; i < bands; i++)
-        if (band[i] == number)
+    for (int32_t i = 0; i < spec->bands; i++)
+        if (spec->band[i] == number)
             return 1;
     return 0;
 }
 
-static int find_alpha(GDALDatasetH source, const int32_t *band, int32_t bands)
+static int find_alpha(GDALDatasetH source, const sg_spec *spec)
 {
     for (int i = 1; i <= GDALGetRasterCount(source); i++)
         if (GDALGetRasterColorInterpretation(GDALGetRasterBand(source, i)) == GCI_AlphaBand &&
-            !is_chosen(band, bands, i))
+            !is_chosen(spec, i))
             return i;
     return 0;
 }
@@ -72,6 +74,18 @@ static void copy_nodata(GDALWarpOptions *options, const view *v)
     options->papszWarpOptions = CSLSetNameValue(options->papszWarpOptions, "INIT_DEST", "NO_DATA");
 }
 
+/* The spec's nodata: pixels that hold it in all bands take no part, and it stands where there are
+ * no others. The view does not declare it, as single bands may hold it. */
+static void fill_nodata(GDALWarpOptions *options, double value)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.17g", value);
+    GDALWarpInitSrcNoDataReal(options, value);
+    options->papszWarpOptions = CSLSetNameValue(options->papszWarpOptions, "INIT_DEST", text);
+    options->papszWarpOptions =
+        CSLSetNameValue(options->papszWarpOptions, "UNIFIED_SRC_NODATA", "YES");
+}
+
 static GDALWarpOptions *make_options(const view *v)
 {
     GDALWarpOptions *options = GDALCreateWarpOptions();
@@ -85,6 +99,8 @@ static GDALWarpOptions *make_options(const view *v)
         options->panSrcBands[i] = options->panDstBands[i] = i + 1;
     if (v->info->has_nodata)
         copy_nodata(options, v);
+    else if (v->spec->has_nodata)
+        fill_nodata(options, v->spec->nodata);
     if (v->alpha > 0 || v->info->has_mask) {
         options->nSrcAlphaBand = v->alpha;
         options->nDstAlphaBand = count + 1;
@@ -118,11 +134,11 @@ static sg_err write_view(view *v, const sg_georef *georef, const char *path)
     return SG_OK;
 }
 
-sg_err sg_resample_open(const sg_raster *raster, const int32_t *band, int32_t bands, double gsd,
-                        char *path)
+sg_err sg_resample_open(const sg_raster *raster, const sg_spec *spec, char *path)
 {
     static atomic_int counter; /* names must differ within the process */
-    view v = {.source = sg_raster_dataset(raster), .info = sg_raster_get_info(raster)};
+    view v = {
+        .source = sg_raster_dataset(raster), .info = sg_raster_get_info(raster), .spec = spec};
     if (!v.info->has_geotransform)
         return sg_fail(SG_EINPUT, "%s: has no geotransform, so it cannot be resampled",
                        v.info->path);
@@ -130,8 +146,8 @@ sg_err sg_resample_open(const sg_raster *raster, const int32_t *band, int32_t ba
         sg_path_format(path, "/vsimem/resampled_%d.vrt", atomic_fetch_add(&counter, 1) + 1);
     if (err != SG_OK)
         return err;
-    v.alpha = find_alpha(v.source, band, bands);
-    lay_out(&v, raster->georef, gsd);
+    v.alpha = find_alpha(v.source, spec);
+    lay_out(&v, raster->georef, spec->gsd);
     return write_view(&v, raster->georef, path);
 }
 

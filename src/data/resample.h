@@ -9,12 +9,11 @@
 #include "data/raster.h"
 
 /*
- * Make the view with pixels of gsd metres, on the scene's own axes. band: the numbers that will be
- * read (as for sg_raster_open). path receives its name, SG_PATH_MAX bytes. SG_EINPUT: the scene has
- * no geotransform.
+ * Make the view with the spec's pixels of gsd metres, on the scene's own axes, to be read with
+ * sg_raster_open_spec. path receives its name, SG_PATH_MAX bytes. SG_EINPUT: the scene has no
+ * geotransform.
  */
-sg_err sg_resample_open(const sg_raster *raster, const int32_t *band, int32_t bands, double gsd,
-                        char *path);
+sg_err sg_resample_open(const sg_raster *raster, const sg_spec *spec, char *path);
 /* Forget the view; "" is fine. */
 void sg_resample_close(const char *path);
 

@@ -20,7 +20,9 @@ typedef struct {
     int32_t band[SG_BANDS_MAX]; /* 1-based numbers in the raster */
     sg_normalize normalize;
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX]; /* of the training scenes */
-    double gsd;                                   /* metres per pixel, 0 when unknown (no CRS) */
+    int32_t has_nodata; /* pixels whose chosen bands all hold nodata have no data, */
+    double nodata;      /* beside those that a scene's file declares */
+    double gsd;         /* metres per pixel, 0 when unknown (no CRS) */
     sg_class_table classes;
 } sg_spec;
 

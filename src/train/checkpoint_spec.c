@@ -45,6 +45,8 @@ sg_err sg_spec_put(sg_store_file *store, const sg_spec *spec)
         err = sg_store_put(store, "spec/mean", SG_STORE_F64, 1, dim, spec->mean);
     if (!err)
         err = sg_store_put(store, "spec/std", SG_STORE_F64, 1, dim, spec->std);
+    if (!err && spec->has_nodata)
+        err = sg_store_put_f64(store, "spec/nodata", spec->nodata);
     if (!err)
         err = sg_store_put_f64(store, "spec/gsd", spec->gsd);
     return err ? err : put_classes(store, &spec->classes);
@@ -142,6 +144,11 @@ sg_err sg_spec_get(sg_store_file *store, const char *path, sg_spec *spec, int32_
     err = get_bands(store, path, spec);
     if (!err)
         err = get_normalize(store, path, &spec->normalize);
+    spec->has_nodata = !err && sg_store_has(store, "spec/nodata");
+    if (spec->has_nodata)
+        err = sg_store_get_f64(store, "spec/nodata", &spec->nodata);
+    if (!err && !isfinite(spec->nodata))
+        err = unsound(path, "the nodata value of scenes is no number");
     if (!err)
         err = sg_store_get_f64(store, "spec/gsd", &spec->gsd);
     if (!err && !(spec->gsd >= 0 && isfinite(spec->gsd)))

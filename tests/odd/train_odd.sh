@@ -55,6 +55,19 @@ for type in Byte Int16 Float32; do
   "$make_scene" -s 300x200 -b 2 -t $type --nodata-share 0.4 -o typed.tif
   trains "type_$type" data.train.images=typed.tif
 done
+# Fill that the file does not declare: neither trained on nor mapped.
+gdal_translate -q -srcwin 0 0 250 200 scene.tif block.tif # gdal_calc sees a block at a time
+gdal_calc.py --quiet -A block.tif --allBands=A --outfile=calculated.tif --type=UInt16 \
+  --calc='numpy.where(numpy.arange(A.shape[-1]) < 100, 65535, A)'
+gdal_translate -q -a_nodata none calculated.tif filled.tif
+trains filled data.train.images=filled.tif data.nodata=65535
+predict 2 filled.tif -m "$(cat model)" -o filled_mask.tif
+gdal_translate -q -srcwin 0 0 100 200 filled_mask.tif left.tif
+gdal_translate -q -srcwin 100 0 150 200 filled_mask.tif right.tif
+gdalinfo -stats left.tif >left 2>&1
+gdalinfo -stats right.tif >right
+if grep -q STATISTICS_MINIMUM left; then fail "fill was mapped"; fi
+grep -q 'STATISTICS_VALID_PERCENT=100$' right || fail "no map beside the fill"
 gdal_translate -q -ot Float64 -a_nodata nan scene.tif double.tif
 trains double data.train.images=double.tif
 gdal_translate -q -b 1 -ot Byte -scale 0 3000 0 1 -co NBITS=1 scene.tif bit.tif

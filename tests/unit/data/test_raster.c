@@ -240,6 +240,41 @@ static void nodata_is_exact_for_integers(void **state)
     expect_row(path, GDT_Byte, &outside, bytes, (const uint8_t[8]){1, 1, 1, 1, 1, 1, 1, 1});
 }
 
+static double filled(int band, int x, int y)
+{
+    if (x < 3)
+        return 255; /* all bands */
+    return x == 5 && band == 1 ? 255 : made_ramp(band, x, y);
+}
+
+static void undeclared_nodata_is_what_all_bands_hold(void **state)
+{
+    char path[TEMPDIR_PATH];
+    float *pixels;
+    uint8_t *valid;
+    sg_raster *raster = NULL;
+    sg_spec spec = {.bands = 2, .band = {1, 2}, .has_nodata = 1, .nodata = 255};
+    make_raster(tempdir_path(state, "filled.tif", path),
+                &(made_raster){.w = 8, .h = 2, .bands = 3, .value = filled});
+    assert_int_equal(sg_raster_open_spec(&raster, path, &spec), SG_OK);
+    read_made(raster, (sg_window){0, 0, 8, 2}, &pixels, &valid);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(valid[i], i % 8 >= 3);
+        for (int b = 0; b < 2; b++)
+            assert_true(pixels[2 * i + b] == (valid[i] ? filled(b, i % 8, i / 8) : 0));
+    }
+    free(pixels);
+    free(valid);
+    sg_raster_close(raster);
+    spec = (sg_spec){.bands = 1, .band = {2}, .has_nodata = 1, .nodata = 255};
+    assert_int_equal(sg_raster_open_spec(&raster, path, &spec), SG_OK);
+    read_made(raster, (sg_window){5, 0, 1, 1}, &pixels, &valid);
+    assert_int_equal(valid[0], 0); /* one band is all bands */
+    free(pixels);
+    free(valid);
+    sg_raster_close(raster);
+}
+
 static void float_nodata_may_be_rounded_text(void **state)
 {
     char path[TEMPDIR_PATH];
@@ -515,6 +550,7 @@ int main(void)
         cmocka_unit_test(nan_and_infinity_are_invalid),
         cmocka_unit_test(f64_values_beyond_f32_are_invalid),
         cmocka_unit_test(nodata_is_exact_for_integers),
+        cmocka_unit_test(undeclared_nodata_is_what_all_bands_hold),
         cmocka_unit_test(float_nodata_may_be_rounded_text),
         cmocka_unit_test(bands_of_a_vrt_may_have_different_nodata_and_types),
         cmocka_unit_test(transparent_pixels_of_an_alpha_band_are_invalid),

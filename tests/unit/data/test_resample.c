@@ -21,19 +21,31 @@ static double with_alpha(int band, int x, int y)
     return band < 2 ? blocks_of_two(band, x, y) : x < 20 && y < 20 ? 0 : 255;
 }
 
-/* The view of a made scene with pixels of gsd metres. */
-static sg_raster *view_of(const char *file, const made_raster *made, double gsd, char *path)
+static sg_spec two_bands(double gsd)
 {
-    const int32_t band[2] = {1, 2};
+    return (sg_spec){.bands = 2, .band = {1, 2}, .gsd = gsd};
+}
+
+/* The view of a made scene, as the spec wants it. */
+static sg_raster *view_for(const sg_spec *spec, const char *file, const made_raster *made,
+                           char *path)
+{
     sg_gdal_start(1 << 20);
     make_raster(file, made);
     sg_raster *scene = open_made(file), *view = NULL;
-    if (sg_resample_open(scene, band, 2, gsd, path) != SG_OK)
+    if (sg_resample_open(scene, spec, path) != SG_OK)
         fail_msg("%s", sg_error_text());
     sg_raster_close(scene);
-    if (sg_raster_open(&view, path, band, 2) != SG_OK)
+    if (sg_raster_open_spec(&view, path, spec) != SG_OK)
         fail_msg("%s", sg_error_text());
     return view;
+}
+
+/* The same with pixels of gsd metres. */
+static sg_raster *view_of(const char *file, const made_raster *made, double gsd, char *path)
+{
+    sg_spec spec = two_bands(gsd);
+    return view_for(&spec, file, made, path);
 }
 
 static made_raster scene_with(made_value value)
@@ -82,6 +94,19 @@ static void nodata_stays_nodata(void **state)
     made_raster made = scene_with(with_holes);
     made.nodata = &nodata;
     sg_raster *view = view_of(tempdir_path(state, "nodata.tif", file), &made, 20, path);
+    check_halves(view, 1);
+    sg_raster_close(view);
+    sg_resample_close(path);
+}
+
+static void undeclared_nodata_stays_nodata(void **state)
+{
+    char file[TEMPDIR_PATH], path[SG_PATH_MAX];
+    made_raster made = scene_with(with_holes);
+    sg_spec spec = two_bands(20);
+    spec.has_nodata = 1;
+    spec.nodata = nodata;
+    sg_raster *view = view_for(&spec, tempdir_path(state, "fill.tif", file), &made, path);
     check_halves(view, 1);
     sg_raster_close(view);
     sg_resample_close(path);
@@ -150,8 +175,8 @@ static void a_scene_without_geotransform_is_refused(void **state)
     sg_gdal_start(1 << 20);
     make_raster(tempdir_path(state, "no_place.tif", file), &made);
     sg_raster *scene = open_made(file);
-    const int32_t band = 1;
-    assert_int_equal(sg_resample_open(scene, &band, 1, 20, path), SG_EINPUT);
+    sg_spec spec = two_bands(20);
+    assert_int_equal(sg_resample_open(scene, &spec, path), SG_EINPUT);
     assert_non_null(strstr(sg_error_text(), "no_place.tif"));
     sg_raster_close(scene);
 }
@@ -161,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(larger_pixels_are_means),
         cmocka_unit_test(nodata_stays_nodata),
+        cmocka_unit_test(undeclared_nodata_stays_nodata),
         cmocka_unit_test(what_is_transparent_stays_so),
         cmocka_unit_test(pixels_do_not_depend_on_the_window),
         cmocka_unit_test(rotated_axes_stay_rotated),

@@ -66,6 +66,11 @@ static void overrides_win(void **state)
     assert_int_equal(load(&job, least, "data.bands=[4, 3]"), SG_OK);
     assert_int_equal(job.data.bands.count, 2);
     assert_int_equal(job.data.bands.item[0], 4);
+    assert_int_equal(job.data.nodata.count, 0);
+    sg_job_clear(&job);
+    assert_int_equal(load(&job, least, "data.nodata=-9999"), SG_OK);
+    assert_int_equal(job.data.nodata.count, 1);
+    assert_true(job.data.nodata.item[0] == -9999);
     sg_job_clear(&job);
     assert_int_equal(load(&job, least, "data.bands=5"), SG_OK); /* alone: a list of one */
     assert_int_equal(job.data.bands.count, 1);

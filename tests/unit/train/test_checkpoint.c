@@ -47,6 +47,8 @@ static void fill(sg_checkpoint *c)
     c->spec = (sg_spec){.bands = 2,
                         .band = {4, 1},
                         .normalize = SG_NORMALIZE_SCENE,
+                        .has_nodata = 1,
+                        .nodata = 255,
                         .mean = {1.5, -2},
                         .std = {0.25, 1e-3},
                         .gsd = 10,
