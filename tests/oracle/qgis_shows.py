@@ -1,0 +1,74 @@
+"""qgis_shows.py SCENE MASK CLASSES: how QGIS shows a mask by itself, against the mask's GeoTIFF."""
+import os
+import sys
+
+import numpy as np
+from osgeo import gdal
+from qgis.core import (QgsApplication, QgsMapRendererParallelJob, QgsMapSettings,
+                       QgsPalettedRasterRenderer, QgsRasterLayer)
+from qgis.PyQt.QtCore import QSize
+from qgis.PyQt.QtGui import QColor, QImage
+
+gdal.UseExceptions()
+BACKGROUND = (1, 2, 3)  # no class has this colour
+
+
+def colours(path):
+    """{value: (name, (r, g, b))}: the mask's colour table and its metadata CLASS_value."""
+    dataset = gdal.Open(path)
+    table = dataset.GetRasterBand(1).GetColorTable()
+    names = {int(key[6:]): name for key, name in dataset.GetMetadata().items() if key.startswith("CLASS_")}
+    return {value: (name, table.GetColorEntry(value)[:3]) for value, name in names.items()}
+
+
+def render(layer, width, height):
+    """The map at one screen pixel a mask pixel: (h, w, 3)."""
+    settings = QgsMapSettings()
+    settings.setLayers([layer])
+    settings.setBackgroundColor(QColor(*BACKGROUND))
+    settings.setOutputSize(QSize(width, height))
+    settings.setExtent(layer.extent())
+    settings.setDestinationCrs(layer.crs())
+    settings.setFlag(QgsMapSettings.Antialiasing, False)
+    job = QgsMapRendererParallelJob(settings)
+    job.start()
+    job.waitForFinished()
+    image = job.renderedImage().convertToFormat(QImage.Format_RGB888)
+    data = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+    return data.reshape(height, image.bytesPerLine())[:, :3 * width].reshape(height, width, 3)
+
+
+def main():
+    scene, mask, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    wanted = colours(mask)
+    assert len(wanted) == count, wanted
+    layer = QgsRasterLayer(mask, "mask")
+    assert layer.isValid()
+    renderer = layer.renderer()
+    assert isinstance(renderer, QgsPalettedRasterRenderer), type(renderer)
+    shown = {int(c.value): (c.label, (c.color.red(), c.color.green(), c.color.blue())) for c in renderer.classes()}
+    assert shown == wanted, (shown, wanted)
+    assert layer.crs() == QgsRasterLayer(scene, "scene").crs()
+    assert layer.extent() == QgsRasterLayer(scene, "scene").extent()
+    values = gdal.Open(mask).ReadAsArray()
+    height, width = values.shape
+    expected = np.empty((height, width, 3), np.uint8)
+    expected[:] = BACKGROUND
+    for value, (_, colour) in wanted.items():
+        expected[values == value] = colour
+    assert (expected == BACKGROUND).all(2).any() and len(np.unique(values)) > 2, "a mask that shows nothing"
+    assert (render(layer, width, height) == expected).all(), "the map is not the mask"
+    print(f"QGIS shows {count} named classes, to the pixel")
+
+
+if __name__ == "__main__":
+    QgsApplication.setPrefixPath("/usr", True)
+    application = QgsApplication([], False)
+    application.initQgis()
+    try:
+        main()
+    except BaseException as error:  # QGIS hangs or crashes when Python ends with its objects alive
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)
