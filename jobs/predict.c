@@ -43,6 +43,10 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .kind = SG_OPTION_FLAG,
          .target = &options->resample,
          .help = "map the scene at the model's ground sampling distance"},
+        {.name = "restart",
+         .kind = SG_OPTION_FLAG,
+         .target = &options->restart,
+         .help = "begin anew where an unfinished prediction lies (OUT.parts)"},
         {.name = "tile",
          .kind = SG_OPTION_LONG,
          .target = &options->tile,
@@ -83,7 +87,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
         .missing = "a scene",
         .option = table,
         .more = "A mask is the same to the byte for any number of ranks, any tile, chunk and "
-                "batch.\n"};
+                "batch. What a failed or killed run has finished is kept in OUT.parts: the same "
+                "command, on any number of ranks, does the rest.\n"};
     return sg_options_parse(&usage, comm, argc, argv, arguments);
 }
 

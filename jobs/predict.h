@@ -1,6 +1,7 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles and memory, predict_stats.c measures, predict_scene.c maps one scene.
+ * tiles and memory, predict_stats.c measures, predict_journal.c says what a prediction is made of,
+ * predict_scene.c maps one scene.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -15,7 +16,7 @@ typedef struct {
     int64_t tile, chunk;                    /* pixels; 0: choose */
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
-    int32_t force, resample;
+    int32_t force, resample, restart;
     sg_device_options device;
 } sg_predict_options;
 
@@ -44,6 +45,11 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
 /* What normalises the scene at path: mean and std, [bands]. [collective] */
 sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *path, double *mean,
                                 double *std);
+
+/* What a prediction is made of, so that another run can go on with it: see tiles/parts.h. Tiles and
+ * chunks are part of it only where results depend on them. [local] */
+sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
+                          const sg_predict_plan *plan, sg_text *journal);
 
 /* Does the scene suit the network? SG_EINPUT names all that does not. [local] */
 sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,

@@ -28,10 +28,12 @@ typedef struct {
     sg_predict_plan plan;
     sg_exec *exec;
     sg_mask *output[SG_OUTPUTS];
-    sg_text metadata;             /* "KEY=VALUE" each ended by NUL */
+    sg_text metadata; /* "KEY=VALUE" each ended by NUL */
+    sg_text style, journal;
     sg_counter *taken, *finished; /* chunks */
     int64_t first;                /* the chunk that this rank begins with, or -1 */
-    int64_t peers_finished;       /* chunks of all ranks, as last heard */
+    int64_t found;                /* chunks that an earlier run has finished */
+    int64_t peers_finished;       /* chunks of all ranks in this one, as last heard */
     uint8_t *values;              /* a row of blocks: class values as the mask holds them */
     float *confidence;            /* a row of blocks */
     sg_progress progress;
@@ -184,45 +186,67 @@ typedef struct {
     const char *name[SG_CLASSES_MAX];
 } output_texts;
 
-static sg_err create_outputs(scene_run *run, output_texts *texts)
+static sg_err make_texts(scene_run *run, output_texts *texts)
 {
     const sg_class_table *classes = &spec_of(run)->classes;
     for (int32_t i = 0; i < classes->count; i++)
         texts->name[i] = classes->item[i].name;
-    sg_err err = sg_comm_agree(run->comm, list_metadata(run, texts->metadata));
+    sg_err err = list_metadata(run, texts->metadata);
+    if (err == SG_OK)
+        err = sg_classes_qml(classes, &run->style);
+    if (err == SG_OK)
+        err = sg_predict_journal(run->network, run->names->scene, &run->info, &run->plan,
+                                 &run->journal);
+    return err;
+}
+
+static sg_err create_outputs(scene_run *run, output_texts *texts)
+{
+    sg_err err = sg_comm_agree(run->comm, make_texts(run, texts));
     for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++) {
-        sg_geotiff_options options = output_options(run, texts->metadata, texts->name, i);
+        const sg_mask_options options = {.path = run->names->output[i],
+                                         .raster =
+                                             output_options(run, texts->metadata, texts->name, i),
+                                         .style = i == SG_OUT_MASK ? run->style.data : NULL,
+                                         .journal = run->journal.data,
+                                         .restart = run->options->restart};
         if (wants(run, i))
-            err = sg_mask_create(&run->output[i], run->comm, run->names->output[i], &options);
+            err = sg_mask_create(&run->output[i], run->comm, &options);
     }
     return err;
 }
 
-/* The style goes beside the mask under its stem, where QGIS looks for it. */
-static sg_err write_style(const scene_run *run)
+/* Did an earlier run finish the chunk in all outputs? */
+static bool is_done(const scene_run *run, int64_t chunk)
 {
-    const char *mask = run->names->output[SG_OUT_MASK];
-    char stem[SG_PATH_MAX], path[SG_PATH_MAX];
-    sg_text text = {0};
-    sg_err err = sg_path_stem(stem, mask);
-    if (err == SG_OK)
-        err = sg_path_format(path, "%.*s%s.qml", (int)(sg_path_base(mask) - mask), mask, stem);
-    if (err == SG_OK)
-        err = sg_classes_qml(&spec_of(run)->classes, &text);
-    if (err == SG_OK)
-        err = sg_file_write_text(path, text.data);
-    sg_text_clear(&text);
-    return err;
+    sg_window core = sg_grid_chunk(&run->plan.grid, chunk);
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        if (run->output[i] && !sg_mask_has(run->output[i], core))
+            return false;
+    return true;
 }
 
+/* How many chunks that holds for: all ranks count the same. */
+static void count_done(scene_run *run)
+{
+    int64_t chunks = sg_grid_chunks(&run->plan.grid);
+    for (int64_t i = 0; i < chunks; i++)
+        run->found += is_done(run, i);
+    if (run->found > 0)
+        sg_info("%s: an earlier run has finished %" PRId64 " of %" PRId64 " chunks",
+                run->names->output[SG_OUT_MASK], run->found, chunks);
+}
+
+/* The spools of all outputs stay until all have their names. */
 static sg_err commit_outputs(scene_run *run, sg_err err)
 {
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (run->output[i])
             err = sg_mask_commit(run->output[i], err);
-    if (err != SG_OK)
-        return err;
-    return sg_comm_agree(run->comm, sg_comm_rank(run->comm) == 0 ? write_style(run) : SG_OK);
+    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
+        if (run->output[i])
+            sg_mask_forget(run->output[i]);
+    return err;
 }
 
 /* ---- what the pipeline calls ---- */
@@ -238,9 +262,8 @@ static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *clas
 }
 
 /* Each rank begins with the chunk of its number, so that reading ahead takes no one's first. */
-static sg_err next_chunk(void *user, int64_t *chunk)
+static sg_err take_chunk(scene_run *run, int64_t *chunk)
 {
-    scene_run *run = user;
     if (run->first >= 0) {
         *chunk = run->first;
         run->first = -1;
@@ -248,6 +271,15 @@ static sg_err next_chunk(void *user, int64_t *chunk)
     }
     sg_err err = sg_counter_next(run->taken, chunk);
     *chunk += sg_comm_ranks(run->comm);
+    return err;
+}
+
+static sg_err next_chunk(void *user, int64_t *chunk)
+{
+    scene_run *run = user;
+    sg_err err = take_chunk(run, chunk);
+    while (err == SG_OK && *chunk < sg_grid_chunks(&run->plan.grid) && is_done(run, *chunk))
+        err = take_chunk(run, chunk);
     return err;
 }
 
@@ -308,6 +340,9 @@ static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
         if (err == SG_OK)
             err = put_confidence(run, &part, classes, probabilities);
     }
+    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
+        if (run->output[i])
+            err = sg_mask_sync(run->output[i]);
     return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
 }
 
@@ -323,7 +358,7 @@ static void show_progress(void *user, int64_t pixels)
 {
     scene_run *run = user;
     int64_t chunks = sg_grid_chunks(&run->plan.grid), all = run->info.width * run->info.height;
-    double share = (double)(run->peers_finished + 1) / (double)chunks;
+    double share = (double)(run->found + run->peers_finished + 1) / (double)chunks;
     (void)pixels;  /* of this rank alone */
     if (share < 1) /* the last chunk is told of when all ranks are done */
         show_done(run, (int64_t)(share * (double)all));
@@ -419,6 +454,8 @@ static void close_run(scene_run *run)
     if (strcmp(run->path, run->names->scene) != 0)
         sg_resample_close(run->path);
     sg_text_clear(&run->metadata);
+    sg_text_clear(&run->style);
+    sg_text_clear(&run->journal);
     sg_free(run->values);
     sg_free(run->confidence);
 }
@@ -436,10 +473,10 @@ static sg_err run_scene(scene_run *run)
         err = create_outputs(run, &texts);
     if (err == SG_OK)
         err = sg_comm_agree(run->comm, prepare(run));
-    if (err == SG_OK)
-        err = map_chunks(run);
-    if (err == SG_OK)
-        err = commit_outputs(run, err);
+    if (err == SG_OK) {
+        count_done(run);
+        err = commit_outputs(run, map_chunks(run));
+    }
     if (err == SG_OK)
         summarise(run);
     return err;

@@ -1,9 +1,9 @@
 /*
- * The mask writer. Ranks compress the blocks of the chunks they own into a spool file of their own
- * beside the output (OUTPUT.parts/RANK.spool); at the end rank 0 lays the blocks into the GeoTIFF
- * in row order and renames it, so the file is byte-identical for any number of ranks. No pixels
- * travel between ranks. Every block is written, those without data too: what the file holds does
- * not depend on who wrote it. The only module with tiffio.h.
+ * The mask writer. Ranks compress the blocks of the chunks they own into spools beside the output
+ * (see parts.h); at the end rank 0 lays the blocks into the GeoTIFF in row order and renames it, so
+ * the file is byte-identical for any number of ranks, and for any number of runs that it took. No
+ * pixels travel between ranks. Every block is written, those without data too: what the file holds
+ * does not depend on who wrote it.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H
@@ -13,19 +13,34 @@
 
 typedef struct sg_mask sg_mask;
 
-/* options: sizes, georeferencing, classes, names (borrowed until closed). [collective] */
-sg_err sg_mask_create(sg_mask **mask, sg_comm *comm, const char *path,
-                      const sg_geotiff_options *options);
+/* Borrowed until closed. */
+typedef struct {
+    const char *path;          /* the final name */
+    sg_geotiff_options raster; /* sizes, georeferencing, classes, names */
+    const char *style;         /* text of the .qml beside it, or NULL */
+    const char *journal;       /* what is being made: see parts.h */
+    bool restart;
+} sg_mask_options;
+
+/* Begin, or go on where an earlier run has ended. [collective] */
+sg_err sg_mask_create(sg_mask **mask, sg_comm *comm, const sg_mask_options *options);
+/* Has an earlier run finished all blocks of the window? Its origin is a multiple of the block. The
+ * same on all ranks. [local] */
+bool sg_mask_has(const sg_mask *mask, sg_window core);
 /*
  * Put the pixels of one chunk: core's origin is a multiple of the block. pixels: (h, w, bands)
  * bytes or f32 by the options. Blocks that reach over the scene's edge are padded with nodata or 0.
  * [local], one thread at a time.
  */
 sg_err sg_mask_put(sg_mask *mask, sg_window core, const void *pixels);
-/* Assemble, commit, remove the spool. mine: this rank's result so far; any failure fails all.
- * [collective] */
+/* What was put so far survives the machine. [local] */
+sg_err sg_mask_sync(sg_mask *mask);
+/* Assemble and give the names; the spools stay. mine: this rank's result so far; any failure fails
+ * all, and what is finished is kept. [collective] */
 sg_err sg_mask_commit(sg_mask *mask, sg_err mine);
-/* Frees; removes temporary files when not committed. NULL is fine. [local] */
+/* Remove the spools, when all outputs have their names. [local] */
+void sg_mask_forget(sg_mask *mask);
+/* Frees. NULL is fine. [local] */
 void sg_mask_close(sg_mask *mask);
 
 #endif

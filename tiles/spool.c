@@ -2,17 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/size.h"
+#include "data/compress.h"
 
-/* The last bytes of a finished spool. */
+/* Before each block's data. */
 typedef struct {
-    char magic[8];
-    int64_t count; /* index entries, which stand just before */
-} footer;
+    uint32_t magic, checksum; /* CRC-32 of what follows it and of the data */
+    int64_t block, bytes;
+} header;
 
-static const char MAGIC[8] = "SGSPOOL1";
+static const uint32_t MAGIC = 0x31426753; /* "SgB1" */
 
 struct sg_spool {
     const char *path; /* borrowed */
@@ -77,67 +80,110 @@ static sg_err open_file(sg_spool **spool, const char *path, int flags, sg_err co
 
 sg_err sg_spool_create(sg_spool **spool, const char *path)
 {
-    return open_file(spool, path, O_RDWR | O_CREAT | O_TRUNC, SG_EOUTPUT);
+    return open_file(spool, path, O_RDWR | O_CREAT | O_EXCL, SG_EOUTPUT);
+}
+
+static uint32_t checksum(const header *head, const void *data)
+{
+    const size_t skipped = offsetof(header, block);
+    uint32_t crc = sg_crc32(0, (const char *)head + skipped, sizeof *head - skipped);
+    return sg_crc32(crc, data, (size_t)head->bytes);
+}
+
+static sg_err note(sg_spool *spool, const header *head)
+{
+    sg_err err = sg_grow(&spool->entry, &spool->capacity, spool->count + 1, sizeof *spool->entry);
+    if (err != SG_OK)
+        return err;
+    int64_t offset = spool->end + (int64_t)sizeof *head;
+    spool->entry[spool->count++] = (sg_spool_entry){head->block, offset, head->bytes};
+    spool->end = offset + head->bytes;
+    return SG_OK;
 }
 
 sg_err sg_spool_add(sg_spool *spool, int64_t block, const void *data, size_t bytes)
 {
-    sg_err err = sg_grow(&spool->entry, &spool->capacity, spool->count + 1, sizeof *spool->entry);
+    header head = {.magic = MAGIC, .block = block, .bytes = (int64_t)bytes};
+    head.checksum = checksum(&head, data);
+    sg_err err = write_at(spool, &head, sizeof head, spool->end);
     if (err == SG_OK)
-        err = write_at(spool, data, bytes, spool->end);
-    if (err != SG_OK)
-        return err;
-    spool->entry[spool->count++] =
-        (sg_spool_entry){.block = block, .offset = spool->end, .bytes = (int64_t)bytes};
-    spool->end += (int64_t)bytes;
-    return SG_OK;
+        err = write_at(spool, data, bytes, spool->end + (int64_t)sizeof head);
+    return err == SG_OK ? note(spool, &head) : err;
+}
+
+sg_err sg_spool_sync(sg_spool *spool)
+{
+    return fdatasync(spool->fd) == 0 || errno == EINVAL ? SG_OK : cannot_write(spool);
 }
 
 sg_err sg_spool_finish(sg_spool *spool)
 {
-    footer last = {.count = (int64_t)spool->count};
-    memcpy(last.magic, MAGIC, sizeof MAGIC);
-    size_t bytes = spool->count * sizeof *spool->entry;
-    sg_err err = write_at(spool, spool->entry, bytes, spool->end);
-    if (err == SG_OK)
-        err = write_at(spool, &last, sizeof last, spool->end + (int64_t)bytes);
-    if (err != SG_OK)
-        return err;
+    sg_err err = sg_spool_sync(spool);
     int closed = close(spool->fd); /* network file systems tell of a full disk only here */
     spool->fd = -1;
-    return closed == 0 ? SG_OK : cannot_write(spool);
+    return err != SG_OK || closed == 0 ? err : cannot_write(spool);
 }
 
-static sg_err read_index(sg_spool *spool)
+/* The next header, when it and its data lie whole before `size`. */
+static sg_err next_header(const sg_spool *spool, int64_t size, header *head, bool *whole)
 {
-    footer last;
-    int64_t end = (int64_t)lseek(spool->fd, 0, SEEK_END) - (int64_t)sizeof last;
-    if (end < 0)
-        return sg_fail(SG_EINPUT, "%s: has no index", spool->path);
-    sg_err err = read_at(spool, &last, sizeof last, end);
-    if (err != SG_OK)
-        return err;
-    if (memcmp(last.magic, MAGIC, sizeof MAGIC) != 0 || last.count < 0 ||
-        last.count > end / (int64_t)sizeof *spool->entry)
-        return sg_fail(SG_EINPUT, "%s: has no index", spool->path);
-    spool->count = (size_t)last.count;
-    spool->end = end - last.count * (int64_t)sizeof *spool->entry;
-    err = sg_malloc(spool->count, sizeof *spool->entry, &spool->entry);
-    if (err != SG_OK)
-        return err;
-    return read_at(spool, spool->entry, spool->count * sizeof *spool->entry, spool->end);
+    int64_t left = size - spool->end - (int64_t)sizeof *head;
+    *whole = left >= 0;
+    sg_err err = *whole ? read_at(spool, head, sizeof *head, spool->end) : SG_OK;
+    if (*whole && err == SG_OK)
+        *whole = head->magic == MAGIC && head->bytes >= 0 && head->bytes <= left;
+    return err;
 }
 
-sg_err sg_spool_open(sg_spool **spool, const char *path)
+static sg_err check_data(const sg_spool *spool, const header *head, bool *right)
+{
+    char *data = NULL;
+    sg_err err = sg_malloc((size_t)sg_max64(head->bytes, 1), 1, &data);
+    if (err == SG_OK)
+        err = read_at(spool, data, (size_t)head->bytes, spool->end + (int64_t)sizeof *head);
+    *right = err == SG_OK && checksum(head, data) == head->checksum;
+    sg_free(data);
+    return err;
+}
+
+/* All blocks up to the first that is not whole, or, with check, not what it was. */
+static sg_err read_headers(sg_spool *spool, bool check)
+{
+    int64_t size = (int64_t)lseek(spool->fd, 0, SEEK_END);
+    for (bool whole = true;;) {
+        header head;
+        sg_err err = next_header(spool, size, &head, &whole);
+        if (err == SG_OK && whole && check)
+            err = check_data(spool, &head, &whole);
+        if (err == SG_OK && whole)
+            err = note(spool, &head);
+        if (err != SG_OK || !whole)
+            return err;
+    }
+}
+
+static sg_err open_spool(sg_spool **spool, const char *path, bool recover)
 {
     sg_err err = open_file(spool, path, O_RDONLY, SG_EINPUT);
     if (err == SG_OK)
-        err = read_index(*spool);
+        err = read_headers(*spool, recover);
+    if (err == SG_OK && !recover && (*spool)->end != (int64_t)lseek((*spool)->fd, 0, SEEK_END))
+        err = sg_fail(SG_EINPUT, "%s: is damaged behind %zu blocks", path, (*spool)->count);
     if (err != SG_OK) {
         sg_spool_close(*spool);
         *spool = NULL;
     }
     return err;
+}
+
+sg_err sg_spool_open(sg_spool **spool, const char *path)
+{
+    return open_spool(spool, path, false);
+}
+
+sg_err sg_spool_recover(sg_spool **spool, const char *path)
+{
+    return open_spool(spool, path, true);
 }
 
 const sg_spool_entry *sg_spool_entries(const sg_spool *spool, size_t *count)

@@ -158,8 +158,9 @@ static void describe(sg_cpu *cpu)
 {
     char version[32];
     sg_onednn_version(version, sizeof version);
-    snprintf(cpu->base.device, sizeof cpu->base.device, "%d thread%s, %s, %s", cpu->threads,
-             cpu->threads == 1 ? "" : "s", vector_units(), version);
+    snprintf(cpu->base.kind, sizeof cpu->base.kind, "%s, %s", vector_units(), version);
+    snprintf(cpu->base.device, sizeof cpu->base.device, "%d thread%s, %s", cpu->threads,
+             cpu->threads == 1 ? "" : "s", cpu->base.kind);
 }
 
 sg_err sg_cpu_open(sg_backend **backend, int threads)

@@ -68,7 +68,8 @@ typedef struct {
 
 struct sg_backend {
     const char *name;                         /* "reference", "cpu", "cuda" */
-    char device[128];                         /* "2 threads, AVX2" */
+    char device[128];                         /* "2 threads, AVX2, oneDNN 2.6.3" */
+    char kind[96];                            /* "AVX2, oneDNN 2.6.3": what the bits depend on */
     const sg_kernel_def *kernel[SG_OP_COUNT]; /* NULL: missing */
     int32_t host_memory;                      /* 1: device memory is ordinary memory */
     bool (*supports)(const sg_backend *, sg_dtype);

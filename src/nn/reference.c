@@ -102,6 +102,7 @@ static void close_reference(sg_backend *backend)
 static const sg_backend reference = {
     .name = "reference",
     .device = "1 thread, plain C",
+    .kind = "plain C",
     .kernel =
         {
 #define SG_OPERATOR(id, name) [SG_OP_##id] = &sg_reference_##id,

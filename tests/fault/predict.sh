@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Any failure, on any rank, at any stage of a prediction ends it on all ranks with one message; an
-# older mask stays what it was. Afterwards the same command writes the mask that it always writes.
+# older mask stays what it was. Afterwards the same command writes the mask that it always writes,
+# whether it goes on with what was finished or begins anew.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/fault.bash"
 "$make_scene" -o scene.tif -s 1100x1100 -b 3 -t Byte --block 64 >log 2>&1
@@ -14,34 +15,41 @@ echo old >mask.qml
 block=4096 # bytes: only pixels are read in pieces as large
 large=65536
 
+# anew WORDS FAULT ARGUMENTS...: fails, with nothing finished before
+anew() {
+  rm -rf mask.tif.parts
+  fails "$@"
+}
+
 for rank in 0 1 2; do
   fails "model.h5: " "$rank open EACCES 1 model.h5" $command
   fails "model.h5: " "$rank read EIO 30 model.h5" $command
   fails "scene.tif: .*Permission denied" "$rank open EACCES 1 scene.tif" $command
   fails "scene.tif: reading" "$rank read EIO 3 scene.tif $block" ${command/model/scaled} # statistics
   fails "scene.tif: .*Permission denied" "$rank open EACCES 3 scene.tif" $command # the reader
-  fails "scene.tif: reading" "$rank read EIO 3 scene.tif $block" $command
-  fails "$rank.spool: cannot be opened" "$rank open EACCES 1 $rank.spool" $command
-  fails "$rank.spool: cannot be written" "$rank write ENOSPC 1 $rank.spool" $command
-  fails "$rank.spool: cannot be written" "$rank write ENOSPC 4 $rank.spool" $command
-  fails "$rank.spool: cannot be written" "$rank close ENOSPC 1 $rank.spool" $command
-  fails "no memory for " "$rank memory ENOMEM 4 - $large" $command
-  fails "no memory for " "$rank memory ENOMEM 7 - $large" $command
-  fails "thread .*cannot be started" "$rank thread EAGAIN 1" $command
-  fails "thread .*cannot be started" "$rank thread EAGAIN 2" $command
+  anew "scene.tif: reading" "$rank read EIO 3 scene.tif $block" $command
+  anew "$rank.spool: cannot be opened" "$rank open EACCES 1 $rank.spool" $command
+  anew "$rank.spool: cannot be written" "$rank write ENOSPC 1 $rank.spool" $command
+  anew "$rank.spool: cannot be written" "$rank write ENOSPC 4 $rank.spool" $command
+  anew "$rank.spool: cannot be written" "$rank close ENOSPC 1 $rank.spool" $command
+  anew "no memory for " "$rank memory ENOMEM 4 - $large" $command
+  anew "no memory for " "$rank memory ENOMEM 7 - $large" $command
+  anew "thread .*cannot be started" "$rank thread EAGAIN 1" $command
+  anew "thread .*cannot be started" "$rank thread EAGAIN 2" $command
   # Rank 0 puts together what the ranks have written.
-  fails "$rank.spool: cannot be opened" "0 open EACCES $((rank == 0 ? 2 : 1)) $rank.spool" $command
-  fails "$rank.spool: cannot be read" "0 read EIO 2 $rank.spool" $command
+  anew "$rank.spool: cannot be opened" "0 open EACCES $((rank == 0 ? 2 : 1)) $rank.spool" $command
+  anew "$rank.spool: cannot be read" "0 read EIO 2 $rank.spool" $command
 done
-fails "mask.tif.parts: the folder cannot be made" "0 mkdir EACCES 1 mask.tif.parts" $command
-fails "mask.tif.*: cannot" "0 open EACCES 2 mask.tif.tmp.*" $command
-fails "mask.tif.*: cannot" "0 open EACCES 1 mask.tif.tmp.*.aux.xml" $command
-fails "mask.tif.*: cannot" "0 write ENOSPC 20 mask.tif.tmp.*" $command
-fails "mask.tif.*: cannot" "0 fsync EIO 2 mask.tif.tmp.*" $command
-fails "mask.tif: cannot" "0 rename EACCES 1 mask.tif" $command
+anew "mask.tif.parts: the folder cannot be made" "0 mkdir EACCES 1 mask.tif.parts" $command
+anew "journal: cannot be written" "0 write ENOSPC 1 journal.tmp.*" $command
+anew "mask.tif.*: cannot" "0 open EACCES 2 assembled.tif" $command
+anew "mask.tif.*: cannot" "0 open EACCES 1 assembled.tif.aux.xml" $command
+anew "mask.tif.*: cannot" "0 write ENOSPC 20 assembled.tif" $command
+anew "mask.tif.*: cannot" "0 fsync EIO 1 assembled.tif" $command
+anew "mask.tif: cannot" "0 rename EACCES 1 mask.tif" $command
 [ "$(cat mask.tif mask.qml)" = "old
 old" ] || fail "the older mask is gone"
-fails "mask.qml: cannot" "0 write ENOSPC 1 mask.qml.tmp.*" $command
+anew "assembled.qml: cannot" "0 write ENOSPC 1 assembled.qml.tmp.*" $command
 
 assert_same() {
   cmp whole.tif mask.tif && cmp whole.qml mask.qml && cmp whole.tif.aux.xml mask.tif.aux.xml ||
@@ -52,12 +60,16 @@ works $command
 assert_same
 
 # Killed while it reads, writes, and before the mask has its name: what is there is whole.
+anew_killed() {
+  rm -rf mask.tif.parts
+  killed "$@"
+}
 for rank in 0 1 2; do
-  killed "$rank read KILL 30 scene.tif $block" $command
-  killed "$rank write KILL 2 $rank.spool" $command
+  anew_killed "$rank read KILL 30 scene.tif $block" $command
+  anew_killed "$rank write KILL 2 $rank.spool" $command
 done
-killed "0 write KILL 20 mask.tif.tmp.*" $command
-killed "0 rename KILL 1 mask.tif" $command
+anew_killed "0 write KILL 20 assembled.tif" $command
+anew_killed "0 rename KILL 1 mask.tif" $command
 cmp whole.tif mask.tif || fail "a killed job changed the mask"
 works $command
 assert_same

@@ -43,13 +43,13 @@ strike() {
 }
 
 # fails WORDS FAULT ARGUMENTS...: status 1; one line, of the rank that met the fault, with WORDS;
-# no temporary file stays.
+# no temporary file stays (what a prediction has finished may: *.parts).
 fails() {
   strike "${@:2}"
   [ $status = 1 ] || tell_and_fail "status $status, 1 expected: $what"
   [ "$(cat said.* | wc -l)" = 1 ] || tell_and_fail "not one line: $what"
   grep -q "^segtiles: \(rank ${2%% *}: \)\?.*$1" said.* || tell_and_fail "not \"$1\": $what"
-  left=$(find . -name '*.tmp.*' -o -name '*.parts')
+  left=$(find . -name '*.tmp.*')
   [ -z "$left" ] || tell_and_fail "temporary files stay: $left: $what"
 }
 
