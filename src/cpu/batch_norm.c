@@ -15,6 +15,7 @@
 #include "base/size.h"
 #include "cpu/channels.h"
 #include "cpu/norm_rows.h"
+#include "nn/op/op_common.h"
 
 enum { SCALE, SHIFT, MEAN, VARIANCE };
 enum { WIDTH = 256 /* channels of a patch */, PATCH = 4096 /* floats of a patch */ };
@@ -216,7 +217,7 @@ static void use_batch(const job *j)
     const norm *n = j->norm;
     const sg_norm_attr *attr = &j->site->node->attr.norm;
     double *saved = j->io->saved; /* mean, inverse: [2c] */
-    double count = batch_moments(j), momentum = attr->momentum;
+    double count = batch_moments(j), momentum = sg_norm_momentum(attr, j->io->run);
     double unbiased = count > 1 ? count / (count - 1) : 1;
     for (int64_t c = 0; c < n->c; c++) {
         double mean = n->partial[c], variance = n->partial[n->c + c] / count;

@@ -58,7 +58,8 @@ typedef struct {
 typedef struct {
     float epsilon;  /* added to the variance */
     float momentum; /* running = (1 - momentum) * running + momentum * batch, PyTorch's convention;
-                       the running variance takes the unbiased batch variance */
+                       the running variance takes the unbiased batch variance. With the steps it
+                       falls: see sg_norm_momentum */
 } sg_norm_attr;
 
 typedef struct {

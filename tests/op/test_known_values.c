@@ -14,6 +14,7 @@
 typedef struct {
     op_case row;
     int32_t predicts; /* 1: prediction, not training */
+    uint64_t step;    /* of the training */
     float in[2][24], param[4][24], out[24], grad_in[24], state[2][4];
     float within; /* 0: exact */
 } known;
@@ -68,6 +69,28 @@ static const known values[] = {
      .param = {{3}, {1}, {8}, {16}},
      .out = {-2, 4}, /* mean 4, biased variance 4, unbiased 8 */
      .state = {{.75f * 8 + .25f * 4}, {.75f * 16 + .25f * 8}},
+     .within = 1e-5f},
+    {.row = {.name = "batch_norm: late statistics are a mean over a tenth of the steps",
+             .op = SG_OP_batch_norm,
+             .inputs = 1,
+             .in = {{2, 1, 1, 1}},
+             .attr.norm = {1e-12f, .25f}},
+     .step = 490,
+     .in = {{2, 6}},
+     .param = {{3}, {1}, {8}, {16}},
+     .out = {-2, 4},
+     .state = {{.98f * 8 + .02f * 4}, {.98f * 16 + .02f * 8}},
+     .within = 1e-5f},
+    {.row = {.name = "batch_norm: late statistics are a mean over a hundred steps at most",
+             .op = SG_OP_batch_norm,
+             .inputs = 1,
+             .in = {{2, 1, 1, 1}},
+             .attr.norm = {1e-12f, .25f}},
+     .step = 100000,
+     .in = {{2, 6}},
+     .param = {{3}, {1}, {8}, {16}},
+     .out = {-2, 4},
+     .state = {{.99f * 8 + .01f * 4}, {.99f * 16 + .01f * 8}},
      .within = 1e-5f},
     {.row = {.name = "batch_norm: prediction uses the running statistics",
              .op = SG_OP_batch_norm,
@@ -198,6 +221,7 @@ static void check_known(const char *name, const known *k)
     op_problem p;
     op_result r;
     op_options options = {.training = !k->predicts, .write = SG_GRAD_STORE};
+    options.run.step = k->step;
     assert_int_equal(op_backend_open(name, &backend), SG_OK);
     assert_int_equal(op_problem_create(&k->row, 0, &p), SG_OK);
     set_numbers(&p, k);

@@ -16,6 +16,15 @@
 
 enum { SCALE, SHIFT, MEAN, VARIANCE };
 
+/* 1 / (1 + step / 10): the mean age of what is averaged is a tenth of the steps. */
+double sg_norm_momentum(const sg_norm_attr *norm, const sg_run *run)
+{
+    const double least = .01;
+    double momentum = norm->momentum, wanted = run ? 10 / ((double)run->step + 10) : momentum;
+    wanted = wanted < least ? least : wanted;
+    return wanted < momentum ? wanted : momentum;
+}
+
 /* What the forward pass leaves for the backward pass, then silu's values. */
 typedef struct {
     double *mean, *inverse; /* [c]; inverse: 1 / sqrt(variance + epsilon) */
@@ -139,7 +148,7 @@ static double batch_statistics(norm_kernel *k, const sg_site *site, const sg_io 
 static void update_running(const sg_site *site, const sg_io *io, const double *mean,
                            const double *variance, double count)
 {
-    double momentum = site->node->attr.norm.momentum;
+    double momentum = sg_norm_momentum(&site->node->attr.norm, io->run);
     double unbiased = count > 1 ? count / (count - 1) : 1;
     for (int64_t j = 0; j < site->out.c; j++) {
         float *running_mean = &io->state[MEAN][j], *running_variance = &io->state[VARIANCE][j];

@@ -72,6 +72,13 @@ bool sg_gradient_wanted(const sg_site *site, int input);
 /* For kernels that need no state: *kernel stays NULL. */
 sg_err sg_op_prepare_nothing(sg_backend *backend, const sg_site *site, void **kernel);
 
+/*
+ * A batch's weight in the running statistics at this step: the node's momentum at first, from then
+ * on so little that they are a mean over the last tenth of the steps, or the last hundred steps. A
+ * segmentation batch holds a few scenes, and ten of them are too few for what predictions rest on.
+ */
+double sg_norm_momentum(const sg_norm_attr *norm, const sg_run *run);
+
 /* The dropout mask: a function of (seed, step, node, global sample, element within the sample). */
 uint64_t sg_dropout_key(const sg_run *run, const sg_node *node);
 bool sg_dropout_keeps(uint64_t key, uint64_t sample, uint64_t element, float rate);
