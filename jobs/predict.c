@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "jobs/options.h"
+#include "jobs/signals.h"
 
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
                               sg_arguments *arguments)
@@ -222,6 +223,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
     if (err == SG_OK && arguments.help)
         return SG_OK;
+    options.stop = sg_signals_catch();
     if (err == SG_OK)
         err = check_options(&options);
     if (err == SG_OK)

@@ -18,6 +18,7 @@ typedef struct {
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
     sg_device_options device;
+    volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
 
 enum { SG_OUTPUTS = 3 };

@@ -34,6 +34,7 @@ typedef struct {
     int64_t first;                /* the chunk that this rank begins with, or -1 */
     int64_t found;                /* chunks that an earlier run has finished */
     int64_t peers_finished;       /* chunks of all ranks in this one, as last heard */
+    int64_t mine;                 /* chunks of this rank in this one */
     uint8_t *values;              /* a row of blocks: class values as the mask holds them */
     float *confidence;            /* a row of blocks */
     sg_progress progress;
@@ -274,9 +275,21 @@ static sg_err take_chunk(scene_run *run, int64_t *chunk)
     return err;
 }
 
+/* Where this rank fails or is told to stop: no rank gets another chunk. */
+static sg_err take_all(scene_run *run, int64_t *chunk)
+{
+    sg_err err = SG_OK;
+    *chunk = 0;
+    while (err == SG_OK && *chunk < sg_grid_chunks(&run->plan.grid))
+        err = take_chunk(run, chunk);
+    return err;
+}
+
 static sg_err next_chunk(void *user, int64_t *chunk)
 {
     scene_run *run = user;
+    if (run->options->stop && *run->options->stop)
+        return take_all(run, chunk);
     sg_err err = take_chunk(run, chunk);
     while (err == SG_OK && *chunk < sg_grid_chunks(&run->plan.grid) && is_done(run, *chunk))
         err = take_chunk(run, chunk);
@@ -343,6 +356,7 @@ static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
     for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
         if (run->output[i])
             err = sg_mask_sync(run->output[i]);
+    run->mine += err == SG_OK;
     return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
 }
 
@@ -382,15 +396,6 @@ static sg_err prepare(scene_run *run)
     return err;
 }
 
-/* A rank that fails takes what is left without doing it, so that the others end after the chunk
- * they are at. */
-static void drain(scene_run *run)
-{
-    int64_t chunk = 0;
-    while (chunk < sg_grid_chunks(&run->plan.grid) && next_chunk(run, &chunk) == SG_OK)
-        ;
-}
-
 static sg_err run_pipeline(scene_run *run)
 {
     const sg_pipeline_options pipeline = {
@@ -407,10 +412,25 @@ static sg_err run_pipeline(scene_run *run)
         .chunk = put_chunk,
         .progress = show_progress,
         .user = run};
+    int64_t none;
     sg_err err = sg_pipeline_run(&pipeline, &run->report);
     if (err != SG_OK)
-        drain(run);
+        (void)take_all(run, &none); /* the first error is the one to tell of */
     return err;
+}
+
+/* SG_ESTOPPED, on all ranks, when a signal has left chunks undone. [collective] */
+static sg_err check_stopped(const scene_run *run)
+{
+    int64_t chunks = sg_grid_chunks(&run->plan.grid), done = run->mine;
+    sg_comm_sum_i64(run->comm, &done, 1);
+    done += run->found;
+    if (done >= chunks)
+        return SG_OK;
+    return sg_fail(SG_ESTOPPED,
+                   "%s: stopped by a signal with %" PRId64 " of %" PRId64
+                   " chunks finished; run the same command again to go on",
+                   run->names->output[SG_OUT_MASK], done, chunks);
 }
 
 static sg_err map_chunks(scene_run *run)
@@ -421,6 +441,8 @@ static sg_err map_chunks(scene_run *run)
     if (err == SG_OK) {
         sg_progress_start(&run->progress, "predict", run->info.width * run->info.height);
         err = sg_comm_agree(run->comm, run_pipeline(run));
+        if (err == SG_OK)
+            err = check_stopped(run);
         if (err == SG_OK)
             show_done(run, run->info.width * run->info.height);
         sg_progress_end(&run->progress);

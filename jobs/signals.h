@@ -1,5 +1,5 @@
 /*
- * Signals that ask a training to save and end: SIGTERM and SIGUSR1 (what batch systems send before
+ * Signals that ask a job to save and end: SIGTERM and SIGUSR1 (what batch systems send before
  * the time is up). [local]
  */
 #ifndef SG_JOBS_SIGNALS_H
