@@ -181,9 +181,9 @@ static sg_err plan_scenes(evaluation_run *run)
         err = sg_calloc(count + 1, sizeof(*run->start), &run->start);
     err = sg_comm_agree(run->comm, err);
     for (size_t i = 0; err == SG_OK && i < count; i++) {
-        const sg_scene_size *size = &run->survey.size[i];
-        err = sg_predict_choose(&options, &run->network, run->comm, size->width, size->height, 0,
-                                &run->plan[i]);
+        const sg_predict_size size = {.width = run->survey.size[i].width,
+                                      .height = run->survey.size[i].height};
+        err = sg_predict_choose(&options, &run->network, run->comm, &size, &run->plan[i]);
         if (err == SG_OK)
             run->start[i + 1] = run->start[i] + sg_grid_chunks(&run->plan[i].grid);
     }

@@ -38,19 +38,27 @@ typedef struct {
 sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int scenes,
                        sg_predict_names *names);
 
+/* What a plan is made for. */
+typedef struct {
+    int64_t width, height;    /* of the scene, pixels */
+    int64_t chunk_w, chunk_h; /* of an unfinished prediction that is gone on with; 0: none */
+    int want_probabilities;
+} sg_predict_size;
+
 /* Choose tiles, chunks and batch within memory; the same on all ranks. [collective] */
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
-                         sg_comm *comm, int64_t width, int64_t height, int want_probabilities,
-                         sg_predict_plan *plan);
+                         sg_comm *comm, const sg_predict_size *size, sg_predict_plan *plan);
 
 /* What normalises the scene at path: mean and std, [bands]. [collective] */
 sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *path, double *mean,
                                 double *std);
 
-/* What a prediction is made of, so that another run can go on with it: see tiles/parts.h. Tiles and
- * chunks are part of it only where results depend on them. [local] */
+/* What a prediction is made of, so that another run can go on with it: see tiles/parts.h. Tiles are
+ * part of it only where results depend on them. [local] */
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
                           const sg_predict_plan *plan, sg_text *journal);
+/* The chunks of the unfinished prediction of an output, into size; 0 when there is none. [local] */
+void sg_predict_resumed(const char *output, sg_predict_size *size);
 
 /* Does the scene suit the network? SG_EINPUT names all that does not. [local] */
 sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,

@@ -1,10 +1,13 @@
 #include "jobs/predict.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "base/size.h"
+
+#define CHUNKS "chunks %" PRId64 " x %" PRId64 "\n"
 
 /* Size and time of the scene's file; what GDAL opens need not be one. */
 static sg_err add_file(const char *scene, sg_text *journal)
@@ -34,8 +37,24 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
         err = sg_text_add(journal, "pixels %" PRId64 " x %" PRId64 " of %.17g m\n", info->width,
                           info->height, info->gsd);
     if (err == SG_OK && !network->exact)
-        err = sg_text_add(journal,
-                          "tiles %" PRId64 " x %" PRId64 ", chunks %" PRId64 " x %" PRId64 "\n",
-                          grid->tile_w, grid->tile_h, grid->chunk_w, grid->chunk_h);
+        err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
+    if (err == SG_OK)
+        err = sg_text_add(journal, CHUNKS, grid->chunk_w, grid->chunk_h);
     return err;
+}
+
+void sg_predict_resumed(const char *output, sg_predict_size *size)
+{
+    char path[SG_PATH_MAX], *text = NULL;
+    size->chunk_w = size->chunk_h = 0;
+    if (sg_path_format(path, "%s.parts/journal", output) != SG_OK || !sg_file_exists(path) ||
+        sg_file_read_text(path, &text) != SG_OK)
+        return; /* what is wrong with it, sg_parts_open tells */
+    const char *line = strstr(text, "\nchunks ");
+    int64_t w = 0, h = 0;
+    if (line && sscanf(line, "\n" CHUNKS, &w, &h) == 2 && w > 0 && h > 0) {
+        size->chunk_w = w;
+        size->chunk_h = h;
+    }
+    sg_free(text);
 }

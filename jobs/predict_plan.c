@@ -20,6 +20,10 @@ enum { TILE_HALOS = 23, TILE_LEAST = 1024 };
 enum { BATCH_PIXELS = 1 << 20, BATCH_MOST = 8 };
 /* Of a chunk at most: what a rank holds twice beside its tiles. */
 enum { CHUNK_PIXELS = 12 << 20 };
+/* Chunks that are whole blocks of this many overviews, where the busiest rank then has hardly more
+ * to do. */
+enum { OVERVIEWS_IN_CHUNK = 3 };
+static const double MOST_FOR_OVERVIEWS = 1.02;
 /* Where tiling is not exact on this machine, all scenes are cut alike. */
 enum { FIXED_TILE = 1024, FIXED_CHUNK = 2048 };
 
@@ -84,10 +88,12 @@ static sg_err tile_bytes(const sg_network *network, int want_probabilities, doub
     return err;
 }
 
-/* Bytes per pixel of a chunk: there are two of them. */
+/* Bytes per pixel of a chunk: there are two of them, values made of one, and its overviews. */
 static double chunk_bytes(const sg_spec *spec, int want_probabilities)
 {
-    return want_probabilities ? 2.0 * (1 + sizeof(float) * (double)spec->classes.count) : 2;
+    double probabilities = sizeof(float) * (double)spec->classes.count;
+    return want_probabilities ? 2 * (1 + probabilities) + 1 + 2 * sizeof(float) + probabilities / 4
+                              : 2 + 1.25;
 }
 
 static int64_t largest_tile(const sg_network_reach *reach)
@@ -108,7 +114,7 @@ static void fix_sizes(sg_grid_wish *wish)
 {
     int64_t least = wish->stride + 2 * wish->halo;
     wish->tile = sg_max64(FIXED_TILE, sg_round_up(2 * least, wish->stride));
-    wish->chunk = FIXED_CHUNK;
+    wish->chunk_w = wish->chunk_h = FIXED_CHUNK;
 }
 
 static sg_err check_wished_tile(const sg_predict_options *options, const sg_grid *grid,
@@ -123,6 +129,27 @@ static sg_err check_wished_tile(const sg_predict_options *options, const sg_grid
                    batch, grid->tile_w, grid->tile_h, need / (1 << 20), options->max_mem);
 }
 
+/*
+ * Chunks of 2, 4 or 8 blocks a side where that costs little: so many levels of overviews then have
+ * all their blocks in one chunk, and are finished with it.
+ */
+static sg_err choose_grid(const sg_grid_wish *wish, sg_grid *grid)
+{
+    sg_err err = sg_grid_create(grid, wish);
+    double most = MOST_FOR_OVERVIEWS * (err == SG_OK ? sg_grid_busiest(grid, wish->ranks) : 0);
+    sg_grid_wish larger = *wish;
+    for (int i = 0; err == SG_OK && wish->chunk_w == 0 && i < OVERVIEWS_IN_CHUNK; i++) {
+        sg_grid tried;
+        larger.block *= 2;
+        if (larger.block * larger.block > wish->most_chunk)
+            break;
+        err = sg_grid_create(&tried, &larger);
+        if (err == SG_OK && sg_grid_busiest(&tried, wish->ranks) <= most)
+            *grid = tried;
+    }
+    return err;
+}
+
 static sg_err choose(const sg_predict_options *options, const sg_network *network,
                      sg_grid_wish *wish, double budget, double bytes, sg_predict_plan *plan)
 {
@@ -131,7 +158,7 @@ static sg_err choose(const sg_predict_options *options, const sg_network *networ
     wish->most_pixels = (int64_t)most;
     if (!network->exact)
         fix_sizes(wish);
-    sg_err err = sg_grid_create(&plan->grid, wish);
+    sg_err err = choose_grid(wish, &plan->grid);
     if (err != SG_OK)
         return err;
     plan->batch = options->batch;
@@ -150,25 +177,29 @@ static void tell(const sg_predict_plan *plan)
 }
 
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
-                         sg_comm *comm, int64_t width, int64_t height, int want_probabilities,
-                         sg_predict_plan *plan)
+                         sg_comm *comm, const sg_predict_size *size, sg_predict_plan *plan)
 {
     double budget = 0, bytes = 1;
     sg_err err = agree_budget(options, comm, &budget);
     if (err != SG_OK)
         return err;
-    sg_grid_wish wish = {.width = width,
-                         .height = height,
+    sg_grid_wish wish = {.width = size->width,
+                         .height = size->height,
                          .stride = network->reach.stride,
                          .halo = network->reach.halo,
                          .block = SG_PREDICT_BLOCK,
                          .tile = options->tile,
-                         .chunk = options->chunk,
+                         .chunk_w = options->chunk,
+                         .chunk_h = options->chunk,
                          .ranks = sg_comm_ranks(comm)};
-    double per_pixel = chunk_bytes(&network->checkpoint.spec, want_probabilities);
+    double per_pixel = chunk_bytes(&network->checkpoint.spec, size->want_probabilities);
+    if (size->chunk_w > 0) {
+        wish.chunk_w = size->chunk_w;
+        wish.chunk_h = size->chunk_h;
+    }
     wish.most_chunk = (int64_t)fmin(CHUNK_PIXELS, budget / 4 / per_pixel);
     wish.most_chunk = sg_max64(wish.most_chunk, 1);
-    err = tile_bytes(network, want_probabilities, &bytes);
+    err = tile_bytes(network, size->want_probabilities, &bytes);
     if (err == SG_OK)
         err = choose(options, network, &wish, budget, bytes, plan);
     err = sg_comm_agree(comm, err);

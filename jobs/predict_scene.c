@@ -35,8 +35,8 @@ typedef struct {
     int64_t found;                /* chunks that an earlier run has finished */
     int64_t peers_finished;       /* chunks of all ranks in this one, as last heard */
     int64_t mine;                 /* chunks of this rank in this one */
-    uint8_t *values;              /* a row of blocks: class values as the mask holds them */
-    float *confidence;            /* a row of blocks */
+    uint8_t *values;              /* of a chunk: class values as the mask holds them */
+    float *confidence;            /* of a chunk */
     sg_progress progress;
     sg_pipeline_report report;
     double start;
@@ -208,6 +208,9 @@ static sg_err create_outputs(scene_run *run, output_texts *texts)
         const sg_mask_options options = {.path = run->names->output[i],
                                          .raster =
                                              output_options(run, texts->metadata, texts->name, i),
+                                         .chunk_w = run->plan.grid.chunk_w,
+                                         .chunk_h = run->plan.grid.chunk_h,
+                                         .overviews = true,
                                          .style = i == SG_OUT_MASK ? run->style.data : NULL,
                                          .journal = run->journal.data,
                                          .restart = run->options->restart};
@@ -220,9 +223,8 @@ static sg_err create_outputs(scene_run *run, output_texts *texts)
 /* Did an earlier run finish the chunk in all outputs? */
 static bool is_done(const scene_run *run, int64_t chunk)
 {
-    sg_window core = sg_grid_chunk(&run->plan.grid, chunk);
     for (int i = 0; i < SG_OUTPUTS; i++)
-        if (run->output[i] && !sg_mask_has(run->output[i], core))
+        if (run->output[i] && !sg_mask_has(run->output[i], chunk))
             return false;
     return true;
 }
@@ -296,66 +298,48 @@ static sg_err next_chunk(void *user, int64_t *chunk)
     return err;
 }
 
-/* A strip of blocks at a time goes from class indices to what the files hold. */
+/* A chunk, from class indices to what the files hold. */
 typedef struct {
-    sg_window core;
-    size_t first, count; /* pixels of the chunk */
-} strip;
+    int64_t index;
+    size_t pixels;
+    const uint8_t *classes;     /* [pixels] */
+    const float *probabilities; /* [pixels][classes] or NULL */
+} finished_chunk;
 
-static sg_err put_values(const scene_run *run, const strip *part, const uint8_t *classes)
+static sg_err put_values(const scene_run *run, const finished_chunk *chunk)
 {
     const sg_class_table *table = &spec_of(run)->classes;
     uint8_t value[256];
     memset(value, table->nodata, sizeof value);
     for (int32_t i = 0; i < table->count; i++)
         value[i] = (uint8_t)table->item[i].value;
-    for (size_t i = 0; i < part->count; i++)
-        run->values[i] = value[classes[part->first + i]];
-    return sg_mask_put(run->output[SG_OUT_MASK], part->core, run->values);
+    for (size_t i = 0; i < chunk->pixels; i++)
+        run->values[i] = value[chunk->classes[i]];
+    return sg_mask_put(run->output[SG_OUT_MASK], chunk->index, run->values);
 }
 
-static sg_err put_probabilities(const scene_run *run, const strip *part, const float *probabilities)
-{
-    if (!run->output[SG_OUT_PROBABILITIES])
-        return SG_OK;
-    return sg_mask_put(run->output[SG_OUT_PROBABILITIES], part->core,
-                       probabilities + part->first * (size_t)spec_of(run)->classes.count);
-}
-
-static sg_err put_confidence(const scene_run *run, const strip *part, const uint8_t *classes,
-                             const float *probabilities)
+static sg_err put_confidence(const scene_run *run, const finished_chunk *chunk)
 {
     size_t across = (size_t)spec_of(run)->classes.count;
-    if (!run->output[SG_OUT_CONFIDENCE])
-        return SG_OK;
-    for (size_t i = 0; i < part->count; i++) {
-        size_t pixel = part->first + i;
-        run->confidence[i] = classes[pixel] == SG_NO_CLASS
+    for (size_t i = 0; i < chunk->pixels; i++)
+        run->confidence[i] = chunk->classes[i] == SG_NO_CLASS
                                  ? SG_NO_PROBABILITY
-                                 : probabilities[pixel * across + classes[pixel]];
-    }
-    return sg_mask_put(run->output[SG_OUT_CONFIDENCE], part->core, run->confidence);
+                                 : chunk->probabilities[i * across + chunk->classes[i]];
+    return sg_mask_put(run->output[SG_OUT_CONFIDENCE], chunk->index, run->confidence);
 }
 
 static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
                         const float *probabilities)
 {
     scene_run *run = user;
-    sg_err err = SG_OK;
-    for (int64_t y = 0; err == SG_OK && y < core.h; y += SG_PREDICT_BLOCK) {
-        int64_t rows = sg_min64(SG_PREDICT_BLOCK, core.h - y);
-        strip part = {.core = {core.x, core.y + y, core.w, rows},
-                      .first = (size_t)(y * core.w),
-                      .count = (size_t)(rows * core.w)};
-        err = put_values(run, &part, classes);
-        if (err == SG_OK)
-            err = put_probabilities(run, &part, probabilities);
-        if (err == SG_OK)
-            err = put_confidence(run, &part, classes, probabilities);
-    }
-    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
-        if (run->output[i])
-            err = sg_mask_sync(run->output[i]);
+    const sg_grid *grid = &run->plan.grid;
+    const finished_chunk chunk = {core.y / grid->chunk_h * grid->chunks_x + core.x / grid->chunk_w,
+                                  (size_t)(core.w * core.h), classes, probabilities};
+    sg_err err = put_values(run, &chunk);
+    if (err == SG_OK && run->output[SG_OUT_PROBABILITIES])
+        err = sg_mask_put(run->output[SG_OUT_PROBABILITIES], chunk.index, probabilities);
+    if (err == SG_OK && run->output[SG_OUT_CONFIDENCE])
+        err = put_confidence(run, &chunk);
     run->mine += err == SG_OK;
     return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
 }
@@ -387,7 +371,7 @@ static sg_err prepare(scene_run *run)
     sg_err err =
         sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
     if (err == SG_OK)
-        err = sg_size_mul((size_t)grid->chunk_w, SG_PREDICT_BLOCK, &pixels);
+        err = sg_size_mul((size_t)grid->chunk_w, (size_t)grid->chunk_h, &pixels);
     if (err == SG_OK)
         err = sg_malloc(pixels, 1, &run->values);
     if (err == SG_OK && wants(run, SG_OUT_CONFIDENCE))
@@ -482,6 +466,18 @@ static void close_run(scene_run *run)
     sg_free(run->confidence);
 }
 
+/* Chunks are those of an earlier run, where there is one to go on with. [collective] */
+static sg_err make_plan(scene_run *run)
+{
+    sg_predict_size size = {.width = run->info.width,
+                            .height = run->info.height,
+                            .want_probabilities = wants_probabilities(run)};
+    if (sg_comm_rank(run->comm) == 0 && !run->options->restart && run->options->chunk == 0)
+        sg_predict_resumed(run->names->output[SG_OUT_MASK], &size);
+    sg_comm_broadcast(run->comm, &size, sizeof size, 0);
+    return sg_predict_choose(run->options, run->network, run->comm, &size, &run->plan);
+}
+
 static sg_err run_scene(scene_run *run)
 {
     output_texts texts = {{NULL}, {NULL}};
@@ -489,8 +485,7 @@ static sg_err run_scene(scene_run *run)
     if (err == SG_OK)
         err = sg_predict_normalisation(spec_of(run), run->comm, run->path, run->mean, run->std);
     if (err == SG_OK)
-        err = sg_predict_choose(run->options, run->network, run->comm, run->info.width,
-                                run->info.height, wants_probabilities(run), &run->plan);
+        err = make_plan(run);
     if (err == SG_OK)
         err = create_outputs(run, &texts);
     if (err == SG_OK)

@@ -1,18 +1,16 @@
-/*
- * Putting compressed blocks from spools into a GeoTIFF, in row order. The only file with tiffio.h
- * behind it. [local]
- */
+/* What the ranks have written, put together: overviews completed, the file laid out. [local] */
 #ifndef SG_TILES_ASSEMBLE_H
 #define SG_TILES_ASSEMBLE_H
 
 #include "data/raster.h"
-#include "tiles/spool.h"
+#include "tiles/parts.h"
+#include "tiles/records.h"
 
 /*
- * Make the whole file at path (not yet the final name). spool: open for reading, in rank order.
- * SG_EOUTPUT: the file cannot be written; SG_EINTERNAL: a block is missing or there twice.
+ * Make the whole file at path (not yet the final name). SG_EOUTPUT: it cannot be written;
+ * SG_EINTERNAL: a block is missing.
  */
-sg_err sg_assemble(const char *path, const sg_geotiff_options *options, sg_spool *const *spool,
-                   int spools);
+sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_records *records,
+                   sg_parts *parts);
 
 #endif

@@ -141,7 +141,7 @@ static int fits(const cut *x, const cut *y, const sg_grid_wish *wish)
 {
     if (wish->tile == 0 && (double)x->tile * (double)y->tile > (double)wish->most_pixels)
         return 0;
-    return wish->chunk > 0 || (double)x->chunk * (double)y->chunk <= (double)wish->most_chunk;
+    return wish->chunk_w > 0 || (double)x->chunk * (double)y->chunk <= (double)wish->most_chunk;
 }
 
 static void choose(const cuts *xs, const cuts *ys, const sg_grid_wish *wish, const cut **best_x,
@@ -170,7 +170,7 @@ static sg_err check_wish(const sg_grid_wish *wish)
 {
     SG_ASSERT(wish->width > 0 && wish->height > 0 && wish->stride > 0 && wish->block > 0);
     SG_ASSERT(wish->halo >= 0 && wish->halo % wish->stride == 0 && wish->ranks > 0);
-    if (wish->tile < 0 || wish->chunk < 0)
+    if (wish->tile < 0 || wish->chunk_w < 0 || wish->chunk_h < 0)
         return sg_fail(SG_EUSAGE, "tile and chunk sizes are positive numbers of pixels");
     return SG_OK;
 }
@@ -217,9 +217,9 @@ static sg_err list_both(const sg_grid *grid, const sg_grid_wish *wish, int64_t u
     if (err == SG_OK)
         err = wished_tile(wish, &y, &tile_h);
     if (err == SG_OK)
-        err = list_cuts(xs, &x, unit, wish->chunk, tile_w);
+        err = list_cuts(xs, &x, unit, wish->chunk_w, tile_w);
     if (err == SG_OK)
-        err = list_cuts(ys, &y, unit, wish->chunk, tile_h);
+        err = list_cuts(ys, &y, unit, wish->chunk_h, tile_h);
     return err;
 }
 
@@ -311,6 +311,13 @@ sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i)
     locate(&y, grid->tile_h, core.y, core.y + core.h, i / columns, &tile.input.y, &tile.core.y,
            &tile.core.h);
     return tile;
+}
+
+double sg_grid_busiest(const sg_grid *grid, int64_t ranks)
+{
+    int64_t rounds = sg_div_up(sg_grid_chunks(grid), ranks);
+    return (double)rounds * (double)(grid->tiles_x * grid->tiles_y) *
+           ((double)grid->tile_w * (double)grid->tile_h);
 }
 
 static int64_t tiles_along(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)

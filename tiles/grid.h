@@ -31,10 +31,10 @@ typedef struct {
 
 typedef struct {
     int64_t width, height, stride, halo;
-    int64_t block;       /* output block, pixels; a multiple of stride or stride of it */
-    int64_t tile;        /* wanted tile size, 0: choose */
-    int64_t chunk;       /* wanted chunk size, 0: choose */
-    int64_t ranks;       /* how many share the work */
+    int64_t block;            /* output block, pixels; a multiple of stride or stride of it */
+    int64_t tile;             /* wanted tile size, 0: choose */
+    int64_t chunk_w, chunk_h; /* wanted chunk size, both 0: choose */
+    int64_t ranks;            /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
     int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
 } sg_grid_wish;
@@ -52,6 +52,8 @@ sg_window sg_grid_chunk(const sg_grid *grid, int64_t index);
 /* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core. */
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk);
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i);
+/* Pixels that the busiest of so many ranks computes. */
+double sg_grid_busiest(const sg_grid *grid, int64_t ranks);
 /* Pixels computed over pixels written. */
 double sg_grid_overhead(const sg_grid *grid);
 

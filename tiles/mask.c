@@ -1,35 +1,39 @@
 #include "tiles/mask.h"
 
-#include <string.h>
 #include "base/size.h"
-#include "data/compress.h"
 #include "tiles/assemble.h"
+#include "tiles/blocks.h"
 #include "tiles/parts.h"
-
-enum { DEFLATE_LEVEL = 6 };
 
 struct sg_mask {
     sg_comm *comm; /* borrowed */
     sg_mask_options options;
+    sg_records records;
     sg_parts *parts;
-    int64_t across, down; /* blocks */
-    size_t pixel_bytes, block_bytes;
-    uint8_t *block;  /* (block, block, bands), as it goes into the file */
-    uint8_t *packed; /* the same, compressed */
+    sg_blocks blocks;
+    void *reduced; /* a chunk's pixels in one overview */
 };
 
-static sg_err make_buffers(sg_mask *mask)
+static sg_reduction reduction_of(const sg_mask *mask)
 {
     const sg_geotiff_options *raster = &mask->options.raster;
-    size_t side = (size_t)raster->block;
-    mask->across = sg_div_up(raster->width, raster->block);
-    mask->down = sg_div_up(raster->height, raster->block);
-    mask->pixel_bytes = (size_t)raster->bands * (raster->is_float ? sizeof(float) : 1);
-    sg_err err = sg_size_mul3(side, side, mask->pixel_bytes, &mask->block_bytes);
+    return (sg_reduction){raster->bands, raster->is_float, raster->nodata};
+}
+
+static sg_err prepare(sg_mask *mask)
+{
+    const sg_geotiff_options *raster = &mask->options.raster;
+    sg_pyramid pyramid;
+    size_t pixels;
+    sg_pyramid_make(&pyramid, raster->width, raster->height, raster->block,
+                    mask->options.overviews);
+    sg_records_make(&mask->records, &pyramid, mask->options.chunk_w, mask->options.chunk_h);
+    sg_err err = sg_blocks_open(&mask->blocks, raster);
     if (err == SG_OK)
-        err = sg_malloc(mask->block_bytes, 1, &mask->block);
-    if (err == SG_OK)
-        err = sg_malloc(sg_deflate_bound(mask->block_bytes), 1, &mask->packed);
+        err = sg_size_mul((size_t)sg_div_up(mask->options.chunk_w, 2),
+                          (size_t)sg_div_up(mask->options.chunk_h, 2), &pixels);
+    if (err == SG_OK && mask->options.overviews)
+        err = sg_malloc(pixels, mask->blocks.pixel_bytes, &mask->reduced);
     return err;
 }
 
@@ -40,13 +44,13 @@ sg_err sg_mask_create(sg_mask **out, sg_comm *comm, const sg_mask_options *optio
     if (err == SG_OK) {
         mask->comm = comm;
         mask->options = *options;
-        err = make_buffers(mask);
+        err = prepare(mask);
     }
     err = sg_comm_agree(comm, err);
     if (err == SG_OK) {
         const sg_parts_options parts = {.output = options->path,
                                         .journal = options->journal,
-                                        .blocks = mask->across * mask->down,
+                                        .records = sg_records_count(&mask->records),
                                         .restart = options->restart};
         err = sg_parts_open(&mask->parts, comm, &parts);
     }
@@ -58,72 +62,62 @@ sg_err sg_mask_create(sg_mask **out, sg_comm *comm, const sg_mask_options *optio
     return err;
 }
 
-/* Fill the block with nodata, for what lies beyond the scene. */
-static void blank_block(sg_mask *mask)
+bool sg_mask_has(const sg_mask *mask, int64_t chunk)
 {
-    const sg_geotiff_options *options = &mask->options.raster;
-    double value = options->has_nodata ? options->nodata : 0;
-    if (!options->is_float) {
-        memset(mask->block, (int)value, mask->block_bytes);
-        return;
-    }
-    float *pixel = (float *)mask->block;
-    for (size_t i = 0; i < mask->block_bytes / sizeof(float); i++)
-        pixel[i] = (float)value;
+    return sg_parts_has(mask->parts, sg_records_done(&mask->records, chunk));
 }
 
-/* part: the block's pixels inside core; pixels begin at core's origin. */
-static void cut_block(sg_mask *mask, sg_window core, sg_window part, const uint8_t *pixels)
+/* The blocks of a level that lie in the window, whose pixels are given. */
+static sg_err put_blocks(sg_mask *mask, int32_t level, sg_window window, const void *pixels)
 {
-    int64_t side = mask->options.raster.block;
-    if (part.w < side || part.h < side)
-        blank_block(mask);
-    for (int64_t row = 0; row < part.h; row++) {
-        const uint8_t *from =
-            pixels +
-            (size_t)((part.y - core.y + row) * core.w + part.x - core.x) * mask->pixel_bytes;
-        memcpy(mask->block + (size_t)(row * side) * mask->pixel_bytes, from,
-               (size_t)part.w * mask->pixel_bytes);
-    }
-}
-
-static sg_err put_block(sg_mask *mask, int64_t number)
-{
-    size_t bytes = sg_deflate_bound(mask->block_bytes);
-    sg_err err = sg_deflate(mask->block, mask->block_bytes, DEFLATE_LEVEL, mask->packed, &bytes);
-    return err == SG_OK ? sg_parts_add(mask->parts, number, mask->packed, bytes) : err;
-}
-
-bool sg_mask_has(const sg_mask *mask, sg_window core)
-{
-    int64_t side = mask->options.raster.block;
-    for (int64_t y = core.y / side; y * side < core.y + core.h; y++)
-        for (int64_t x = core.x / side; x * side < core.x + core.w; x++)
-            if (!sg_parts_has(mask->parts, y * mask->across + x))
-                return false;
-    return true;
-}
-
-sg_err sg_mask_put(sg_mask *mask, sg_window core, const void *pixels)
-{
-    int64_t side = mask->options.raster.block;
+    sg_blocks *b = &mask->blocks;
     sg_err err = SG_OK;
-    SG_ASSERT(core.x % side == 0 && core.y % side == 0);
-    for (int64_t y = core.y; err == SG_OK && y < core.y + core.h; y += side)
-        for (int64_t x = core.x; err == SG_OK && x < core.x + core.w; x += side) {
-            sg_window part = sg_window_intersect((sg_window){x, y, side, side}, core);
-            int64_t number = y / side * mask->across + x / side;
-            if (sg_parts_has(mask->parts, number))
-                continue;
-            cut_block(mask, core, part, pixels);
-            err = put_block(mask, number);
+    SG_ASSERT(window.x % b->side == 0 && window.y % b->side == 0);
+    for (int64_t y = 0; err == SG_OK && y < window.h; y += b->side)
+        for (int64_t x = 0; err == SG_OK && x < window.w; x += b->side) {
+            const char *first = (const char *)pixels + (size_t)(y * window.w + x) * b->pixel_bytes;
+            int64_t number = sg_records_block(&mask->records, level, (window.x + x) / b->side,
+                                              (window.y + y) / b->side);
+            err = sg_blocks_pack(b, first, window.w, sg_min64(b->side, window.w - x),
+                                 sg_min64(b->side, window.h - y));
+            if (err == SG_OK)
+                err = sg_parts_add(mask->parts, number, b->packed, b->packed_bytes);
         }
     return err;
 }
 
-sg_err sg_mask_sync(sg_mask *mask)
+static sg_err put_piece(sg_mask *mask, int32_t level, int64_t chunk, sg_window window,
+                        const void *pixels)
 {
-    return sg_parts_sync(mask->parts);
+    sg_blocks *b = &mask->blocks;
+    sg_err err = sg_blocks_pack_piece(b, pixels, (size_t)(window.w * window.h) * b->pixel_bytes);
+    int64_t number = sg_records_piece(&mask->records, level, chunk);
+    return err == SG_OK ? sg_parts_add(mask->parts, number, b->piece, b->piece_bytes) : err;
+}
+
+static sg_err put_overviews(sg_mask *mask, int64_t chunk, const void *pixels)
+{
+    const sg_records *r = &mask->records;
+    sg_reduction how = reduction_of(mask);
+    sg_window whole = sg_records_window(r, 0, chunk);
+    sg_err err = SG_OK;
+    for (int32_t k = 1; err == SG_OK && k <= sg_pyramid_direct(&r->pyramid); k++) {
+        sg_window window = sg_records_window(r, k, chunk);
+        sg_reduce(&how, k, pixels, whole.w, whole.h, mask->reduced);
+        err = sg_records_whole(r, k) ? put_blocks(mask, k, window, mask->reduced)
+                                     : put_piece(mask, k, chunk, window, mask->reduced);
+    }
+    return err;
+}
+
+sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels)
+{
+    sg_err err = put_blocks(mask, 0, sg_records_window(&mask->records, 0, chunk), pixels);
+    if (err == SG_OK)
+        err = put_overviews(mask, chunk, pixels);
+    if (err == SG_OK)
+        err = sg_parts_add(mask->parts, sg_records_done(&mask->records, chunk), NULL, 0);
+    return err == SG_OK ? sg_parts_sync(mask->parts) : err;
 }
 
 /* "FOLDER/STEM.qml": where QGIS looks for the style of FOLDER/STEM.tif. */
@@ -139,17 +133,13 @@ static sg_err style_path(const char *mask, char *path)
 static sg_err assemble(sg_mask *mask)
 {
     char raster[SG_PATH_MAX], style[SG_PATH_MAX], beside[SG_PATH_MAX];
-    sg_spool *const *spool = NULL;
-    int spools = 0;
-    sg_err err = sg_parts_spools(mask->parts, &spool, &spools);
-    if (err == SG_OK)
-        err = sg_parts_path(mask->parts, "assembled.tif", raster);
+    sg_err err = sg_parts_path(mask->parts, "assembled.tif", raster);
     if (err == SG_OK)
         err = sg_parts_path(mask->parts, "assembled.qml", style);
     if (err == SG_OK)
         err = style_path(mask->options.path, beside);
     if (err == SG_OK)
-        err = sg_assemble(raster, &mask->options.raster, spool, spools);
+        err = sg_assemble(raster, &mask->options.raster, &mask->records, mask->parts);
     if (err == SG_OK && mask->options.style)
         err = sg_file_write_text(style, mask->options.style);
     if (err == SG_OK)
@@ -178,7 +168,7 @@ void sg_mask_close(sg_mask *mask)
     if (!mask)
         return;
     sg_parts_close(mask->parts);
-    sg_free(mask->block);
-    sg_free(mask->packed);
+    sg_blocks_close(&mask->blocks);
+    sg_free(mask->reduced);
     sg_free(mask);
 }

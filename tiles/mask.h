@@ -1,13 +1,14 @@
 /*
- * The mask writer. Ranks compress the blocks of the chunks they own into spools beside the output
- * (see parts.h); at the end rank 0 lays the blocks into the GeoTIFF in row order and renames it, so
- * the file is byte-identical for any number of ranks, and for any number of runs that it took. No
- * pixels travel between ranks. Every block is written, those without data too: what the file holds
- * does not depend on who wrote it.
+ * The mask writer. Ranks compress the blocks of the chunks they own, overviews with them, into
+ * spools beside the output (see parts.h); at the end rank 0 lays them into the file in order and
+ * renames it, so the file is byte-identical for any number of ranks, and for any number of runs
+ * that it took. No pixels travel between ranks. Every block is written, those without data too:
+ * what the file holds does not depend on who wrote it. It is a Cloud Optimized GeoTIFF.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H
 
+#include <stdbool.h>
 #include "comm/comm.h"
 #include "data/raster.h"
 
@@ -17,24 +18,23 @@ typedef struct sg_mask sg_mask;
 typedef struct {
     const char *path;          /* the final name */
     sg_geotiff_options raster; /* sizes, georeferencing, classes, names */
-    const char *style;         /* text of the .qml beside it, or NULL */
-    const char *journal;       /* what is being made: see parts.h */
+    int64_t chunk_w, chunk_h;  /* multiples of the block */
+    bool overviews;
+    const char *style;   /* text of the .qml beside it, or NULL */
+    const char *journal; /* what is being made: see parts.h */
     bool restart;
 } sg_mask_options;
 
 /* Begin, or go on where an earlier run has ended. [collective] */
 sg_err sg_mask_create(sg_mask **mask, sg_comm *comm, const sg_mask_options *options);
-/* Has an earlier run finished all blocks of the window? Its origin is a multiple of the block. The
- * same on all ranks. [local] */
-bool sg_mask_has(const sg_mask *mask, sg_window core);
+/* Has an earlier run finished the chunk? The same on all ranks. [local] */
+bool sg_mask_has(const sg_mask *mask, int64_t chunk);
 /*
- * Put the pixels of one chunk: core's origin is a multiple of the block. pixels: (h, w, bands)
- * bytes or f32 by the options. Blocks that reach over the scene's edge are padded with nodata or 0.
- * [local], one thread at a time.
+ * Put the pixels of a chunk, numbered in row order: (h, w, bands) bytes or f32 by the options,
+ * where h and w are cut at the scene's edge. It outlives the machine. [local], one thread at a
+ * time.
  */
-sg_err sg_mask_put(sg_mask *mask, sg_window core, const void *pixels);
-/* What was put so far survives the machine. [local] */
-sg_err sg_mask_sync(sg_mask *mask);
+sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels);
 /* Assemble and give the names; the spools stay. mine: this rank's result so far; any failure fails
  * all, and what is finished is kept. [collective] */
 sg_err sg_mask_commit(sg_mask *mask, sg_err mine);

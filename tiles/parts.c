@@ -9,11 +9,17 @@
 #include "base/log.h"
 #include "base/size.h"
 
+/* Where a record lies. */
+typedef struct {
+    int32_t spool; /* its number + 1; 0: nowhere */
+    sg_spool_entry entry;
+} place;
+
 struct sg_parts {
     sg_comm *comm; /* borrowed */
     char folder[SG_PATH_MAX];
-    int64_t blocks, found;
-    uint8_t *has;   /* [blocks]: finished before this run */
+    int64_t records, found;
+    uint8_t *has;   /* [records]: there before this run */
     int64_t number; /* of this run's first spool; rank r writes number + r */
     char path[SG_PATH_MAX];
     sg_spool *mine;  /* of this rank, while it is written */
@@ -22,6 +28,8 @@ struct sg_parts {
     sg_spool **spool;
     char **name; /* [spools]: their paths, which they borrow */
     size_t spools, spool_capacity, name_capacity;
+    place *places;     /* [records], after sg_parts_gather */
+    sg_spool *derived; /* the last of spools, or NULL */
 };
 
 /* ---- the folder ---- */
@@ -140,14 +148,14 @@ static sg_err add_spool(sg_parts *parts, const char *path,
     return err;
 }
 
-/* The last spool's blocks that no other had: are there any? */
+/* The last spool's records that no other had: are there any? */
 static bool mark_blocks(sg_parts *parts)
 {
     int64_t before = parts->found;
     size_t count;
     const sg_spool_entry *entry = sg_spool_entries(parts->spool[parts->spools - 1], &count);
     for (size_t i = 0; i < count; i++)
-        if (entry[i].block >= 0 && entry[i].block < parts->blocks && !parts->has[entry[i].block]) {
+        if (entry[i].block >= 0 && entry[i].block < parts->records && !parts->has[entry[i].block]) {
             parts->has[entry[i].block] = 1;
             parts->found++;
         }
@@ -210,7 +218,7 @@ static void share(sg_parts *parts)
 {
     int64_t known[2] = {parts->number, parts->found};
     sg_comm_broadcast(parts->comm, known, sizeof known, 0);
-    sg_comm_broadcast(parts->comm, parts->has, (size_t)parts->blocks, 0);
+    sg_comm_broadcast(parts->comm, parts->has, (size_t)parts->records, 0);
     parts->number = known[0];
     parts->found = known[1];
 }
@@ -221,11 +229,11 @@ sg_err sg_parts_open(sg_parts **out, sg_comm *comm, const sg_parts_options *opti
     sg_err err = sg_calloc(1, sizeof *parts, &parts);
     if (err == SG_OK) {
         parts->comm = comm;
-        parts->blocks = options->blocks;
+        parts->records = options->records;
         err = sg_path_format(parts->folder, "%s.parts", options->output);
     }
     if (err == SG_OK)
-        err = sg_calloc((size_t)options->blocks, 1, &parts->has);
+        err = sg_calloc((size_t)options->records, 1, &parts->has);
     if (err == SG_OK && sg_comm_rank(comm) == 0)
         err = begin(parts, options);
     err = sg_comm_agree(comm, err);
@@ -241,19 +249,14 @@ sg_err sg_parts_open(sg_parts **out, sg_comm *comm, const sg_parts_options *opti
     return err;
 }
 
-bool sg_parts_has(const sg_parts *parts, int64_t block)
+bool sg_parts_has(const sg_parts *parts, int64_t record)
 {
-    return parts->has[block];
+    return parts->has[record];
 }
 
-int64_t sg_parts_found(const sg_parts *parts)
+sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t bytes)
 {
-    return parts->found;
-}
-
-sg_err sg_parts_add(sg_parts *parts, int64_t block, const void *data, size_t bytes)
-{
-    sg_err err = sg_spool_add(parts->mine, block, data, bytes);
+    sg_err err = sg_spool_add(parts->mine, record, data, bytes);
     parts->written += err == SG_OK;
     return err;
 }
@@ -266,12 +269,10 @@ sg_err sg_parts_sync(sg_parts *parts)
 /* [collective] */
 static void tell_of_rest(const sg_parts *parts)
 {
-    int64_t done = parts->written;
-    sg_comm_sum_i64(parts->comm, &done, 1);
-    done += parts->found;
+    int64_t done = parts->written + parts->found;
+    sg_comm_max_i64(parts->comm, &done, 1);
     if (sg_comm_rank(parts->comm) == 0 && done > 0)
-        sg_info("%s keeps %" PRId64 " of %" PRId64 " blocks: the same command does the rest",
-                parts->folder, done, parts->blocks);
+        sg_info("what is finished is kept in %s: the same command does the rest", parts->folder);
 }
 
 sg_err sg_parts_finish(sg_parts *parts, sg_err mine)
@@ -285,18 +286,67 @@ sg_err sg_parts_finish(sg_parts *parts, sg_err mine)
     return err;
 }
 
-sg_err sg_parts_spools(sg_parts *parts, sg_spool *const **spool, int *spools)
+/* Later spools first: those of this run are known to be whole. */
+static void find_places(sg_parts *parts)
+{
+    for (size_t i = parts->spools; i-- > 0;) {
+        size_t count;
+        const sg_spool_entry *entry = sg_spool_entries(parts->spool[i], &count);
+        for (size_t k = 0; k < count; k++)
+            if (entry[k].block >= 0 && entry[k].block < parts->records &&
+                !parts->places[entry[k].block].spool)
+                parts->places[entry[k].block] = (place){(int32_t)i + 1, entry[k]};
+    }
+}
+
+sg_err sg_parts_gather(sg_parts *parts)
 {
     char path[SG_PATH_MAX];
-    sg_err err = SG_OK;
+    sg_err err = sg_calloc((size_t)parts->records, sizeof *parts->places, &parts->places);
     for (int rank = 0; err == SG_OK && rank < sg_comm_ranks(parts->comm); rank++) {
         err = name_spool(parts, rank, path);
         if (err == SG_OK)
             err = add_spool(parts, path, sg_spool_open);
     }
-    *spool = parts->spool;
-    *spools = (int)parts->spools;
+    if (err == SG_OK)
+        find_places(parts);
     return err;
+}
+
+sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes)
+{
+    char path[SG_PATH_MAX];
+    sg_err err = SG_OK;
+    if (!parts->derived) {
+        err = sg_parts_path(parts, "derived.spool", path);
+        if (err == SG_OK)
+            err = add_spool(parts, path, sg_spool_create);
+        if (err == SG_OK)
+            parts->derived = parts->spool[parts->spools - 1];
+    }
+    if (err == SG_OK)
+        err = sg_spool_add(parts->derived, record, data, bytes);
+    if (err != SG_OK)
+        return err;
+    size_t count;
+    const sg_spool_entry *entry = sg_spool_entries(parts->derived, &count);
+    parts->places[record] = (place){(int32_t)parts->spools, entry[count - 1]};
+    return SG_OK;
+}
+
+int64_t sg_parts_bytes(const sg_parts *parts, int64_t record)
+{
+    const place *p = &parts->places[record];
+    return p->spool ? p->entry.bytes : -1;
+}
+
+sg_err sg_parts_read(const sg_parts *parts, int64_t record, void *data)
+{
+    const place *p = &parts->places[record];
+    if (!p->spool)
+        return sg_fail(SG_EINTERNAL, "%s: record %" PRId64 " was never written", parts->folder,
+                       record);
+    return sg_spool_read(parts->spool[p->spool - 1], &p->entry, data);
 }
 
 /* The last rank to leave finds no spool and takes the folder away. */
@@ -323,5 +373,6 @@ void sg_parts_close(sg_parts *parts)
     sg_free(parts->spool);
     sg_free(parts->name);
     sg_free(parts->has);
+    sg_free(parts->places);
     sg_free(parts);
 }

@@ -87,7 +87,7 @@ static uint32_t checksum(const header *head, const void *data)
 {
     const size_t skipped = offsetof(header, block);
     uint32_t crc = sg_crc32(0, (const char *)head + skipped, sizeof *head - skipped);
-    return sg_crc32(crc, data, (size_t)head->bytes);
+    return head->bytes > 0 ? sg_crc32(crc, data, (size_t)head->bytes) : crc;
 }
 
 static sg_err note(sg_spool *spool, const header *head)

@@ -42,10 +42,13 @@ for rank in 0 1 2; do
 done
 anew "mask.tif.parts: the folder cannot be made" "0 mkdir EACCES 1 mask.tif.parts" $command
 anew "journal: cannot be written" "0 write ENOSPC 1 journal.tmp.*" $command
-anew "mask.tif.*: cannot" "0 open EACCES 2 assembled.tif" $command
-anew "mask.tif.*: cannot" "0 open EACCES 1 assembled.tif.aux.xml" $command
-anew "mask.tif.*: cannot" "0 write ENOSPC 20 assembled.tif" $command
-anew "mask.tif.*: cannot" "0 fsync EIO 1 assembled.tif" $command
+anew "skeleton.tif: cannot" "0 open EACCES 2 skeleton.tif" $command
+anew "skeleton.tif: cannot" "0 write ENOSPC 3 skeleton.tif" $command
+anew "skeleton.tif: cannot" "0 open EACCES 1 skeleton.tif.aux.xml" $command
+anew "assembled.tif: cannot" "0 open EACCES 1 assembled.tif" $command
+anew "assembled.tif: cannot" "0 write ENOSPC 1 assembled.tif" $command
+anew "assembled.tif: cannot" "0 close EIO 1 assembled.tif" $command
+anew "mask.tif: cannot" "0 fsync EIO 1 assembled.tif" $command
 anew "mask.tif: cannot" "0 rename EACCES 1 mask.tif" $command
 [ "$(cat mask.tif mask.qml)" = "old
 old" ] || fail "the older mask is gone"
@@ -68,7 +71,7 @@ for rank in 0 1 2; do
   anew_killed "$rank read KILL 30 scene.tif $block" $command
   anew_killed "$rank write KILL 2 $rank.spool" $command
 done
-anew_killed "0 write KILL 20 assembled.tif" $command
+anew_killed "0 write KILL 1 assembled.tif" $command
 anew_killed "0 rename KILL 1 mask.tif" $command
 cmp whole.tif mask.tif || fail "a killed job changed the mask"
 works $command

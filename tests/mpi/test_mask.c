@@ -13,7 +13,7 @@
 #include "base/size.h"
 #include "tiles/mask.h"
 
-enum { WIDTH = 300, HEIGHT = 210, BLOCK = 32, CHUNK = 64, CLASSES = 3 };
+enum { WIDTH = 300, HEIGHT = 210, BLOCK = 16, CHUNK = 64, CLASSES = 3 };
 enum { ACROSS = (WIDTH + CHUNK - 1) / CHUNK, CHUNKS = ACROSS * ((HEIGHT + CHUNK - 1) / CHUNK) };
 
 static sg_class_table classes(void)
@@ -56,7 +56,7 @@ static sg_err put_chunk(sg_mask *mask, int i, int bands, int is_float)
         else
             bytes[p] = (uint8_t)v;
     }
-    return sg_mask_put(mask, w, is_float ? (void *)reals : (void *)bytes);
+    return sg_mask_put(mask, i, is_float ? (void *)reals : (void *)bytes);
 }
 
 typedef struct {
@@ -75,13 +75,13 @@ static sg_err put_chunks(sg_comm *comm, sg_mask *mask, setting *s)
     sg_err err = SG_OK;
     s->found = 0;
     for (int i = CHUNKS - 1; err == SG_OK && i >= 0; i--) {
-        bool there = sg_mask_has(mask, chunk_window(i));
+        bool there = sg_mask_has(mask, i);
         bool mine = s->owner < 0 ? i % ranks == rank : s->owner == rank;
         s->found += there;
         if (!there && mine && (!s->step || i % s->step == 0))
             err = put_chunk(mask, i, s->bands, s->is_float);
     }
-    return err == SG_OK ? sg_mask_sync(mask) : err;
+    return err;
 }
 
 static sg_err write_mask(sg_comm *comm, const char *path, setting *s)
@@ -92,6 +92,9 @@ static sg_err write_mask(sg_comm *comm, const char *path, setting *s)
                                      .journal = s->journal ? s->journal : "a map\nof a test\n",
                                      .style = s->is_float ? NULL : "style",
                                      .restart = s->restart,
+                                     .chunk_w = CHUNK,
+                                     .chunk_h = CHUNK,
+                                     .overviews = true,
                                      .raster = {.width = WIDTH,
                                                 .height = HEIGHT,
                                                 .bands = s->bands,

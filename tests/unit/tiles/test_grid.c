@@ -123,7 +123,8 @@ static void random_grids_keep_every_rule(void **state)
                              .halo = halo,
                              .block = 1 << below(b.v[0], 6),
                              .tile = b.v[1] & 1 ? least + below(b.v[2], 100) : 0,
-                             .chunk = b.v[1] & 2 ? 1 + below(b.v[3], 200) : 0,
+                             .chunk_w = b.v[1] & 2 ? 1 + below(b.v[3], 200) : 0,
+                             .chunk_h = b.v[1] & 2 ? 1 + below(b.v[0], 200) : 0,
                              .ranks = 1 + below(b.v[3], 17),
                              .most_pixels = least * least + below(b.v[2], 20000),
                              .most_chunk = b.v[1] & 4 ? 1 : 0};
@@ -181,7 +182,7 @@ static void no_wish_beats_the_choice(void **state)
                          .most_pixels = 200 * 200};
     sg_grid best, other;
     assert_int_equal(sg_grid_create(&best, &wish), SG_OK);
-    for (wish.chunk = 32; wish.chunk <= 704; wish.chunk += 32)
+    for (wish.chunk_w = wish.chunk_h = 32; wish.chunk_w <= 704; wish.chunk_h = wish.chunk_w += 32)
         for (wish.tile = 56; wish.tile <= 200; wish.tile += 8) {
             assert_int_equal(sg_grid_create(&other, &wish), SG_OK);
             assert_true(busiest(&best, 3) <= busiest(&other, 3));

@@ -129,7 +129,8 @@ static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
                                .halo = HALO,
                                .block = 16,
                                .tile = s->tile,
-                               .chunk = s->chunk,
+                               .chunk_w = s->chunk,
+                               .chunk_h = s->chunk,
                                .ranks = 1,
                                .most_pixels = 1 << 20};
     assert_int_equal(sg_grid_create(grid, &wish), SG_OK);

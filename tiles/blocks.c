@@ -1,0 +1,60 @@
+#include "tiles/blocks.h"
+
+#include <string.h>
+#include "base/size.h"
+#include "data/compress.h"
+
+enum { DEFLATE_LEVEL = 6, PIECE_LEVEL = 1 };
+
+sg_err sg_blocks_open(sg_blocks *b, const sg_geotiff_options *raster)
+{
+    size_t side = (size_t)raster->block;
+    *b = (sg_blocks){.side = raster->block,
+                     .pixel_bytes = (size_t)raster->bands * (raster->is_float ? sizeof(float) : 1),
+                     .is_float = raster->is_float,
+                     .blank = raster->has_nodata ? raster->nodata : 0};
+    sg_err err = sg_size_mul3(side, side, b->pixel_bytes, &b->block_bytes);
+    if (err == SG_OK)
+        err = sg_malloc(b->block_bytes, 1, &b->block);
+    if (err == SG_OK)
+        err = sg_malloc(sg_deflate_bound(b->block_bytes), 1, &b->packed);
+    return err;
+}
+
+void sg_blocks_close(sg_blocks *b)
+{
+    sg_free(b->block);
+    sg_free(b->packed);
+    sg_free(b->piece);
+    *b = (sg_blocks){0};
+}
+
+void sg_blocks_blank(const sg_blocks *b, void *pixels, size_t count)
+{
+    if (!b->is_float) {
+        memset(pixels, (int)b->blank, count * b->pixel_bytes);
+        return;
+    }
+    float *value = pixels;
+    for (size_t i = 0; i < count * b->pixel_bytes / sizeof(float); i++)
+        value[i] = (float)b->blank;
+}
+
+sg_err sg_blocks_pack_piece(sg_blocks *b, const void *data, size_t bytes)
+{
+    sg_err err = sg_grow(&b->piece, &b->piece_capacity, sg_deflate_bound(bytes), 1);
+    b->piece_bytes = b->piece_capacity;
+    return err == SG_OK ? sg_deflate(data, bytes, PIECE_LEVEL, b->piece, &b->piece_bytes) : err;
+}
+
+sg_err sg_blocks_pack(sg_blocks *b, const void *pixels, int64_t stride, int64_t w, int64_t h)
+{
+    if (w < b->side || h < b->side)
+        sg_blocks_blank(b, b->block, (size_t)(b->side * b->side));
+    for (int64_t row = 0; row < h; row++)
+        memcpy(b->block + (size_t)(row * b->side) * b->pixel_bytes,
+               (const uint8_t *)pixels + (size_t)(row * stride) * b->pixel_bytes,
+               (size_t)w * b->pixel_bytes);
+    b->packed_bytes = sg_deflate_bound(b->block_bytes);
+    return sg_deflate(b->block, b->block_bytes, DEFLATE_LEVEL, b->packed, &b->packed_bytes);
+}

@@ -1,0 +1,30 @@
+/* Cutting a raster's blocks and compressing them, one at a time. [local] */
+#ifndef SG_TILES_BLOCKS_H
+#define SG_TILES_BLOCKS_H
+
+#include "data/raster.h"
+
+typedef struct {
+    int64_t side; /* pixels */
+    size_t pixel_bytes, block_bytes;
+    int32_t is_float;
+    double blank;        /* of what lies beyond the raster's edge */
+    uint8_t *block;      /* (side, side, bands); owned */
+    uint8_t *packed;     /* the last one, compressed; owned */
+    size_t packed_bytes; /* of the last one */
+    uint8_t *piece;      /* the last one, compressed; owned, grown as needed */
+    size_t piece_bytes, piece_capacity;
+} sg_blocks;
+
+sg_err sg_blocks_open(sg_blocks *blocks, const sg_geotiff_options *raster);
+void sg_blocks_close(sg_blocks *blocks);
+
+/* Compress the block whose first pixel is `pixels` in rows of `stride` pixels; w x h of its pixels
+ * are there, the rest is blank. The result stays until the next call. */
+sg_err sg_blocks_pack(sg_blocks *blocks, const void *pixels, int64_t stride, int64_t w, int64_t h);
+/* Compress any number of bytes, into blocks->piece. */
+sg_err sg_blocks_pack_piece(sg_blocks *blocks, const void *data, size_t bytes);
+/* Set count pixels to blank. */
+void sg_blocks_blank(const sg_blocks *blocks, void *pixels, size_t count);
+
+#endif

@@ -1,0 +1,264 @@
+#include "tiles/cog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/size.h"
+
+enum { LEADER = 4, TRAILER = 4, ALIGN = 8, BUFFER = 256 * 1024 };
+static const uint64_t CLASSIC_MOST = UINT64_C(0xffffffff);
+
+static const char FACTS[] = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\n"
+                            "BLOCK_LEADER=SIZE_AS_UINT4\nBLOCK_TRAILER=LAST_4_BYTES_REPEATED\n"
+                            "KNOWN_INCOMPATIBLE_EDITION=NO\n "; /* room for "YES" */
+
+typedef struct {
+    const sg_cog *cog;
+    bool big;
+    sg_tiff_tags tags[SG_LEVELS_MAX];
+    uint64_t directory[SG_LEVELS_MAX]; /* file offsets */
+    uint64_t data, end;                /* where the blocks begin and end */
+    char ghost[512];                   /* what stands between header and directories */
+    uint64_t ghost_bytes;              /* padded */
+} layout;
+
+static uint64_t aligned(uint64_t offset)
+{
+    return (offset + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static uint64_t header_bytes(bool big)
+{
+    return big ? 16 : 8;
+}
+
+/* Georeferencing and texts are the raster's alone. */
+static bool not_of_overviews(uint16_t tag)
+{
+    return (tag >= 33550 && tag <= 34737) || tag == SG_TIFF_GDAL_METADATA || tag == 50844 /* RPC */;
+}
+
+static bool of_all(uint16_t tag)
+{
+    return false;
+}
+
+static sg_err make_tags(layout *l, int32_t k)
+{
+    const sg_level *level = &l->cog->pyramid->level[k];
+    uint32_t width = (uint32_t)level->width, height = (uint32_t)level->height, overview = 1;
+    uint64_t blocks = (uint64_t)(level->across * level->down);
+    sg_tiff_tags *tags = &l->tags[k];
+    sg_err err = sg_tiff_tags_copy(tags, l->cog->tags, k > 0 ? not_of_overviews : of_all);
+    if (err == SG_OK && k > 0)
+        err = sg_tiff_tags_set(tags, SG_TIFF_SUBFILE, SG_TIFF_LONG, 1, &overview);
+    if (err == SG_OK)
+        err = sg_tiff_tags_set(tags, SG_TIFF_WIDTH, SG_TIFF_LONG, 1, &width);
+    if (err == SG_OK)
+        err = sg_tiff_tags_set(tags, SG_TIFF_HEIGHT, SG_TIFF_LONG, 1, &height);
+    if (err == SG_OK)
+        err = sg_tiff_tags_set(tags, SG_TIFF_TILE_OFFSETS, l->big ? SG_TIFF_LONG8 : SG_TIFF_LONG,
+                               blocks, NULL);
+    if (err == SG_OK)
+        err = sg_tiff_tags_set(tags, SG_TIFF_TILE_BYTES, SG_TIFF_LONG, blocks, NULL);
+    return err;
+}
+
+static void place_block(layout *l, int32_t k, int64_t i, int64_t bytes)
+{
+    uint64_t offset = l->end + LEADER;
+    uint32_t size = (uint32_t)bytes, classic = (uint32_t)offset;
+    uint8_t *offsets = sg_tiff_tags_find(&l->tags[k], SG_TIFF_TILE_OFFSETS)->data;
+    uint8_t *sizes = sg_tiff_tags_find(&l->tags[k], SG_TIFF_TILE_BYTES)->data;
+    memcpy(sizes + 4 * i, &size, sizeof size);
+    if (l->big)
+        memcpy(offsets + 8 * i, &offset, sizeof offset);
+    else
+        memcpy(offsets + 4 * i, &classic, sizeof classic);
+    l->end = offset + (uint64_t)bytes + TRAILER;
+}
+
+static void place_blocks(layout *l)
+{
+    const sg_pyramid *p = l->cog->pyramid;
+    for (int32_t k = p->levels - 1; k >= 0; k--)
+        for (int64_t i = 0; i < p->level[k].across * p->level[k].down; i++)
+            place_block(l, k, i, l->cog->bytes(l->cog->user, p->level[k].first + i));
+}
+
+static void clear(layout *l)
+{
+    for (int32_t k = 0; k < SG_LEVELS_MAX; k++)
+        sg_tiff_tags_clear(&l->tags[k]);
+}
+
+static sg_err lay_out(layout *l, const sg_cog *cog, bool big)
+{
+    sg_err err = SG_OK;
+    *l = (layout){.cog = cog, .big = big};
+    int ghost = snprintf(l->ghost, sizeof l->ghost, "GDAL_STRUCTURAL_METADATA_SIZE=%06zu bytes\n%s",
+                         sizeof FACTS - 1, FACTS);
+    l->end = aligned(header_bytes(big) + (uint64_t)ghost);
+    l->ghost_bytes = l->end - header_bytes(big);
+    for (int32_t k = 0; err == SG_OK && k < cog->pyramid->levels; k++) {
+        err = make_tags(l, k);
+        l->directory[k] = l->end;
+        if (err == SG_OK)
+            l->end += aligned(sg_tiff_tags_bytes(&l->tags[k], big));
+    }
+    l->data = l->end;
+    if (err == SG_OK)
+        place_blocks(l);
+    else
+        clear(l);
+    return err;
+}
+
+/* ---- writing ---- */
+
+typedef struct {
+    const char *path;
+    int fd;
+    uint8_t *buffer; /* [BUFFER], owned */
+    size_t held;
+    uint64_t at;
+} writer;
+
+static sg_err cannot_write(const writer *w)
+{
+    return sg_fail(SG_EOUTPUT, "%s: cannot be written: %s", w->path, strerror(errno));
+}
+
+static sg_err flush(writer *w)
+{
+    for (size_t done = 0; done < w->held;) {
+        ssize_t now = write(w->fd, w->buffer + done, w->held - done);
+        if (now < 0 && errno == EINTR)
+            continue;
+        if (now < 0)
+            return cannot_write(w);
+        done += (size_t)now;
+    }
+    w->held = 0;
+    return SG_OK;
+}
+
+static sg_err put(writer *w, const void *data, size_t bytes)
+{
+    const uint8_t *from = data;
+    sg_err err = SG_OK;
+    w->at += bytes;
+    while (err == SG_OK && bytes > 0) {
+        size_t part = bytes < BUFFER - w->held ? bytes : BUFFER - w->held;
+        memcpy(w->buffer + w->held, from, part);
+        w->held += part;
+        from += part;
+        bytes -= part;
+        if (w->held == BUFFER)
+            err = flush(w);
+    }
+    return err;
+}
+
+static sg_err put_header(writer *w, const layout *l)
+{
+    uint8_t head[16] = {'I', 'I', l->big ? 43 : 42, 0};
+    uint32_t classic = (uint32_t)l->directory[0];
+    if (l->big) {
+        head[4] = 8; /* bytes of an offset */
+        memcpy(head + 8, &l->directory[0], 8);
+    } else {
+        memcpy(head + 4, &classic, 4);
+    }
+    sg_err err = put(w, head, header_bytes(l->big));
+    return err == SG_OK ? put(w, l->ghost, l->ghost_bytes) : err;
+}
+
+static sg_err put_directories(writer *w, const layout *l)
+{
+    int32_t levels = l->cog->pyramid->levels;
+    sg_err err = SG_OK;
+    for (int32_t k = 0; err == SG_OK && k < levels; k++) {
+        size_t bytes = (size_t)aligned(sg_tiff_tags_bytes(&l->tags[k], l->big));
+        uint8_t *data = NULL;
+        SG_ASSERT(w->at == l->directory[k]);
+        err = sg_calloc(bytes, 1, &data);
+        if (err == SG_OK) {
+            sg_tiff_tags_write(&l->tags[k], l->big, l->directory[k],
+                               k + 1 < levels ? l->directory[k + 1] : 0, data);
+            err = put(w, data, bytes);
+        }
+        sg_free(data);
+    }
+    return err;
+}
+
+static sg_err put_block(writer *w, const layout *l, int64_t number, uint8_t *data)
+{
+    uint32_t size = (uint32_t)l->cog->bytes(l->cog->user, number);
+    uint8_t last[TRAILER] = {0};
+    sg_err err = l->cog->read(l->cog->user, number, data);
+    if (err == SG_OK)
+        err = put(w, &size, LEADER);
+    if (err == SG_OK)
+        err = put(w, data, size);
+    memcpy(last, data + (size < TRAILER ? 0 : size - TRAILER), size < TRAILER ? size : TRAILER);
+    return err == SG_OK ? put(w, last, TRAILER) : err;
+}
+
+static sg_err put_blocks(writer *w, const layout *l)
+{
+    const sg_pyramid *p = l->cog->pyramid;
+    int64_t most = TRAILER;
+    uint8_t *data = NULL;
+    for (int64_t i = 0; i < p->blocks; i++)
+        most = sg_max64(most, l->cog->bytes(l->cog->user, i));
+    sg_err err = sg_malloc((size_t)most, 1, &data);
+    SG_ASSERT(w->at == l->data);
+    for (int32_t k = p->levels - 1; k >= 0; k--)
+        for (int64_t i = 0; err == SG_OK && i < p->level[k].across * p->level[k].down; i++)
+            err = put_block(w, l, p->level[k].first + i, data);
+    sg_free(data);
+    return err;
+}
+
+static sg_err write_file(const layout *l)
+{
+    writer w = {.path = l->cog->path, .fd = -1};
+    sg_err err = sg_malloc(BUFFER, 1, &w.buffer);
+    if (err != SG_OK)
+        return err;
+    w.fd = open(w.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w.fd < 0)
+        err = cannot_write(&w);
+    if (err == SG_OK)
+        err = put_header(&w, l);
+    if (err == SG_OK)
+        err = put_directories(&w, l);
+    if (err == SG_OK)
+        err = put_blocks(&w, l);
+    if (err == SG_OK)
+        err = flush(&w);
+    SG_ASSERT(err != SG_OK || w.at == l->end);
+    if (w.fd >= 0 && close(w.fd) != 0 && err == SG_OK)
+        err = cannot_write(&w);
+    sg_free(w.buffer);
+    return err;
+}
+
+sg_err sg_cog_write(const sg_cog *cog)
+{
+    layout l;
+    sg_err err = lay_out(&l, cog, false);
+    if (err == SG_OK && l.end > CLASSIC_MOST) {
+        clear(&l);
+        err = lay_out(&l, cog, true);
+    }
+    if (err != SG_OK)
+        return err;
+    err = write_file(&l);
+    clear(&l);
+    return err;
+}
