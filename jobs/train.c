@@ -373,6 +373,7 @@ static sg_err run_training(train_run *run)
         .steps = run->steps,
         .steps_per_epoch = run->steps_per_epoch,
         .augment = train->augment,
+        .jitter = (float)train->jitter,
         .loader_threads = loader_threads(run),
         .seed = run->job.seed,
         .update = sg_job_update(&run->job),

@@ -20,7 +20,8 @@ typedef enum {
     SG_STREAM_AUGMENT = 4,
     SG_STREAM_DROPOUT = 5,
     SG_STREAM_SCENE = 6, /* made scenes */
-    SG_STREAM_SPLIT = 7
+    SG_STREAM_SPLIT = 7,
+    SG_STREAM_JITTER = 8 /* brightness and contrast */
 } sg_stream;
 
 /* Four words for (seed, stream, a, b). */

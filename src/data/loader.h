@@ -31,6 +31,9 @@ typedef struct {
     sg_window
         count;    /* labels outside are ignored (validation cores); equal to window for training */
     int32_t turn; /* 0 .. 7 */
+    float jitter; /* 0 .. 0.9: brightness and contrast change by as much, in deviations of the band;
+                   */
+    uint64_t seed, index; /* a function of these, half of it alike in all bands */
 } sg_sample;
 
 typedef struct {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/size.h"
 
 sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,
@@ -95,6 +96,38 @@ static void mask_labels(const sg_sample *sample, const uint8_t *valid, uint8_t *
     }
 }
 
+/* A word as a number in [-1, 1). */
+static double both_ways(uint32_t word)
+{
+    return 2 * (double)sg_uniform(word) - 1;
+}
+
+/* What is subtracted and divided by, so that z = (x - mean) / std becomes gain * z + offset. */
+static void jittered(const sg_sample *sample, const sg_scene *scene, int32_t bands, double *mean,
+                     double *std)
+{
+    sg_random4 all = sg_random(sample->seed, SG_STREAM_JITTER, sample->index, 0);
+    for (int32_t b = 0; b < bands; b++) {
+        sg_random4 own = sg_random(sample->seed, SG_STREAM_JITTER, sample->index, (uint32_t)b + 1);
+        double half = .5 * (double)sample->jitter;
+        double gain = 1 + half * (both_ways(all.v[0]) + both_ways(own.v[0]));
+        double offset = half * (both_ways(all.v[1]) + both_ways(own.v[1]));
+        std[b] = scene->std[b] / gain;
+        mean[b] = scene->mean[b] - offset * std[b];
+    }
+}
+
+static void normalize(const sg_sample *sample, const sg_scene *scene, int32_t bands, float *pixels,
+                      const uint8_t *valid)
+{
+    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
+    size_t count = (size_t)sample->window.w * (size_t)sample->window.h;
+    if (sample->jitter > 0)
+        jittered(sample, scene, bands, mean, std);
+    sg_normalize_pixels(pixels, valid, count, bands, sample->jitter > 0 ? mean : scene->mean,
+                        sample->jitter > 0 ? std : scene->std);
+}
+
 static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, float *pixels,
                           uint8_t *labels)
 {
@@ -106,8 +139,7 @@ static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, flo
         err = sg_raster_read(entry->raster, sample->window, pixels, reader->valid);
     if (err)
         return err;
-    sg_normalize_pixels(pixels, reader->valid, count, reader->scenes->spec->bands, scene->mean,
-                        scene->std);
+    normalize(sample, scene, reader->scenes->spec->bands, pixels, reader->valid);
     if (entry->label)
         err = sg_label_read(entry->label, sample->window, labels);
     else

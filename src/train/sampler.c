@@ -46,6 +46,9 @@ void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
     sample->window.y = place(region->window.y, region->window.h, s->tile, crop.v[3]);
     sample->window.w = sample->window.h = s->tile;
     sample->count = sg_window_intersect(sample->window, region->window);
+    sample->jitter = s->jitter;
+    sample->seed = s->seed;
+    sample->index = index;
     sample->turn = 0;
     if (s->augment)
         sample->turn = (int32_t)(sg_random(s->seed, SG_STREAM_AUGMENT, index, 0).v[0] & 7u);
@@ -125,6 +128,7 @@ sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *t)
     tables->sampler.seed = t->seed;
     tables->sampler.tile = t->tile;
     tables->sampler.augment = t->augment;
+    tables->sampler.jitter = t->jitter;
     return SG_OK;
 }
 

@@ -286,9 +286,75 @@ static void impossible_options_are_refused(void **state)
     assert_null(loader);
 }
 
+static void with_jitter(void *user, uint64_t index, sg_sample *sample)
+{
+    scattered(user, index, sample);
+    sample->turn = 0;
+    sample->jitter = .5f;
+    sample->seed = 77;
+    sample->index = index;
+}
+
+/* pixel = gain * plain + offset in all of a sample's pixels of a band; returns whether there were
+ * two different ones to tell from. */
+static bool fit_line(const sg_batch *batch, int32_t i, const sg_sample *s, int b, double *gain,
+                     double *offset)
+{
+    double n = 0, x1 = 0, y1 = 0, xx = 0, xy = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int k = 0; k < TILE * TILE; k++) {
+            double plain =
+                (double)expected_pixel(s, s->window.x + k % TILE, s->window.y + k / TILE, b);
+            double got =
+                (double)batch->pixels[((size_t)i * TILE * TILE + (size_t)k) * 2 + (size_t)b];
+            if (plain == 0) /* no data, or the mean itself */
+                continue;
+            if (pass == 1)
+                assert_true(fabs(*gain * plain + *offset - got) < 1e-4 * (1 + fabs(got)));
+            n++, x1 += plain, y1 += got, xx += plain * plain, xy += plain * got;
+            if (pass == 0 && n * xx - x1 * x1 > 1e-6) {
+                *gain = (n * xy - x1 * y1) / (n * xx - x1 * x1);
+                *offset = (y1 - *gain * x1) / n;
+            }
+        }
+    return n * xx - x1 * x1 > 1e-6;
+}
+
+static void jitter_changes_contrast_and_brightness_by_sample(void **state)
+{
+    uint32_t few = MANY;
+    sg_loader *loader = NULL;
+    sg_batch *batch = NULL;
+    double least = 2, most = 0, apart = 0;
+    sg_loader_options options = options_of(2, 2, 200, &few);
+    (void)state;
+    options.sample = with_jitter;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    while ((batch = sg_loader_next(loader)) != NULL) {
+        for (int32_t i = 0; i < batch->n; i++) {
+            sg_sample s = {0};
+            double gain[2] = {0}, offset[2] = {0};
+            with_jitter(&few, batch->first + (uint64_t)i, &s);
+            if (!fit_line(batch, i, &s, 0, &gain[0], &offset[0]) ||
+                !fit_line(batch, i, &s, 1, &gain[1], &offset[1]))
+                continue;
+            for (int b = 0; b < 2; b++) {
+                assert_true(fabs(gain[b] - 1) < .501 && fabs(offset[b]) < .501);
+                least = fmin(least, gain[b]);
+                most = fmax(most, gain[b]);
+            }
+            apart = fmax(apart, fabs(gain[0] - gain[1]));
+        }
+        sg_loader_return(loader, batch);
+    }
+    sg_loader_close(loader);
+    assert_true(least < .75 && most > 1.25 && apart > .25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jitter_changes_contrast_and_brightness_by_sample),
         cmocka_unit_test(batches_are_what_the_samples_say_for_any_thread_count),
         cmocka_unit_test(more_scenes_than_a_thread_keeps_open),
         cmocka_unit_test(scenes_without_labels_have_none),

@@ -25,7 +25,8 @@ static const sg_regions regions = {region, 3, 3};
 
 static void make(sg_sampler_tables *tables, uint64_t seed)
 {
-    const sg_training training = {.regions = &regions, .tile = 64, .augment = 1, .seed = seed};
+    const sg_training training = {
+        .regions = &regions, .tile = 64, .augment = 1, .jitter = .25f, .seed = seed};
     assert_int_equal(sg_sampler_make(tables, &training), SG_OK);
 }
 
@@ -45,6 +46,7 @@ static void crops_lie_in_training_regions_by_their_area(void **state)
         assert_int_equal(s.window.h, 64);
         assert_memory_equal(&s.window, &s.count, sizeof s.window);
         assert_true(s.turn >= 0 && s.turn < 8);
+        assert_true(s.jitter == .25f && s.index == i);
         turns[s.turn]++;
         in_first += s.scene == 0;
         if (s.scene == 0) {
