@@ -232,7 +232,7 @@ static double exact_gradient(const gradient_case *c, const float *in, const floa
     return sum;
 }
 
-static void run_gradient(const gradient_case *c, int threads, const float *in,
+static void run_gradient(const gradient_case *c, sg_dtype type, int threads, const float *in,
                          const float *grad_out, float *gradient, float *bias_gradient)
 {
     sg_backend *backend = NULL;
@@ -240,16 +240,22 @@ static void run_gradient(const gradient_case *c, int threads, const float *in,
     node.attr.window.bias = 1;
     sg_site site = conv_site(&node, c->in, c->out, 1);
     site.write[0] = SG_GRAD_NONE;
-    float *out = make_zeros(sg_shape_count(c->out));
+    site.in_type[0] = site.out_type = site.grad_type = type;
+    void *in_tensor = make_zeros(sg_shape_count(c->in));
+    void *up_tensor = make_zeros(sg_shape_count(c->out)), *out = make_zeros(sg_shape_count(c->out));
+    store_numbers(in, type, in_tensor, 0, sg_shape_count(c->in));
+    store_numbers(grad_out, type, up_tensor, 0, sg_shape_count(c->out));
     float *weight = make_numbers((size_t)site.param_count[0], 2), *bias = make_numbers(1024, 3);
     expect_ok(sg_cpu_open(&backend, threads));
-    sg_io io = {.in = {in},
+    sg_io io = {.in = {in_tensor},
                 .out = out,
-                .grad_out = grad_out,
+                .grad_out = up_tensor,
                 .param = {weight, bias},
                 .param_grad = {gradient, bias_gradient}};
     run_site(backend, &site, &io);
     sg_backend_close(backend);
+    sg_free(in_tensor);
+    sg_free(up_tensor);
     sg_free(out);
     sg_free(weight);
     sg_free(bias);
@@ -267,6 +273,45 @@ static bool uses_our_kernels(void)
 /* f32 sums of fewer than 2^12 terms, then sums of those: far below 2^12 rounding errors. */
 static const double gradient_bound = 4096.0 / (1 << 24);
 
+static void round_numbers(float *numbers, size_t count, sg_dtype type)
+{
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = as_type(numbers[i], type);
+}
+
+static void expect_gradient(const gradient_case *c, sg_dtype type, bool ours)
+{
+    const sg_window_attr *w = &c->window;
+    size_t count = (size_t)(w->kernel_h * w->kernel_w * c->in.c * c->out.c);
+    float *in = make_numbers(sg_shape_count(c->in), 11);
+    float *grad_out = make_numbers(sg_shape_count(c->out), 12);
+    float *one = make_zeros(count), *two = make_zeros(count);
+    float *bias_one = make_zeros(256), *bias_two = make_zeros(256);
+    round_numbers(in, sg_shape_count(c->in), type);
+    round_numbers(grad_out, sg_shape_count(c->out), type);
+    run_gradient(c, type, 3, in, grad_out, one, bias_one);
+    run_gradient(c, type, ours ? 1 : 3, in, grad_out, two, bias_two);
+    assert_memory_equal(one, two, count * sizeof *one);
+    assert_memory_equal(bias_one, bias_two, (size_t)c->out.c * sizeof *one);
+    for (uint32_t s = 0; s < 40; s++) {
+        size_t at = sg_below(sg_random(4, SG_STREAM_SCENE, s, 0).v[0], (uint32_t)count);
+        int64_t i = (int64_t)at % c->in.c, tap = (int64_t)at / c->in.c;
+        int64_t kw = tap % w->kernel_w, kh = tap / w->kernel_w % w->kernel_h;
+        int64_t o = tap / w->kernel_w / w->kernel_h;
+        double magnitude;
+        double wanted = exact_gradient(c, in, grad_out, o, kh, kw, i, &magnitude);
+        if (!(fabs(one[at] - wanted) <= gradient_bound * magnitude))
+            fail_msg("%s, %d to %d channels, weight %zu: %g, wanted %g", sg_dtype_name(type),
+                     (int)c->in.c, (int)c->out.c, at, (double)one[at], wanted);
+    }
+    sg_free(in);
+    sg_free(grad_out);
+    sg_free(one);
+    sg_free(two);
+    sg_free(bias_one);
+    sg_free(bias_two);
+}
+
 static void weight_gradients_are_right_and_the_same_again(void **state)
 {
     const gradient_case cases[] = {
@@ -274,37 +319,16 @@ static void weight_gradients_are_right_and_the_same_again(void **state)
         {{3, 97, 101, 19}, {3, 49, 51, 9}, make_window(5, 2, 1, 2, 9)},
         {{5, 9, 300, 3}, {5, 9, 300, 64}, make_window(3, 1, 2, 2, 64)},
         {{40, 4, 4, 130}, {40, 4, 4, 70}, make_window(3, 1, 1, 1, 70)},
+        {{4, 256, 256, 16}, {4, 256, 256, 16}, make_window(3, 1, 1, 1, 16)},
+        {{4, 256, 256, 3}, {4, 256, 256, 16}, make_window(3, 1, 1, 1, 16)},
+        {{4, 128, 128, 32}, {4, 128, 128, 32}, make_window(3, 1, 1, 1, 32)},
+        {{4, 256, 256, 16}, {4, 256, 256, 2}, make_window(1, 1, 1, 0, 2)},
     };
     bool ours = uses_our_kernels(); /* their sums do not depend on threads; oneDNN's do */
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        const gradient_case *c = &cases[k];
-        const sg_window_attr *w = &c->window;
-        size_t count = (size_t)(w->kernel_h * w->kernel_w * c->in.c * c->out.c);
-        float *in = make_numbers(sg_shape_count(c->in), 11);
-        float *grad_out = make_numbers(sg_shape_count(c->out), 12);
-        float *one = make_zeros(count), *two = make_zeros(count);
-        float *bias_one = make_zeros(256), *bias_two = make_zeros(256);
-        run_gradient(c, 3, in, grad_out, one, bias_one);
-        run_gradient(c, ours ? 1 : 3, in, grad_out, two, bias_two);
-        assert_memory_equal(one, two, count * sizeof *one);
-        assert_memory_equal(bias_one, bias_two, (size_t)c->out.c * sizeof *one);
-        for (uint32_t s = 0; s < 40; s++) {
-            size_t at =
-                sg_below(sg_random(4, SG_STREAM_SCENE, s, (uint32_t)k).v[0], (uint32_t)count);
-            int64_t i = (int64_t)at % c->in.c, tap = (int64_t)at / c->in.c;
-            int64_t kw = tap % w->kernel_w, kh = tap / w->kernel_w % w->kernel_h;
-            int64_t o = tap / w->kernel_w / w->kernel_h;
-            double magnitude;
-            double wanted = exact_gradient(c, in, grad_out, o, kh, kw, i, &magnitude);
-            if (!(fabs(one[at] - wanted) <= gradient_bound * magnitude))
-                fail_msg("case %zu, weight %zu: %g, wanted %g", k, at, (double)one[at], wanted);
-        }
-        sg_free(in);
-        sg_free(grad_out);
-        sg_free(one);
-        sg_free(two);
-        sg_free(bias_one);
-        sg_free(bias_two);
+        expect_gradient(&cases[k], SG_F32, ours);
+        if (offers_bf16())
+            expect_gradient(&cases[k], SG_BF16, false);
     }
 }
 
