@@ -252,7 +252,7 @@ sg_err sg_cog_write(const sg_cog *cog)
 {
     layout l;
     sg_err err = lay_out(&l, cog, false);
-    if (err == SG_OK && l.end > CLASSIC_MOST) {
+    if (err == SG_OK && l.end > (cog->classic_most ? cog->classic_most : CLASSIC_MOST)) {
         clear(&l);
         err = lay_out(&l, cog, true);
     }

@@ -20,6 +20,7 @@ typedef struct {
     int64_t (*bytes)(void *user, int64_t block);
     sg_err (*read)(void *user, int64_t block, void *data);
     void *user;
+    uint64_t classic_most; /* bytes up to which the file is no BigTIFF; 0: 4 GiB. For tests */
 } sg_cog;
 
 /* SG_EOUTPUT names the path. */

@@ -1,0 +1,155 @@
+/* The layout of a Cloud Optimized GeoTIFF, classic and BigTIFF, read back by GDAL. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/size.h"
+#include "support/tempdir.h"
+#include "tiles/blocks.h"
+#include "tiles/cog.h"
+
+enum { W = 100, H = 70, BLOCK = 16, MOST_BLOCKS = 64 };
+
+typedef struct {
+    uint8_t *data[MOST_BLOCKS];
+    size_t bytes[MOST_BLOCKS];
+} packed_blocks;
+
+static uint8_t value(int level, int64_t x, int64_t y)
+{
+    return (uint8_t)(1 + (x * 7 + y * 3 + level) % 200);
+}
+
+static sg_geotiff_options raster_options(void)
+{
+    return (sg_geotiff_options){
+        .width = W, .height = H, .bands = 1, .block = BLOCK, .has_nodata = 1, .nodata = 255};
+}
+
+static void pack(const sg_pyramid *p, packed_blocks *packed)
+{
+    sg_geotiff_options raster = raster_options();
+    sg_blocks blocks;
+    assert_int_equal(sg_blocks_open(&blocks, &raster), SG_OK);
+    assert_in_range(p->blocks, 1, MOST_BLOCKS);
+    for (int32_t k = 0; k < p->levels; k++)
+        for (int64_t i = 0; i < p->level[k].across * p->level[k].down; i++) {
+            uint8_t pixels[BLOCK * BLOCK];
+            int64_t x = i % p->level[k].across * BLOCK, y = i / p->level[k].across * BLOCK;
+            size_t number = (size_t)(p->level[k].first + i);
+            for (int64_t j = 0; j < BLOCK * BLOCK; j++)
+                pixels[j] = value(k, x + j % BLOCK, y + j / BLOCK);
+            assert_int_equal(sg_blocks_pack(&blocks, pixels, BLOCK, BLOCK, BLOCK), SG_OK);
+            packed->bytes[number] = blocks.packed_bytes;
+            packed->data[number] = malloc(blocks.packed_bytes);
+            memcpy(packed->data[number], blocks.packed, blocks.packed_bytes);
+        }
+    sg_blocks_close(&blocks);
+}
+
+static int64_t bytes_of(void *user, int64_t block)
+{
+    return (int64_t)((const packed_blocks *)user)->bytes[block];
+}
+
+static sg_err read_one(void *user, int64_t block, void *data)
+{
+    const packed_blocks *packed = user;
+    memcpy(data, packed->data[block], packed->bytes[block]);
+    return SG_OK;
+}
+
+/* Directory k of the file is level k. */
+static void check_level(const char *path, int k, const sg_level *level)
+{
+    static float pixels[W * H];
+    static uint8_t valid[W * H];
+    char directory[SG_PATH_MAX];
+    sg_raster *raster = NULL;
+    assert_int_equal(sg_path_format(directory, "GTIFF_DIR:%d:%s", k + 1, path), SG_OK);
+    assert_int_equal(sg_raster_open(&raster, directory, NULL, 0), SG_OK);
+    const sg_raster_info *info = sg_raster_get_info(raster);
+    assert_int_equal(info->width, level->width);
+    assert_int_equal(info->height, level->height);
+    assert_int_equal(info->block_w, BLOCK);
+    assert_true(info->has_nodata && info->nodata == 255);
+    sg_window all = {0, 0, level->width, level->height};
+    assert_int_equal(sg_raster_read(raster, all, pixels, valid), SG_OK);
+    for (int64_t i = 0; i < level->width * level->height; i++)
+        assert_true(pixels[i] == value(k, i % level->width, i / level->width));
+    sg_raster_close(raster);
+}
+
+static void check_file(const char *path, const sg_pyramid *p, int version)
+{
+    uint8_t head[4];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(head, 1, 4, file), 4);
+    fclose(file);
+    assert_int_equal(head[2], version);
+    for (int32_t k = 0; k < p->levels; k++)
+        check_level(path, k, &p->level[k]);
+}
+
+static void gdal_reads_what_was_laid_out(void **state)
+{
+    char skeleton[TEMPDIR_PATH], path[TEMPDIR_PATH];
+    sg_geotiff_options raster = raster_options();
+    sg_pyramid pyramid;
+    sg_tiff_tags tags;
+    packed_blocks packed = {{0}, {0}};
+    sg_gdal_start(1 << 20);
+    sg_pyramid_make(&pyramid, W, H, BLOCK, true);
+    assert_int_equal(pyramid.levels, 4);
+    pack(&pyramid, &packed);
+    assert_int_equal(sg_geotiff_create(tempdir_path(state, "skeleton.tif", skeleton), &raster),
+                     SG_OK);
+    assert_int_equal(sg_tiff_tags_read(&tags, skeleton), SG_OK);
+    sg_cog cog = {.path = tempdir_path(state, "cog.tif", path),
+                  .tags = &tags,
+                  .pyramid = &pyramid,
+                  .bytes = bytes_of,
+                  .read = read_one,
+                  .user = &packed};
+    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    check_file(path, &pyramid, 42);
+    cog.path = tempdir_path(state, "big.tif", path);
+    cog.classic_most = 4096;
+    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    check_file(path, &pyramid, 43);
+    sg_tiff_tags_clear(&tags);
+
+    assert_int_equal(sg_tiff_tags_read(&tags, path), SG_OK); /* a BigTIFF's tags, too */
+    const sg_tiff_tag *width = sg_tiff_tags_find(&tags, SG_TIFF_WIDTH);
+    assert_non_null(width);
+    assert_int_equal(width->data[0], W);
+    sg_tiff_tags_clear(&tags);
+    for (int i = 0; i < MOST_BLOCKS; i++)
+        free(packed.data[i]);
+}
+
+static void what_is_no_tiff_is_refused(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_tiff_tags tags;
+    FILE *file = fopen(tempdir_path(state, "none.tif", path), "w");
+    fputs("no TIFF, however long it may be", file);
+    fclose(file);
+    assert_int_equal(sg_tiff_tags_read(&tags, path), SG_EINPUT);
+    assert_non_null(strstr(sg_error_text(), "none.tif"));
+    assert_int_equal(sg_tiff_tags_read(&tags, tempdir_path(state, "absent.tif", path)), SG_EINPUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gdal_reads_what_was_laid_out),
+        cmocka_unit_test(what_is_no_tiff_is_refused),
+    };
+    return cmocka_run_group_tests_name("cog", tests, tempdir_make, tempdir_remove);
+}
