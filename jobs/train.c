@@ -168,6 +168,8 @@ static sg_err load_checkpoint(const train_options *options, train_run *run)
     if (options->resume == NULL)
         return SG_OK;
     sg_err err = sg_path_format(path, "%s/last.h5", run->folder);
+    if (sg_comm_rank(run->comm) == 0)
+        sg_folder_tidy(run->folder);
     if (err == SG_OK)
         err = sg_checkpoint_load(&run->checkpoint, path, true);
     return err;

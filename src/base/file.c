@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -95,6 +96,26 @@ void sg_file_discard(const char *temporary)
     int kept = errno; /* called while another error is on its way up */
     unlink(temporary);
     errno = kept;
+}
+
+/* "NAME.tmp.PID" */
+static bool is_temporary(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return end && end[1] != '\0' && strspn(end + 1, "0123456789") == strlen(end + 1) &&
+           end - name > 4 && memcmp(end - 4, ".tmp", 4) == 0;
+}
+
+void sg_folder_tidy(const char *folder)
+{
+    char path[SG_PATH_MAX];
+    DIR *listing = opendir(folder);
+    for (struct dirent *item; listing && (item = readdir(listing));)
+        if (is_temporary(item->d_name) &&
+            sg_path_format(path, "%s/%s", folder, item->d_name) == SG_OK)
+            sg_file_discard(path);
+    if (listing)
+        closedir(listing);
 }
 
 bool sg_file_exists(const char *path)

@@ -16,6 +16,9 @@ sg_err sg_file_temporary(const char *final_path, char *temporary);
 /* fsync temporary, rename it to final_path, fsync the folder. */
 sg_err sg_file_commit(const char *temporary, const char *final_path);
 void sg_file_discard(const char *temporary);
+/* Remove what killed processes have left under temporary names in a folder that no other process
+ * works in. */
+void sg_folder_tidy(const char *folder);
 
 bool sg_file_exists(const char *path);
 /* Create the folder and its parents. */

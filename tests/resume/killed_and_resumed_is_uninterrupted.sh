@@ -18,4 +18,5 @@ done
 end_training
 [ $status = 0 ] || fail "status $status of the run that was killed three times"
 assert_same_run whole killed 60
+[ -z "$(find . -name '*.tmp.*')" ] || fail "temporary files stay"
 echo "killed three times: the run that nobody killed"

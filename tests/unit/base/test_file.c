@@ -153,6 +153,25 @@ static void a_path_that_is_too_long_is_refused(void **state)
     assert_int_equal(sg_file_temporary(name, out), SG_EUSAGE);
 }
 
+static void what_the_killed_left_is_removed(void **state)
+{
+    static const char *const names[] = {"last.h5.tmp.123", "a.tmp.9",  "last.h5", "tmp.1",
+                                        "a.tmp.",          "a.tmp.1b", "b.tmp"};
+    char folder[256], path[SG_PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/untidy", (char *)*state);
+    assert_int_equal(sg_make_folders(folder), SG_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(sg_file_write_text(path, "x"), SG_OK);
+    }
+    sg_folder_tidy(folder);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(sg_file_exists(path), i >= 2);
+    }
+    sg_folder_tidy(path); /* no folder: nothing to do */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +183,7 @@ int main(void)
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(names_are_taken_apart),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(what_the_killed_left_is_removed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
