@@ -133,13 +133,13 @@ static const sg_backend table = {
     .close = close_cpu,
 };
 
-static const char *vector_units(void)
+static const char *vector_units(const sg_cpu *cpu)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx512bf16") ? "AVX-512 bf16"
-           : __builtin_cpu_supports("avx512f")  ? "AVX-512"
-           : __builtin_cpu_supports("avx2")     ? "AVX2"
-                                                : "SSE";
+    return cpu->wide && cpu->bf16           ? "AVX-512 bf16"
+           : cpu->wide                      ? "AVX-512"
+           : __builtin_cpu_supports("avx2") ? "AVX2"
+                                            : "SSE";
 #else
     return "no vector units known";
 #endif
@@ -148,7 +148,7 @@ static const char *vector_units(void)
 static bool is_wide(void)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+    return sg_onednn_is_wide();
 #else
     return true; /* our own kernels are for AVX2 alone */
 #endif
@@ -158,7 +158,7 @@ static void describe(sg_cpu *cpu)
 {
     char version[32];
     sg_onednn_version(version, sizeof version);
-    snprintf(cpu->base.kind, sizeof cpu->base.kind, "%s, %s", vector_units(), version);
+    snprintf(cpu->base.kind, sizeof cpu->base.kind, "%s, %s", vector_units(cpu), version);
     snprintf(cpu->base.device, sizeof cpu->base.device, "%d thread%s, %s", cpu->threads,
              cpu->threads == 1 ? "" : "s", cpu->base.kind);
 }

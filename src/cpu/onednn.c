@@ -407,6 +407,12 @@ sg_err sg_onednn_run(sg_onednn_conv *conv, void *scratch, void *in, const float 
     return status ? failed(c->impl, status) : SG_OK;
 }
 
+bool sg_onednn_is_wide(void)
+{
+    int isa = (int)dnnl_get_effective_cpu_isa(), wide = dnnl_cpu_isa_avx512_core;
+    return (isa & wide) == wide;
+}
+
 bool sg_onednn_supports_bf16(sg_onednn *onednn)
 {
     const sg_window_attr window = {3, 3, 1, 1, 1, 1, {1, 1, 1, 1}, 1, 16, 0, 0, 0, 0};

@@ -32,6 +32,8 @@ void sg_onednn_close(sg_onednn *onednn);
 /* "oneDNN 2.6.3" into text. */
 void sg_onednn_version(char *text, size_t size);
 bool sg_onednn_supports_bf16(sg_onednn *onednn);
+/* May it use AVX-512? DNNL_MAX_CPU_ISA in the environment can forbid it. */
+bool sg_onednn_is_wide(void);
 
 /* SG_EUNSUPPORTED when oneDNN has no fitting implementation. */
 sg_err sg_onednn_conv_create(sg_onednn *onednn, const sg_onednn_spec *spec, sg_onednn_conv **conv);

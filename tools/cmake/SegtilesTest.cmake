@@ -27,6 +27,13 @@ function(sg_test folder file)
   sg_test_properties(${folder}.${name} ${folder} 300)
 endfunction()
 
+# sg_test_below_avx512(FOLDER NAME): the test of that name once more, on a processor that has no AVX-512.
+function(sg_test_below_avx512 folder name)
+  add_test(NAME ${folder}.${name}.avx2 COMMAND test_${folder}_${name})
+  sg_test_properties(${folder}.${name}.avx2 ${folder} 300)
+  set_property(TEST ${folder}.${name}.avx2 APPEND PROPERTY ENVIRONMENT DNNL_MAX_CPU_ISA=AVX2)
+endfunction()
+
 # sg_mpi_test(FOLDER FILE "1;2;4" LINKS...): the same run by mpirun at each rank count, under timeout.
 function(sg_mpi_test folder file ranks)
   cmake_path(GET file STEM stem)
