@@ -29,14 +29,14 @@ void sg_blocks_close(sg_blocks *b)
     *b = (sg_blocks){0};
 }
 
-void sg_blocks_blank(const sg_blocks *b, void *pixels, size_t count)
+static void blank_block(const sg_blocks *b)
 {
     if (!b->is_float) {
-        memset(pixels, (int)b->blank, count * b->pixel_bytes);
+        memset(b->block, (int)b->blank, b->block_bytes);
         return;
     }
-    float *value = pixels;
-    for (size_t i = 0; i < count * b->pixel_bytes / sizeof(float); i++)
+    float *value = (float *)b->block;
+    for (size_t i = 0; i < b->block_bytes / sizeof(float); i++)
         value[i] = (float)b->blank;
 }
 
@@ -50,7 +50,7 @@ sg_err sg_blocks_pack_piece(sg_blocks *b, const void *data, size_t bytes)
 sg_err sg_blocks_pack(sg_blocks *b, const void *pixels, int64_t stride, int64_t w, int64_t h)
 {
     if (w < b->side || h < b->side)
-        sg_blocks_blank(b, b->block, (size_t)(b->side * b->side));
+        blank_block(b);
     for (int64_t row = 0; row < h; row++)
         memcpy(b->block + (size_t)(row * b->side) * b->pixel_bytes,
                (const uint8_t *)pixels + (size_t)(row * stride) * b->pixel_bytes,

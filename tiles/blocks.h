@@ -24,7 +24,5 @@ void sg_blocks_close(sg_blocks *blocks);
 sg_err sg_blocks_pack(sg_blocks *blocks, const void *pixels, int64_t stride, int64_t w, int64_t h);
 /* Compress any number of bytes, into blocks->piece. */
 sg_err sg_blocks_pack_piece(sg_blocks *blocks, const void *data, size_t bytes);
-/* Set count pixels to blank. */
-void sg_blocks_blank(const sg_blocks *blocks, void *pixels, size_t count);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/size.h"
 
 enum { LEADER = 4, TRAILER = 4, ALIGN = 8, BUFFER = 256 * 1024 };
@@ -66,26 +67,25 @@ static sg_err make_tags(layout *l, int32_t k)
     return err;
 }
 
-static void place_block(layout *l, int32_t k, int64_t i, int64_t bytes)
+static void place_level(layout *l, int32_t k)
 {
-    uint64_t offset = l->end + LEADER;
-    uint32_t size = (uint32_t)bytes, classic = (uint32_t)offset;
+    const sg_level *level = &l->cog->pyramid->level[k];
     uint8_t *offsets = sg_tiff_tags_find(&l->tags[k], SG_TIFF_TILE_OFFSETS)->data;
     uint8_t *sizes = sg_tiff_tags_find(&l->tags[k], SG_TIFF_TILE_BYTES)->data;
-    memcpy(sizes + 4 * i, &size, sizeof size);
-    if (l->big)
-        memcpy(offsets + 8 * i, &offset, sizeof offset);
-    else
-        memcpy(offsets + 4 * i, &classic, sizeof classic);
-    l->end = offset + (uint64_t)bytes + TRAILER;
+    size_t width = l->big ? sizeof(uint64_t) : sizeof(uint32_t);
+    for (int64_t i = 0; i < level->across * level->down; i++) {
+        uint32_t size = (uint32_t)l->cog->bytes(l->cog->user, level->first + i);
+        uint64_t offset = l->end + LEADER;
+        memcpy(offsets + (size_t)i * width, &offset, width); /* little endian: the low bytes */
+        memcpy(sizes + (size_t)i * sizeof size, &size, sizeof size);
+        l->end = offset + size + TRAILER;
+    }
 }
 
 static void place_blocks(layout *l)
 {
-    const sg_pyramid *p = l->cog->pyramid;
-    for (int32_t k = p->levels - 1; k >= 0; k--)
-        for (int64_t i = 0; i < p->level[k].across * p->level[k].down; i++)
-            place_block(l, k, i, l->cog->bytes(l->cog->user, p->level[k].first + i));
+    for (int32_t k = l->cog->pyramid->levels - 1; k >= 0; k--)
+        place_level(l, k);
 }
 
 static void clear(layout *l)
@@ -133,16 +133,9 @@ static sg_err cannot_write(const writer *w)
 
 static sg_err flush(writer *w)
 {
-    for (size_t done = 0; done < w->held;) {
-        ssize_t now = write(w->fd, w->buffer + done, w->held - done);
-        if (now < 0 && errno == EINTR)
-            continue;
-        if (now < 0)
-            return cannot_write(w);
-        done += (size_t)now;
-    }
+    sg_err err = sg_file_write_all(w->fd, w->path, w->buffer, w->held);
     w->held = 0;
-    return SG_OK;
+    return err;
 }
 
 static sg_err put(writer *w, const void *data, size_t bytes)

@@ -130,11 +130,15 @@ static sg_err list_cuts(cuts *list, const axis *along, int64_t unit, int64_t wan
     return err;
 }
 
-/* Pixels that the busiest rank computes. */
 static double busiest(const cut *x, const cut *y, int64_t ranks)
 {
-    int64_t rounds = sg_div_up(x->chunks * y->chunks, ranks);
-    return (double)rounds * (double)(x->tiles * y->tiles) * ((double)x->tile * (double)y->tile);
+    const sg_grid grid = {.tile_w = x->tile,
+                          .tile_h = y->tile,
+                          .chunks_x = x->chunks,
+                          .chunks_y = y->chunks,
+                          .tiles_x = x->tiles,
+                          .tiles_y = y->tiles};
+    return sg_grid_busiest(&grid, ranks);
 }
 
 static int fits(const cut *x, const cut *y, const sg_grid_wish *wish)

@@ -23,7 +23,7 @@ struct sg_parts {
     int64_t number; /* of this run's first spool; rank r writes number + r */
     char path[SG_PATH_MAX];
     sg_spool *mine;  /* of this rank, while it is written */
-    int64_t written; /* blocks of this rank */
+    int64_t written; /* records of this rank */
     /* Rank 0: the spools of earlier runs, then, after sg_parts_spools, those of this one. */
     sg_spool **spool;
     char **name; /* [spools]: their paths, which they borrow */
@@ -149,14 +149,15 @@ static sg_err add_spool(sg_parts *parts, const char *path,
 }
 
 /* The last spool's records that no other had: are there any? */
-static bool mark_blocks(sg_parts *parts)
+static bool mark_records(sg_parts *parts)
 {
     int64_t before = parts->found;
     size_t count;
     const sg_spool_entry *entry = sg_spool_entries(parts->spool[parts->spools - 1], &count);
     for (size_t i = 0; i < count; i++)
-        if (entry[i].block >= 0 && entry[i].block < parts->records && !parts->has[entry[i].block]) {
-            parts->has[entry[i].block] = 1;
+        if (entry[i].record >= 0 && entry[i].record < parts->records &&
+            !parts->has[entry[i].record]) {
+            parts->has[entry[i].record] = 1;
             parts->found++;
         }
     return parts->found > before;
@@ -183,7 +184,7 @@ static sg_err recover_spools(sg_parts *parts)
         err = sg_parts_path(parts, item->d_name, path);
         if (err == SG_OK)
             err = add_spool(parts, path, sg_spool_recover);
-        if (err == SG_OK && !mark_blocks(parts))
+        if (err == SG_OK && !mark_records(parts))
             drop_last(parts);
     }
     if (listing)
@@ -293,9 +294,9 @@ static void find_places(sg_parts *parts)
         size_t count;
         const sg_spool_entry *entry = sg_spool_entries(parts->spool[i], &count);
         for (size_t k = 0; k < count; k++)
-            if (entry[k].block >= 0 && entry[k].block < parts->records &&
-                !parts->places[entry[k].block].spool)
-                parts->places[entry[k].block] = (place){(int32_t)i + 1, entry[k]};
+            if (entry[k].record >= 0 && entry[k].record < parts->records &&
+                !parts->places[entry[k].record].spool)
+                parts->places[entry[k].record] = (place){(int32_t)i + 1, entry[k]};
     }
 }
 

@@ -6,7 +6,7 @@
  * worth keeping.
  *
  *   journal         text, a line a fact, compared as a whole
- *   N.spool         blocks of one rank of one run
+ *   N.spool         records of one rank of one run
  *   skeleton.tif, assembled.tif, ...   the output while it is put together
  */
 #ifndef SG_TILES_PARTS_H

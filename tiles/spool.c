@@ -9,10 +9,10 @@
 #include "base/size.h"
 #include "data/compress.h"
 
-/* Before each block's data. */
+/* Before each record's data. */
 typedef struct {
     uint32_t magic, checksum; /* CRC-32 of what follows it and of the data */
-    int64_t block, bytes;
+    int64_t record, bytes;
 } header;
 
 static const uint32_t MAGIC = 0x31426753; /* "SgB1" */
@@ -20,7 +20,7 @@ static const uint32_t MAGIC = 0x31426753; /* "SgB1" */
 struct sg_spool {
     const char *path; /* borrowed */
     int fd;
-    int64_t end; /* where the next block goes */
+    int64_t end; /* where the next record goes */
     sg_spool_entry *entry;
     size_t count, capacity;
 };
@@ -85,7 +85,7 @@ sg_err sg_spool_create(sg_spool **spool, const char *path)
 
 static uint32_t checksum(const header *head, const void *data)
 {
-    const size_t skipped = offsetof(header, block);
+    const size_t skipped = offsetof(header, record);
     uint32_t crc = sg_crc32(0, (const char *)head + skipped, sizeof *head - skipped);
     return head->bytes > 0 ? sg_crc32(crc, data, (size_t)head->bytes) : crc;
 }
@@ -96,14 +96,14 @@ static sg_err note(sg_spool *spool, const header *head)
     if (err != SG_OK)
         return err;
     int64_t offset = spool->end + (int64_t)sizeof *head;
-    spool->entry[spool->count++] = (sg_spool_entry){head->block, offset, head->bytes};
+    spool->entry[spool->count++] = (sg_spool_entry){head->record, offset, head->bytes};
     spool->end = offset + head->bytes;
     return SG_OK;
 }
 
-sg_err sg_spool_add(sg_spool *spool, int64_t block, const void *data, size_t bytes)
+sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t bytes)
 {
-    header head = {.magic = MAGIC, .block = block, .bytes = (int64_t)bytes};
+    header head = {.magic = MAGIC, .record = record, .bytes = (int64_t)bytes};
     head.checksum = checksum(&head, data);
     sg_err err = write_at(spool, &head, sizeof head, spool->end);
     if (err == SG_OK)
@@ -146,7 +146,7 @@ static sg_err check_data(const sg_spool *spool, const header *head, bool *right)
     return err;
 }
 
-/* All blocks up to the first that is not whole, or, with check, not what it was. */
+/* All records up to the first that is not whole, or, with check, not what it was. */
 static sg_err read_headers(sg_spool *spool, bool check)
 {
     int64_t size = (int64_t)lseek(spool->fd, 0, SEEK_END);
@@ -168,7 +168,7 @@ static sg_err open_spool(sg_spool **spool, const char *path, bool recover)
     if (err == SG_OK)
         err = read_headers(*spool, recover);
     if (err == SG_OK && !recover && (*spool)->end != (int64_t)lseek((*spool)->fd, 0, SEEK_END))
-        err = sg_fail(SG_EINPUT, "%s: is damaged behind %zu blocks", path, (*spool)->count);
+        err = sg_fail(SG_EINPUT, "%s: is damaged behind %zu records", path, (*spool)->count);
     if (err != SG_OK) {
         sg_spool_close(*spool);
         *spool = NULL;

@@ -1,7 +1,7 @@
 /*
- * A spool: the compressed blocks of one rank in one file, in the order in which they came. Every
- * block stands behind a header with its number, size and checksum, so that a spool which was cut
- * off at any byte still gives all that came before. [local]
+ * A spool: what one rank has finished, in one file, in the order in which it came. Every record
+ * stands behind a header with its number, size and checksum, so that a spool which was cut off at
+ * any byte still gives all that came before. What the numbers mean: see records.h. [local]
  */
 #ifndef SG_TILES_SPOOL_H
 #define SG_TILES_SPOOL_H
@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 typedef struct {
-    int64_t block;         /* number of the block in the raster, row order */
+    int64_t record;        /* its number */
     int64_t offset, bytes; /* of its data in the spool */
 } sg_spool_entry;
 
@@ -19,7 +19,7 @@ typedef struct sg_spool sg_spool;
 /* Begin an empty spool at path, where none may be, and which must outlive it. SG_EOUTPUT names it.
  */
 sg_err sg_spool_create(sg_spool **spool, const char *path);
-sg_err sg_spool_add(sg_spool *spool, int64_t block, const void *data, size_t bytes);
+sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t bytes);
 /* What was added so far outlives the machine. */
 sg_err sg_spool_sync(sg_spool *spool);
 /* Sync and close the file; the spool takes no more. */
@@ -27,7 +27,7 @@ sg_err sg_spool_finish(sg_spool *spool);
 
 /* Open a finished spool for reading; data is not checked. SG_EINPUT: it is not whole. */
 sg_err sg_spool_open(sg_spool **spool, const char *path);
-/* Open any spool: all blocks before the first that is cut or whose checksum is wrong. */
+/* Open any spool: all records before the first that is cut or whose checksum is wrong. */
 sg_err sg_spool_recover(sg_spool **spool, const char *path);
 /* In the order of the file. */
 const sg_spool_entry *sg_spool_entries(const sg_spool *spool, size_t *count);

@@ -169,7 +169,7 @@ sg_err sg_tiff_tags_read(sg_tiff_tags *tags, const char *path)
 
 /* ---- writing ---- */
 
-/* Data behind the directory begins at even offsets. */
+/* Data behind the directory begins at multiples of 8. */
 static size_t outside(const sg_tiff_tag *tag, bool big)
 {
     return tag->bytes <= SIZES[big].value ? 0 : (tag->bytes + 7) / 8 * 8;

@@ -16,11 +16,10 @@ enum { /* TIFF 6.0, and GDAL's own */
        SG_TIFF_HEIGHT = 257,
        SG_TIFF_TILE_OFFSETS = 324,
        SG_TIFF_TILE_BYTES = 325,
-       SG_TIFF_GDAL_METADATA = 42112,
-       SG_TIFF_GDAL_NODATA = 42113
+       SG_TIFF_GDAL_METADATA = 42112
 };
 
-enum { SG_TIFF_SHORT = 3, SG_TIFF_LONG = 4, SG_TIFF_LONG8 = 16 };
+enum { SG_TIFF_LONG = 4, SG_TIFF_LONG8 = 16 };
 
 typedef struct {
     uint16_t tag, type;

@@ -154,19 +154,19 @@ sg_err sg_make_folders(const char *path)
     return err ? err : make_folder(path);
 }
 
-static sg_err write_all(int fd, const char *path, const char *text)
+sg_err sg_file_write_all(int fd, const char *path, const void *data, size_t bytes)
 {
-    size_t left = strlen(text);
-    while (left > 0) {
-        ssize_t done = write(fd, text, left);
+    const char *next = data;
+    while (bytes > 0) {
+        ssize_t done = write(fd, next, bytes);
         if (done < 0 && errno == EINTR) {
             continue;
         }
         if (done < 0) {
             return write_failed(path);
         }
-        text += done;
-        left -= (size_t)done;
+        next += done;
+        bytes -= (size_t)done;
     }
     return SG_OK;
 }
@@ -182,7 +182,7 @@ sg_err sg_file_write_text(const char *path, const char *text)
     if (fd < 0) {
         return write_failed(path);
     }
-    err = write_all(fd, path, text);
+    err = sg_file_write_all(fd, path, text, strlen(text));
     if (close(fd) != 0 && !err) {
         err = write_failed(path);
     }

@@ -23,6 +23,8 @@ void sg_folder_tidy(const char *folder);
 bool sg_file_exists(const char *path);
 /* Create the folder and its parents. */
 sg_err sg_make_folders(const char *path);
+/* Write to an open file, however many calls it takes. SG_EOUTPUT names path. */
+sg_err sg_file_write_all(int fd, const char *path, const void *data, size_t bytes);
 /* Write text as a whole, atomically. */
 sg_err sg_file_write_text(const char *path, const char *text);
 /* Read a whole text file (at most 16 MiB) into *text; owned by the caller, sg_free. */

@@ -28,9 +28,9 @@ static void blocks_are_found_again(void **state)
     const sg_spool_entry *entry = sg_spool_entries(spool, &count);
     char data[8] = "";
     assert_int_equal(count, 3);
-    assert_int_equal(entry[0].block, 7);
+    assert_int_equal(entry[0].record, 7);
     assert_int_equal(entry[1].bytes, 0);
-    assert_int_equal(entry[2].block, 3);
+    assert_int_equal(entry[2].record, 3);
     assert_int_equal(sg_spool_read(spool, &entry[2], data), SG_OK);
     assert_memory_equal(data, "three!", 6);
     sg_spool_close(spool);
@@ -69,7 +69,7 @@ static size_t recovered(const char *path)
     assert_int_equal(sg_spool_recover(&spool, path), SG_OK);
     const sg_spool_entry *entry = sg_spool_entries(spool, &count);
     for (size_t i = 0; i < count; i++)
-        assert_int_equal(entry[i].block, 4 + (int)i);
+        assert_int_equal(entry[i].record, 4 + (int)i);
     sg_spool_close(spool);
     return count;
 }
