@@ -1,7 +1,8 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles and memory, predict_stats.c measures, predict_journal.c says what a prediction is made of,
- * predict_scene.c maps one scene.
+ * tiles and memory, predict_check.c whether a scene suits the network, predict_stats.c measures,
+ * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
+ * predict_output.c writes the files.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -63,6 +64,8 @@ void sg_predict_resumed(const char *output, sg_predict_size *size);
 /* Does the scene suit the network? SG_EINPUT names all that does not. [local] */
 sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
                         const char *scene);
+/* Is its ground sampling distance another than the model's? [local] */
+bool sg_predict_other_gsd(const sg_raster_info *info, const sg_spec *spec);
 
 /* How one scene was mapped, as this rank saw it. */
 typedef struct {

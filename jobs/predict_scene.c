@@ -1,8 +1,7 @@
-/* One scene through the network: check it, share out its chunks, write what was asked for. */
-#include "jobs/predict.h"
+/* One scene through the network: open it, share out its chunks, write what was asked for. */
+#include "jobs/predict_output.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -10,10 +9,7 @@
 #include "base/progress.h"
 #include "base/size.h"
 #include "data/resample.h"
-#include "tiles/mask.h"
 
-/* Scenes may differ this much from the model's ground sampling distance. */
-static const double GSD_TOLERANCE = 0.1;
 enum { READERS = 2 };
 
 typedef struct {
@@ -27,16 +23,12 @@ typedef struct {
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
     sg_predict_plan plan;
     sg_exec *exec;
-    sg_mask *output[SG_OUTPUTS];
-    sg_text metadata; /* "KEY=VALUE" each ended by NUL */
-    sg_text style, journal;
+    sg_outputs *outputs;
     sg_counter *taken, *finished; /* chunks */
     int64_t first;                /* the chunk that this rank begins with, or -1 */
     int64_t found;                /* chunks that an earlier run has finished */
     int64_t peers_finished;       /* chunks of all ranks in this one, as last heard */
     int64_t mine;                 /* chunks of this rank in this one */
-    uint8_t *values;              /* of a chunk: class values as the mask holds them */
-    float *confidence;            /* of a chunk */
     sg_progress progress;
     sg_pipeline_report report;
     double start;
@@ -57,53 +49,6 @@ static int wants_probabilities(const scene_run *run)
     return wants(run, SG_OUT_PROBABILITIES) || wants(run, SG_OUT_CONFIDENCE);
 }
 
-/* ---- checks ---- */
-
-static int32_t highest_band(const sg_spec *spec)
-{
-    int32_t highest = 0;
-    for (int32_t i = 0; i < spec->bands; i++)
-        highest = spec->band[i] > highest ? spec->band[i] : highest;
-    return highest;
-}
-
-static int other_gsd(const sg_raster_info *info, const sg_spec *spec)
-{
-    return info->gsd > 0 && spec->gsd > 0 && fabs(info->gsd / spec->gsd - 1) > GSD_TOLERANCE;
-}
-
-/* Everything that does not fit, in one message. */
-static sg_err check_info(const sg_predict_options *options, const sg_network *network,
-                         const char *scene, const sg_raster_info *info)
-{
-    const sg_spec *spec = &network->checkpoint.spec;
-    sg_text wrong = {0};
-    sg_err err = SG_OK;
-    if (highest_band(spec) > info->raw_bands)
-        err = sg_text_add(&wrong, "; it has %d band(s), but the model reads band %d",
-                          info->raw_bands, highest_band(spec));
-    if (err == SG_OK && other_gsd(info, spec) && !options->force && !options->resample)
-        err = sg_text_add(&wrong,
-                          "; its pixels are %.4g m, the model's %.4g m: use --resample to map it "
-                          "at the model's, or --force to take it as it is",
-                          info->gsd, spec->gsd);
-    if (err == SG_OK && wrong.length > 0)
-        err = sg_fail(SG_EINPUT, "%s does not suit %s: %s", scene, network->path, wrong.data + 2);
-    sg_text_clear(&wrong);
-    return err;
-}
-
-sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
-                        const char *scene)
-{
-    sg_raster *raster = NULL;
-    sg_err err = sg_raster_open(&raster, scene, NULL, 0);
-    if (err == SG_OK)
-        err = check_info(options, network, scene, sg_raster_get_info(raster));
-    sg_raster_close(raster);
-    return err;
-}
-
 static sg_err find_source(scene_run *run)
 {
     sg_raster *raster = NULL;
@@ -111,7 +56,7 @@ static sg_err find_source(scene_run *run)
     if (err != SG_OK)
         return err;
     const sg_raster_info *info = sg_raster_get_info(raster);
-    if (run->options->resample && other_gsd(info, spec_of(run)))
+    if (run->options->resample && sg_predict_other_gsd(info, spec_of(run)))
         err = sg_resample_open(raster, spec_of(run), run->path);
     else
         err = sg_path_format(run->path, "%s", run->names->scene);
@@ -134,122 +79,15 @@ static sg_err open_scene(scene_run *run)
     return err;
 }
 
-/* ---- outputs ---- */
-
-enum { METADATA_MOST = SG_CLASSES_MAX + 3 };
-
-/* The model's identity and the class names, which readers without category names look for. */
-static sg_err list_metadata(scene_run *run, const char **list)
-{
-    const sg_class_table *classes = &spec_of(run)->classes;
-    size_t offset[METADATA_MOST], count = 0;
-    sg_err err = SG_OK;
-    for (int32_t i = -2; err == SG_OK && i < classes->count; i++) {
-        offset[count++] = run->metadata.length;
-        if (i == -2)
-            err =
-                sg_text_add(&run->metadata, "SEGTILES_MODEL=%s", run->network->checkpoint.identity);
-        else if (i == -1)
-            err = sg_text_add(&run->metadata, "SEGTILES_VERSION=%s", SEGTILES_VERSION);
-        else
-            err = sg_text_add(&run->metadata, "CLASS_%d=%s", classes->item[i].value,
-                              classes->item[i].name);
-        if (err == SG_OK)
-            err = sg_text_add(&run->metadata, "%c", '\0');
-    }
-    for (size_t i = 0; err == SG_OK && i < count; i++)
-        list[i] = run->metadata.data + offset[i];
-    list[count] = NULL;
-    return err;
-}
-
-static sg_geotiff_options output_options(const scene_run *run, const char *const *metadata,
-                                         const char *const *band_names, sg_output kind)
-{
-    const sg_class_table *classes = &spec_of(run)->classes;
-    return (sg_geotiff_options){.width = run->info.width,
-                                .height = run->info.height,
-                                .bands = kind == SG_OUT_PROBABILITIES ? classes->count : 1,
-                                .is_float = kind != SG_OUT_MASK,
-                                .block = SG_PREDICT_BLOCK,
-                                .georef = run->georef,
-                                .classes = kind == SG_OUT_MASK ? classes : NULL,
-                                .band_names = kind == SG_OUT_PROBABILITIES ? band_names : NULL,
-                                .metadata = metadata,
-                                .has_nodata = 1,
-                                .nodata = kind == SG_OUT_MASK ? classes->nodata
-                                                              : (double)SG_NO_PROBABILITY};
-}
-
-/* The tables that an output's options borrow. */
-typedef struct {
-    const char *metadata[METADATA_MOST + 1];
-    const char *name[SG_CLASSES_MAX];
-} output_texts;
-
-static sg_err make_texts(scene_run *run, output_texts *texts)
-{
-    const sg_class_table *classes = &spec_of(run)->classes;
-    for (int32_t i = 0; i < classes->count; i++)
-        texts->name[i] = classes->item[i].name;
-    sg_err err = list_metadata(run, texts->metadata);
-    if (err == SG_OK)
-        err = sg_classes_qml(classes, &run->style);
-    if (err == SG_OK)
-        err = sg_predict_journal(run->network, run->names->scene, &run->info, &run->plan,
-                                 &run->journal);
-    return err;
-}
-
-static sg_err create_outputs(scene_run *run, output_texts *texts)
-{
-    sg_err err = sg_comm_agree(run->comm, make_texts(run, texts));
-    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++) {
-        const sg_mask_options options = {.path = run->names->output[i],
-                                         .raster =
-                                             output_options(run, texts->metadata, texts->name, i),
-                                         .chunk_w = run->plan.grid.chunk_w,
-                                         .chunk_h = run->plan.grid.chunk_h,
-                                         .overviews = true,
-                                         .style = i == SG_OUT_MASK ? run->style.data : NULL,
-                                         .journal = run->journal.data,
-                                         .restart = run->options->restart};
-        if (wants(run, i))
-            err = sg_mask_create(&run->output[i], run->comm, &options);
-    }
-    return err;
-}
-
-/* Did an earlier run finish the chunk in all outputs? */
-static bool is_done(const scene_run *run, int64_t chunk)
-{
-    for (int i = 0; i < SG_OUTPUTS; i++)
-        if (run->output[i] && !sg_mask_has(run->output[i], chunk))
-            return false;
-    return true;
-}
-
-/* How many chunks that holds for: all ranks count the same. */
+/* How many chunks an earlier run has finished: all ranks count the same. */
 static void count_done(scene_run *run)
 {
     int64_t chunks = sg_grid_chunks(&run->plan.grid);
     for (int64_t i = 0; i < chunks; i++)
-        run->found += is_done(run, i);
+        run->found += sg_outputs_have(run->outputs, i);
     if (run->found > 0)
         sg_info("%s: an earlier run has finished %" PRId64 " of %" PRId64 " chunks",
                 run->names->output[SG_OUT_MASK], run->found, chunks);
-}
-
-/* The spools of all outputs stay until all have their names. */
-static sg_err commit_outputs(scene_run *run, sg_err err)
-{
-    for (int i = 0; i < SG_OUTPUTS; i++)
-        if (run->output[i])
-            err = sg_mask_commit(run->output[i], err);
-    for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
-        if (run->output[i])
-            sg_mask_forget(run->output[i]);
-    return err;
 }
 
 /* ---- what the pipeline calls ---- */
@@ -293,53 +131,17 @@ static sg_err next_chunk(void *user, int64_t *chunk)
     if (run->options->stop && *run->options->stop)
         return take_all(run, chunk);
     sg_err err = take_chunk(run, chunk);
-    while (err == SG_OK && *chunk < sg_grid_chunks(&run->plan.grid) && is_done(run, *chunk))
+    while (err == SG_OK && *chunk < sg_grid_chunks(&run->plan.grid) &&
+           sg_outputs_have(run->outputs, *chunk))
         err = take_chunk(run, chunk);
     return err;
-}
-
-/* A chunk, from class indices to what the files hold. */
-typedef struct {
-    int64_t index;
-    size_t pixels;
-    const uint8_t *classes;     /* [pixels] */
-    const float *probabilities; /* [pixels][classes] or NULL */
-} finished_chunk;
-
-static sg_err put_values(const scene_run *run, const finished_chunk *chunk)
-{
-    const sg_class_table *table = &spec_of(run)->classes;
-    uint8_t value[256];
-    memset(value, table->nodata, sizeof value);
-    for (int32_t i = 0; i < table->count; i++)
-        value[i] = (uint8_t)table->item[i].value;
-    for (size_t i = 0; i < chunk->pixels; i++)
-        run->values[i] = value[chunk->classes[i]];
-    return sg_mask_put(run->output[SG_OUT_MASK], chunk->index, run->values);
-}
-
-static sg_err put_confidence(const scene_run *run, const finished_chunk *chunk)
-{
-    size_t across = (size_t)spec_of(run)->classes.count;
-    for (size_t i = 0; i < chunk->pixels; i++)
-        run->confidence[i] = chunk->classes[i] == SG_NO_CLASS
-                                 ? SG_NO_PROBABILITY
-                                 : chunk->probabilities[i * across + chunk->classes[i]];
-    return sg_mask_put(run->output[SG_OUT_CONFIDENCE], chunk->index, run->confidence);
 }
 
 static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
                         const float *probabilities)
 {
     scene_run *run = user;
-    const sg_grid *grid = &run->plan.grid;
-    const finished_chunk chunk = {core.y / grid->chunk_h * grid->chunks_x + core.x / grid->chunk_w,
-                                  (size_t)(core.w * core.h), classes, probabilities};
-    sg_err err = put_values(run, &chunk);
-    if (err == SG_OK && run->output[SG_OUT_PROBABILITIES])
-        err = sg_mask_put(run->output[SG_OUT_PROBABILITIES], chunk.index, probabilities);
-    if (err == SG_OK && run->output[SG_OUT_CONFIDENCE])
-        err = put_confidence(run, &chunk);
+    sg_err err = sg_outputs_put(run->outputs, core, classes, probabilities);
     run->mine += err == SG_OK;
     return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
 }
@@ -363,22 +165,6 @@ static void show_progress(void *user, int64_t pixels)
 }
 
 /* ---- the run ---- */
-
-static sg_err prepare(scene_run *run)
-{
-    const sg_grid *grid = &run->plan.grid;
-    size_t pixels = 0;
-    sg_err err =
-        sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
-    if (err == SG_OK)
-        err = sg_size_mul((size_t)grid->chunk_w, (size_t)grid->chunk_h, &pixels);
-    if (err == SG_OK)
-        err = sg_malloc(pixels, 1, &run->values);
-    if (err == SG_OK && wants(run, SG_OUT_CONFIDENCE))
-        err = sg_malloc(pixels, sizeof(float), &run->confidence);
-    run->first = sg_comm_rank(run->comm);
-    return err;
-}
 
 static sg_err run_pipeline(scene_run *run)
 {
@@ -453,17 +239,11 @@ static void summarise(const scene_run *run)
 
 static void close_run(scene_run *run)
 {
-    for (int i = 0; i < SG_OUTPUTS; i++)
-        sg_mask_close(run->output[i]);
+    sg_outputs_close(run->outputs);
     sg_exec_close(run->exec);
     sg_georef_close(run->georef);
     if (strcmp(run->path, run->names->scene) != 0)
         sg_resample_close(run->path);
-    sg_text_clear(&run->metadata);
-    sg_text_clear(&run->style);
-    sg_text_clear(&run->journal);
-    sg_free(run->values);
-    sg_free(run->confidence);
 }
 
 /* Chunks are those of an earlier run, where there is one to go on with. [collective] */
@@ -478,21 +258,37 @@ static sg_err make_plan(scene_run *run)
     return sg_predict_choose(run->options, run->network, run->comm, &size, &run->plan);
 }
 
+static sg_err create_outputs(scene_run *run)
+{
+    const sg_outputs_options options = {.network = run->network,
+                                        .names = run->names,
+                                        .info = &run->info,
+                                        .georef = run->georef,
+                                        .plan = &run->plan,
+                                        .restart = run->options->restart};
+    return sg_outputs_create(&run->outputs, run->comm, &options);
+}
+
+static sg_err make_network(scene_run *run)
+{
+    const sg_grid *grid = &run->plan.grid;
+    return sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
+}
+
 static sg_err run_scene(scene_run *run)
 {
-    output_texts texts = {{NULL}, {NULL}};
     sg_err err = sg_comm_agree(run->comm, open_scene(run));
     if (err == SG_OK)
         err = sg_predict_normalisation(spec_of(run), run->comm, run->path, run->mean, run->std);
     if (err == SG_OK)
         err = make_plan(run);
     if (err == SG_OK)
-        err = create_outputs(run, &texts);
+        err = create_outputs(run);
     if (err == SG_OK)
-        err = sg_comm_agree(run->comm, prepare(run));
+        err = sg_comm_agree(run->comm, make_network(run));
     if (err == SG_OK) {
         count_done(run);
-        err = commit_outputs(run, map_chunks(run));
+        err = sg_outputs_commit(run->outputs, map_chunks(run));
     }
     if (err == SG_OK)
         summarise(run);
@@ -502,8 +298,12 @@ static sg_err run_scene(scene_run *run)
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
                         const sg_predict_names *names, sg_predict_report *report)
 {
-    scene_run run = {
-        .options = options, .network = network, .comm = comm, .names = names, .start = sg_now()};
+    scene_run run = {.options = options,
+                     .network = network,
+                     .comm = comm,
+                     .names = names,
+                     .first = sg_comm_rank(comm),
+                     .start = sg_now()};
     if (!network->exact)
         sg_warn("%s: this device's results depend on the tile; one size is kept for all scenes",
                 network->path);
