@@ -101,6 +101,7 @@ static const sg_yaml_field job_fields[] = {
      .fallback = "1"},
     {"train.augment", SG_YAML_BOOL, AT(train.augment), .fallback = "true"},
     {"train.jitter", SG_YAML_FLOAT, AT(train.jitter), .min = 0, .max = 0.9, .fallback = "0"},
+    {"train.average", SG_YAML_FLOAT, AT(train.average), .min = 0, .max = 0.99999, .fallback = "0"},
     {"train.class_weights", SG_YAML_STRINGS, AT(train.class_weights), .fallback = "[none]"},
     {"train.sync_norm", SG_YAML_BOOL, AT(train.sync_norm), .fallback = "true"},
     {"train.validate_every", SG_YAML_INT, AT(train.validate_every), .min = 0, .max = 1e12,

@@ -76,7 +76,7 @@ typedef struct {
     int64_t every;
     sg_rate_kind schedule;
     sg_update_rule optimizer;
-    double decay, momentum, clip, jitter;
+    double decay, momentum, clip, jitter, average;
     int32_t nesterov, accumulate, augment, sync_norm, loader_threads;
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */

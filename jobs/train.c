@@ -379,6 +379,7 @@ static sg_err run_training(train_run *run)
         .loader_threads = loader_threads(run),
         .seed = run->job.seed,
         .update = sg_job_update(&run->job),
+        .average = train->average,
         .schedule = sg_job_schedule(&run->job, run->steps),
         .step = {.accumulate = train->accumulate,
                  .clip_norm = (float)train->clip,

@@ -98,6 +98,26 @@ static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, f
     return SG_OK;
 }
 
+typedef struct {
+    float *mean;
+    const float *value;
+    float share;
+} average_job;
+
+static void average_range(void *context, int64_t begin, int64_t end)
+{
+    const average_job *j = context;
+    sg_average_apply((size_t)(end - begin), j->mean + begin, j->value + begin, j->share);
+}
+
+static sg_err average(sg_backend *backend, size_t count, float *mean, const float *value,
+                      float share)
+{
+    average_job j = {mean, value, share};
+    sg_cpu_for(cpu_of(backend), (int64_t)count, BLOCK, average_range, &j);
+    return SG_OK;
+}
+
 static sg_err synchronize(sg_backend *backend)
 {
     return SG_OK;
@@ -129,6 +149,7 @@ static const sg_backend table = {
     .accumulate = accumulate,
     .classify = sg_cpu_classify,
     .update = update,
+    .average = average,
     .synchronize = synchronize,
     .close = close_cpu,
 };

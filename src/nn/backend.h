@@ -88,6 +88,8 @@ struct sg_backend {
                        uint8_t *classes, float *probabilities);
     sg_err (*update)(sg_backend *, const sg_update *, size_t count, float *param,
                      const float *gradient, float *m, float *v, const uint8_t *decays);
+    sg_err (*average)(sg_backend *, size_t count, float *mean, const float *value,
+                      float share); /* sg_average_apply */
     sg_err (*synchronize)(sg_backend *);
     void (*close)(sg_backend *);
 };

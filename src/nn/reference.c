@@ -89,6 +89,13 @@ static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, f
     return SG_OK;
 }
 
+static sg_err average(sg_backend *backend, size_t count, float *mean, const float *value,
+                      float share)
+{
+    sg_average_apply(count, mean, value, share);
+    return SG_OK;
+}
+
 static sg_err synchronize(sg_backend *backend)
 {
     return SG_OK;
@@ -119,6 +126,7 @@ static const sg_backend reference = {
     .accumulate = accumulate,
     .classify = classify,
     .update = update,
+    .average = average,
     .synchronize = synchronize,
     .close = close_reference,
 };

@@ -78,3 +78,13 @@ void sg_update_apply(const sg_update *update, size_t count, float *param, const 
     adam a = adam_of(update);
     apply_adam(&a, update->rule == SG_ADAM, count, param, gradient, m, v, decays);
 }
+
+void sg_average_apply(size_t count, float *mean, const float *value, float share)
+{
+    if (share == 1) { /* whatever the mean was, not a number included */
+        memcpy(mean, value, count * sizeof *mean);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        mean[i] += share * (value[i] - mean[i]);
+}

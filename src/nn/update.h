@@ -30,4 +30,7 @@ typedef struct {
 void sg_update_apply(const sg_update *update, size_t count, float *param, const float *gradient,
                      float *m, float *v, const uint8_t *decays);
 
+/* One step of a running mean: mean += share * (value - mean); share 1 copies. */
+void sg_average_apply(size_t count, float *mean, const float *value, float share);
+
 #endif

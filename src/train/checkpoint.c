@@ -4,6 +4,7 @@
  *   graph                              the network, one node a line
  *   weights/NAME                       f32 in the parameter's own shape
  *   optimizer/m/NAME, optimizer/v/NAME likewise, trainable parameters only
+ *   raw/NAME, raw_steps                where weights are a mean over so many steps: the last ones
  *   spec/..., classes/...              what the network expects and what its output means
  *   position/..., scores/miou, job     where training stood
  *   identity                           hash over graph and weights, checked when read
@@ -58,20 +59,19 @@ static void item_name(char name[ITEM_MAX], const char *folder, const sg_param_in
     snprintf(name, ITEM_MAX, "%s/%s", folder, info->name);
 }
 
-/* Every parameter from `values`, or from a buffer of the trainable layout. */
-static sg_err put_params(sg_store_file *store, const char *folder, const sg_checkpoint *c,
-                         float *buffer)
+/* Every parameter of `params`, or from a buffer of its trainable layout. */
+static sg_err put_params(sg_store_file *store, const char *folder, const sg_graph *graph,
+                         const sg_params *params, float *buffer)
 {
     char name[ITEM_MAX];
     sg_err err = SG_OK;
-    for (int32_t i = 0; !err && i < c->graph->param_count; i++) {
-        const sg_param_info *info = &c->graph->param[i];
+    for (int32_t i = 0; !err && i < graph->param_count; i++) {
+        const sg_param_info *info = &graph->param[i];
         if (buffer && !sg_param_is_trainable(info))
             continue;
         item_name(name, folder, info);
         err = sg_store_put(store, name, SG_STORE_F32, info->dims, info->dim,
-                           buffer ? trainable_at(c->params, buffer, i)
-                                  : sg_params_values(c->params, i));
+                           buffer ? trainable_at(params, buffer, i) : sg_params_values(params, i));
     }
     return err;
 }
@@ -88,21 +88,27 @@ static sg_err check_shape(sg_store_file *store, const char *path, const char *na
     return err;
 }
 
-static sg_err get_params(sg_store_file *store, const char *path, const char *folder,
-                         sg_checkpoint *c, float *buffer)
+/* An open file, and its name for messages. */
+typedef struct {
+    sg_store_file *store;
+    const char *path;
+} source;
+
+static sg_err get_params(source from, const char *folder, const sg_graph *graph, sg_params *params,
+                         float *buffer)
 {
     char name[ITEM_MAX];
     sg_err err = SG_OK;
-    for (int32_t i = 0; !err && i < c->graph->param_count; i++) {
-        const sg_param_info *info = &c->graph->param[i];
+    for (int32_t i = 0; !err && i < graph->param_count; i++) {
+        const sg_param_info *info = &graph->param[i];
         if (buffer && !sg_param_is_trainable(info))
             continue;
         item_name(name, folder, info);
-        err = check_shape(store, path, name, info);
+        err = check_shape(from.store, from.path, name, info);
         if (!err)
-            err = sg_store_get(store, name, SG_STORE_F32, info->count,
-                               buffer ? trainable_at(c->params, buffer, i)
-                                      : sg_params_values(c->params, i));
+            err = sg_store_get(from.store, name, SG_STORE_F32, info->count,
+                               buffer ? trainable_at(params, buffer, i)
+                                      : sg_params_values(params, i));
     }
     return err;
 }
@@ -180,6 +186,12 @@ static sg_err get_graph(sg_store_file *store, const char *path, sg_graph **graph
     return err;
 }
 
+static sg_err put_raw(sg_store_file *store, const sg_checkpoint *c)
+{
+    sg_err err = sg_store_put_i64(store, "raw_steps", c->averaged);
+    return err ? err : put_params(store, "raw", c->graph, c->raw, NULL);
+}
+
 static sg_err put_all(sg_store_file *store, const sg_checkpoint *c)
 {
     char identity[17];
@@ -199,12 +211,12 @@ static sg_err put_all(sg_store_file *store, const sg_checkpoint *c)
     if (!err && c->job)
         err = sg_store_put_text(store, "job", c->job);
     if (!err)
-        err = put_params(store, "weights", c, NULL);
+        err = put_params(store, "weights", c->graph, c->params, NULL);
     if (!err && c->m)
-        err = put_params(store, "optimizer/m", c, c->m);
+        err = put_params(store, "optimizer/m", c->graph, c->params, c->m);
     if (!err && c->v)
-        err = put_params(store, "optimizer/v", c, c->v);
-    return err;
+        err = put_params(store, "optimizer/v", c->graph, c->params, c->v);
+    return !err && c->raw ? put_raw(store, c) : err;
 }
 
 sg_err sg_checkpoint_save(const sg_checkpoint *checkpoint, const char *path)
@@ -244,8 +256,19 @@ static sg_err get_optimizer(sg_store_file *store, const char *path, sg_checkpoin
     if (!err)
         err = sg_calloc(count, sizeof(float), &c->v);
     if (!err)
-        err = get_params(store, path, "optimizer/m", c, c->m);
-    return err ? err : get_params(store, path, "optimizer/v", c, c->v);
+        err = get_params((source){store, path}, "optimizer/m", c->graph, c->params, c->m);
+    return err ? err : get_params((source){store, path}, "optimizer/v", c->graph, c->params, c->v);
+}
+
+static sg_err get_raw(sg_store_file *store, const char *path, sg_checkpoint *c)
+{
+    sg_err err = sg_store_get_i64(store, "raw_steps", &c->averaged);
+    if (!err && c->averaged < 1)
+        err = sg_fail(SG_EINPUT, "%s: a mean over %lld steps is impossible", path,
+                      (long long)c->averaged);
+    if (!err)
+        err = sg_params_create(c->graph, &c->raw);
+    return err ? err : get_params((source){store, path}, "raw", c->graph, c->raw, NULL);
 }
 
 static sg_err check_identity(sg_store_file *store, const char *path, sg_checkpoint *c)
@@ -276,9 +299,11 @@ static sg_err get_all(sg_store_file *store, const char *path, bool with_optimize
     if (!err)
         err = sg_params_create(c->graph, &c->params);
     if (!err)
-        err = get_params(store, path, "weights", c, NULL);
+        err = get_params((source){store, path}, "weights", c->graph, c->params, NULL);
     if (!err && with_optimizer)
         err = get_optimizer(store, path, c);
+    if (!err && with_optimizer && sg_store_has(store, "raw"))
+        err = get_raw(store, path, c);
     return err ? err : check_identity(store, path, c);
 }
 
@@ -303,6 +328,7 @@ void sg_checkpoint_close(sg_checkpoint *checkpoint)
         return;
     sg_graph_close(checkpoint->graph);
     sg_params_close(checkpoint->params);
+    sg_params_close(checkpoint->raw);
     sg_free(checkpoint->job);
     sg_free(checkpoint->m);
     sg_free(checkpoint->v);

@@ -20,6 +20,8 @@ typedef struct {
 typedef struct {
     sg_graph *graph;   /* without loss, unfused; owned */
     sg_params *params; /* for graph; owned */
+    sg_params *raw;    /* where params are a mean over steps: those to train on from; owned */
+    int64_t averaged;  /* steps in that mean */
     sg_spec spec;
     sg_position position;
     char *job;          /* the job file's text with overrides, owned, may be NULL */
@@ -30,8 +32,8 @@ typedef struct {
 
 /* Written atomically. Parameters are stored by name. */
 sg_err sg_checkpoint_save(const sg_checkpoint *checkpoint, const char *path);
-/* with_optimizer: also m and v (SG_EINPUT when absent). SG_EINPUT for anything damaged, naming the
- * file. */
+/* with_optimizer: also m and v (SG_EINPUT when absent), and raw where there is one. SG_EINPUT for
+ * anything damaged, naming the file. */
 sg_err sg_checkpoint_load(sg_checkpoint *checkpoint, const char *path, bool with_optimizer);
 /* The model's identity: 16 hex digits of a hash over the graph's text and all weights. */
 sg_err sg_checkpoint_identify(const sg_graph *graph, const sg_params *params, char identity[17]);

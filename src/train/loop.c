@@ -65,6 +65,8 @@ static sg_err run_step(trainer *tr, sg_err *pending, sg_step_result *result)
     tr->position.sample = tr->position.step % t->steps_per_epoch * t->batch;
     tr->miou = NAN;
     tr->loss = result->loss;
+    if (tr->average.decay > 0 && !*pending)
+        *pending = sg_average_add(&tr->average, tr->weights);
     return SG_OK;
 }
 
@@ -89,7 +91,8 @@ static bool saving_is_due(const trainer *tr)
 static sg_err validate(trainer *tr, sg_scores *scores, bool *best)
 {
     sg_position *p = &tr->position;
-    sg_err err = sg_validate(tr->t, tr->weights, SG_SPLIT_VAL, &tr->confusion);
+    sg_weights *weights = tr->average.steps > 0 ? tr->average.weights : tr->weights;
+    sg_err err = sg_validate(tr->t, weights, SG_SPLIT_VAL, &tr->confusion);
     if (err)
         return err;
     sg_confusion_scores(&tr->confusion, scores);

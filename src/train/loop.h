@@ -28,6 +28,7 @@ typedef struct {
     int32_t loader_threads;
     uint64_t seed;
     sg_update update; /* rule and constants; rate comes from schedule */
+    double average;   /* decay of the mean of weights that is the result; 0: the last weights */
     sg_schedule schedule;
     sg_step_options step;
     const float *class_weight; /* [classes] or NULL */

@@ -37,7 +37,7 @@ static sg_err make_weights(trainer *tr)
         return err;
     if (t->resume) {
         const sg_param_layout *layout = tr->params->layout;
-        const sg_params *from = t->resume->params;
+        const sg_params *from = t->resume->raw ? t->resume->raw : t->resume->params;
         memcpy(tr->params->trainable, from->trainable, layout->trainable_count * sizeof(float));
         memcpy(tr->params->state, from->state, layout->state_count * sizeof(float));
     } else {
@@ -45,7 +45,9 @@ static sg_err make_weights(trainer *tr)
     }
     if (!err)
         err = sg_weights_create(t->backend, tr->params, true, &tr->weights);
-    return !err && t->resume ? sg_trainer_restore_optimizer(tr) : err;
+    if (!err)
+        err = sg_average_open(&tr->average, t->backend, t->graph, t->average);
+    return !err && t->resume ? sg_trainer_restore(tr) : err;
 }
 
 static sg_err make_class_weight(trainer *tr)
@@ -146,6 +148,7 @@ void sg_trainer_close(trainer *tr)
     sg_stepper_close(tr->stepper);
     if (tr->class_weight)
         tr->t->backend->free(tr->t->backend, tr->class_weight);
+    sg_average_close(&tr->average);
     sg_weights_close(tr->weights);
     sg_params_close(tr->params);
     sg_graph_close(tr->fused);

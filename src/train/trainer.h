@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/progress.h"
+#include "train/average.h"
 #include "train/loop.h"
 #include "train/metrics_log.h"
 #include "train/sampler.h"
@@ -19,6 +20,7 @@ typedef struct {
     sg_graph *with_loss, *fused; /* owned, as all below */
     sg_params *params;
     sg_weights *weights;
+    sg_average average; /* what is validated and left behind, where it is asked for */
     sg_stepper *stepper;
     sg_sampler_tables sampler;
     sg_loader *loader;

@@ -64,12 +64,17 @@ sg_err sg_trainer_check_resume(const trainer *tr)
     return SG_OK;
 }
 
-sg_err sg_trainer_restore_optimizer(trainer *tr)
+sg_err sg_trainer_restore(trainer *tr)
 {
+    const sg_checkpoint *from = tr->t->resume;
     sg_backend *backend = tr->t->backend;
     size_t bytes = tr->params->layout->trainable_count * sizeof(float);
-    sg_err err = backend->upload(backend, tr->weights->m, tr->t->resume->m, bytes);
-    return err ? err : backend->upload(backend, tr->weights->v, tr->t->resume->v, bytes);
+    sg_err err = backend->upload(backend, tr->weights->m, from->m, bytes);
+    if (!err)
+        err = backend->upload(backend, tr->weights->v, from->v, bytes);
+    if (!err && from->raw && tr->average.decay > 0)
+        err = sg_average_restore(&tr->average, from->params, from->averaged);
+    return err;
 }
 
 /* A host copy of one part of the optimizer state; *copy is made once. */
@@ -98,17 +103,24 @@ static sg_err write_file(const sg_checkpoint *checkpoint, const char *folder, co
 static sg_err write_files(trainer *tr, bool best)
 {
     const sg_training *t = tr->t;
+    const bool averages = tr->average.steps > 0;
     sg_checkpoint c = {
         .graph = (sg_graph *)t->graph, /* only read */
-        .params = tr->params,
+        .params = averages ? tr->average.params : tr->params,
         .spec = *t->spec,
         .position = tr->position,
         .job = (char *)t->job_text,
         .scores_miou = tr->miou,
     };
-    sg_err err = sg_weights_to_host(tr->weights);
+    sg_err err = sg_weights_to_host(averages ? tr->average.weights : tr->weights);
     if (!err && best)
         err = write_file(&c, t->folder, "best.h5");
+    if (averages) {
+        c.raw = tr->params;
+        c.averaged = tr->average.steps;
+    }
+    if (!err && averages)
+        err = sg_weights_to_host(tr->weights);
     if (!err)
         err = to_host(tr, tr->weights->m, &tr->m, &c.m);
     if (!err)

@@ -10,7 +10,7 @@
 void sg_trainer_begin_position(trainer *tr);
 /* SG_EUSAGE when the checkpoint is not one of this network, or beyond the last step. */
 sg_err sg_trainer_check_resume(const trainer *tr);
-/* The optimizer state of the checkpoint, into the weights. */
-sg_err sg_trainer_restore_optimizer(trainer *tr);
+/* The checkpoint's optimizer state, and its mean of weights where one is kept. */
+sg_err sg_trainer_restore(trainer *tr);
 
 #endif

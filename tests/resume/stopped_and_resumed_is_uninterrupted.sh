@@ -27,6 +27,18 @@ end_training
 train 2 term --resume=term
 assert_same_run whole2 term 60
 
+# A mean of the weights changes no loss, is another network, and goes on as well.
+train 2 mean -o mean train.average=0.9
+cmp <(losses whole2) <(losses mean) || fail "a mean of weights changes the losses"
+! cmp -s whole2/best.h5 mean/best.h5 || fail "the mean of weights is not what was saved"
+begin_training 2 mean_stopped -o mean_stopped train.average=0.9
+wait_for_step 30
+kill -USR1 "$job"
+end_training
+[ $status = 75 ] || fail "status $status after SIGUSR1, 75 expected"
+train 2 mean_stopped --resume=mean_stopped train.average=0.9
+assert_same_run mean mean_stopped 60
+
 # A stop after a step whose validation is due does not wait for it: the resumed run makes up for it.
 every="train.steps=24 train.validate_every=1"
 train 1 every -o every $every

@@ -97,6 +97,30 @@ static void everything_comes_back(void **state)
     sg_checkpoint_close(&b);
 }
 
+static void a_mean_of_weights_brings_the_last_ones_with_it(void **state)
+{
+    char path[TEMPDIR_PATH], identity[17];
+    sg_checkpoint a, b;
+    fill(&a);
+    assert_int_equal(sg_params_create(a.graph, &a.raw), SG_OK);
+    assert_int_equal(sg_params_init(a.graph, a.raw, 10), SG_OK);
+    a.averaged = 77;
+    assert_int_equal(sg_checkpoint_save(&a, tempdir_path(state, "mean.h5", path)), SG_OK);
+    assert_int_equal(sg_checkpoint_identify(a.graph, a.params, identity), SG_OK);
+    size_t bytes = a.params->layout->trainable_count * sizeof(float);
+    assert_int_equal(sg_checkpoint_load(&b, path, true), SG_OK);
+    assert_string_equal(b.identity, identity);
+    assert_int_equal(b.averaged, 77);
+    assert_memory_equal(a.params->trainable, b.params->trainable, bytes);
+    assert_memory_equal(a.raw->trainable, b.raw->trainable, bytes);
+    assert_memory_equal(a.raw->state, b.raw->state, a.raw->layout->state_count * sizeof(float));
+    sg_checkpoint_close(&b);
+    assert_int_equal(sg_checkpoint_load(&b, path, false), SG_OK);
+    assert_null(b.raw);
+    sg_checkpoint_close(&a);
+    sg_checkpoint_close(&b);
+}
+
 static void the_identity_follows_graph_and_weights(void **state)
 {
     char before[17], after[17];
@@ -192,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(a_mean_of_weights_brings_the_last_ones_with_it),
         cmocka_unit_test(the_identity_follows_graph_and_weights),
         cmocka_unit_test(without_optimizer_state_it_predicts_but_does_not_resume),
         cmocka_unit_test(an_optimizer_is_not_read_unless_wanted),
