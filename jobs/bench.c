@@ -20,7 +20,12 @@ double sg_bench_median(double *seconds, int32_t count)
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_options *o,
                               sg_arguments *arguments)
 {
-    const sg_option table[] = {{.name = "width",
+    const sg_option table[] = {{.name = "net",
+                                .kind = SG_OPTION_TEXT,
+                                .target = &o->net,
+                                .value = "NETWORK",
+                                .help = "as deeplabv3+,encoder=resnet50 (unet)"},
+                               {.name = "width",
                                 .kind = SG_OPTION_INT,
                                 .target = &o->model.width,
                                 .value = "N",
@@ -84,7 +89,7 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
     const sg_usage usage = {
         .synopsis = "bench [options] net|train|predict [SCENE]",
         .about =
-            "Times a U-Net's forward pass or training step, and its 3x3 convolutions alone; or "
+            "Times a network's forward pass or training step, and its 3x3 convolutions alone; or "
             "a prediction, from reading the scene to the written mask, and its network alone.",
         .least = 1,
         .most = 2,
@@ -126,6 +131,10 @@ sg_err sg_command_bench(sg_comm *comm, int argc, char **argv)
     options.model.bands = 4;
     options.model.classes = 6;
     sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
+    if (!err && options.net)
+        err = sg_model_parse(options.net, &options.model);
+    else if (options.model.width == 0)
+        options.model.width = 64;
     if (!err && !arguments.help)
         err = choose(&arguments, &options, &bench);
     err = sg_comm_agree(comm, err);

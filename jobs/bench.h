@@ -12,6 +12,7 @@ enum { SG_BENCH_REPEATS = 1000 }; /* at most */
 
 typedef struct {
     bool train;
+    const char *net;        /* as sg_model_parse reads it, or NULL */
     sg_model_options model; /* net, train */
     int32_t size, batch, profile;
     int32_t repeats;

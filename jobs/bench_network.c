@@ -327,10 +327,11 @@ static void show(const bench *b, int ranks, double median, double least, double 
     double mpx = 1e-6 * (double)b->pixels * ranks;
     double passes = o->train ? 3 : 1; /* output, input gradient, weight gradient */
     double flops = passes * sg_exec_plan(b->exec)->flops * ranks;
-    printf("%s: %s of width %d, depth %d, %d bands, %d classes; %d x %d x %d, %s\n",
-           o->train ? "train" : "net", o->model.net, (int)o->model.width, (int)o->model.depth,
-           (int)o->model.bands, (int)o->model.classes, (int)o->batch, (int)o->size, (int)o->size,
-           sg_dtype_name(b->type));
+    printf("%s: %s", o->train ? "train" : "net", o->net ? o->net : o->model.net);
+    if (!o->net)
+        printf(" of width %d, depth %d", (int)o->model.width, (int)o->model.depth);
+    printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)o->model.bands, (int)o->model.classes,
+           (int)o->batch, (int)o->size, (int)o->size, sg_dtype_name(b->type));
     printf("device: %s (%s), %d rank%s\n", b->device->name, b->device->device, ranks,
            ranks == 1 ? "" : "s");
     printf("whole %s: %.2f ms (best %.2f), %.3f Mpx/s, %.0f GFLOP/s\n",

@@ -12,9 +12,14 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_info_opti
         {0, "stats", SG_OPTION_FLAG, &options->stats, NULL, NULL, 0, 0,
          "read the whole scene for the statistics of its bands"},
         {0, "json", SG_OPTION_FLAG, &options->json, NULL, NULL, 0, 0, "print one JSON object"},
+        {0, "net", SG_OPTION_FLAG, &options->net, NULL, NULL, 0, 0,
+         "instead of a file a network, as unet,width=64"},
+        {0, "tile", SG_OPTION_LONG, &options->tile, "N", NULL, 0, 1 << 16,
+         "side of the network's tile, pixels (512)"},
         {0}};
-    const sg_usage usage = {.synopsis = "info [options] FILE",
-                            .about = "Tells about a scene, a checkpoint (.h5) or a mask.",
+    const sg_usage usage = {.synopsis = "info [options] FILE | info --net NETWORK",
+                            .about = "Tells about a scene, a checkpoint (.h5) or a mask; or about "
+                                     "a network: layers, parameters, operations, reach, memory.",
                             .least = 1,
                             .most = 1,
                             .missing = "a file",
@@ -25,8 +30,9 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_info_opti
 static sg_err tell(const sg_info_options *options, const char *path)
 {
     sg_text text = {0};
-    sg_err err = sg_is_checkpoint(path) ? sg_info_checkpoint(path, options, &text)
-                                        : sg_info_raster(path, options, &text);
+    sg_err err = options->net             ? sg_info_network(path, options, &text)
+                 : sg_is_checkpoint(path) ? sg_info_checkpoint(path, options, &text)
+                                          : sg_info_raster(path, options, &text);
     if (err == SG_OK) {
         fputs(text.data, stdout);
         if (fflush(stdout) != 0)

@@ -9,7 +9,8 @@
 #include "base/text.h"
 
 typedef struct {
-    int32_t json, stats;
+    int32_t json, stats, net;
+    int64_t tile; /* of a network alone, pixels; 0: 512, or what it takes */
 } sg_info_options;
 
 /* Is it a checkpoint, damaged or not? What cannot be read is none. */
@@ -17,5 +18,8 @@ bool sg_is_checkpoint(const char *path);
 /* Add what is known of the file, for people or as one JSON object with a line end. */
 sg_err sg_info_raster(const char *path, const sg_info_options *options, sg_text *text);
 sg_err sg_info_checkpoint(const char *path, const sg_info_options *options, sg_text *text);
+
+/* A network as sg_model_parse reads it: layers, sizes, cost and reach. */
+sg_err sg_info_network(const char *network, const sg_info_options *options, sg_text *text);
 
 #endif

@@ -73,8 +73,16 @@ static const sg_yaml_field job_fields[] = {
     {"data.check_overlap", SG_YAML_BOOL, AT(data.check_overlap), .fallback = "true"},
 
     {"model.net", SG_YAML_STRING, AT(model.net), .min = 1, .max = 31, .fallback = "unet"},
-    {"model.width", SG_YAML_INT, AT(model.width), .min = 1, .max = 4096, .fallback = "32"},
+    {"model.encoder", SG_YAML_STRING, AT(model.encoder), .max = 15, .fallback = ""},
+    {"model.width", SG_YAML_INT, AT(model.width), .min = 0, .max = 4096, .fallback = "0"},
     {"model.depth", SG_YAML_INT, AT(model.depth), .min = 1, .max = 6, .fallback = "4"},
+    {"model.output_stride", SG_YAML_INT, AT(model.output_stride), .min = 0, .max = 32,
+     .fallback = "0"},
+    {"model.rates", SG_YAML_INTS, AT(model.rates), .min = 0, .max = 3, .fallback = "[]"},
+    {"model.pool", SG_YAML_INT, AT(model.pool), .min = -1, .max = 4096, .fallback = "0"},
+    {"model.up", SG_YAML_ENUM, AT(model.up), .allowed = "transposed|bilinear",
+     .fallback = "transposed"},
+    {"model.separable", SG_YAML_BOOL, AT(model.separable), .fallback = "false"},
     {"model.dropout", SG_YAML_FLOAT, AT(model.dropout), .min = 0, .max = 0.95, .fallback = "0"},
 
     {"train.tile", SG_YAML_INT, AT(train.tile), .min = 1, .max = 16384, .fallback = "256"},
@@ -175,6 +183,22 @@ static sg_err check_train(const sg_job *job)
     return sg_job_class_weights(job, (int32_t)job->data.classes.count, pixels, weight, &weights);
 }
 
+static sg_err check_model(const sg_job *job)
+{
+    const sg_job_model *model = &job->model;
+    sg_err err = check_word(job, "model.net", model->net, sg_model_names());
+    if (err == SG_OK && model->encoder[0] != '\0')
+        err = check_word(job, "model.encoder", model->encoder, sg_model_encoders());
+    if (err == SG_OK && model->rates.count != 0 && model->rates.count != 3)
+        err = sg_yaml_fail(job->yaml, "model.rates", "%zu rates; the pyramid has three",
+                           model->rates.count);
+    for (size_t i = 0; err == SG_OK && i < model->rates.count; i++)
+        if (model->rates.item[i] < 1 || model->rates.item[i] > 256)
+            err = sg_yaml_fail(job->yaml, "model.rates", "a rate of %lld, must be 1 .. 256",
+                               (long long)model->rates.item[i]);
+    return err;
+}
+
 static sg_err check_job(const sg_job *job)
 {
     if (strpbrk(job->name, "/ \t") != NULL)
@@ -184,7 +208,7 @@ static sg_err check_job(const sg_job *job)
     if (err == SG_OK)
         err = check_word(job, "precision", job->device.precision, SG_PRECISION_WORDS);
     if (err == SG_OK)
-        err = check_word(job, "model.net", job->model.net, sg_model_names());
+        err = check_model(job);
     if (err == SG_OK)
         err = check_data(job);
     return err == SG_OK ? check_train(job) : err;
@@ -317,8 +341,15 @@ sg_model_options sg_job_model_options(const sg_job *job, int32_t bands, int32_t 
     snprintf(options.net, sizeof(options.net), "%s", job->model.net);
     options.bands = bands;
     options.classes = classes;
+    snprintf(options.encoder, sizeof(options.encoder), "%s", job->model.encoder);
     options.depth = job->model.depth;
     options.width = job->model.width;
+    options.output_stride = job->model.output_stride;
+    for (size_t i = 0; i < job->model.rates.count; i++)
+        options.rates[i] = (int32_t)job->model.rates.item[i];
+    options.pool = job->model.pool;
+    options.up = job->model.up;
+    options.separable = job->model.separable;
     options.dropout = (float)job->model.dropout;
     return options;
 }

@@ -59,9 +59,10 @@ typedef struct {
 } sg_job_data;
 
 typedef struct {
-    char net[32];
-    int32_t depth, width;
+    char net[32], encoder[16];
+    int32_t depth, width, output_stride, pool, up, separable;
     double dropout;
+    sg_yaml_ints rates; /* none or three */
 } sg_job_model;
 
 /* Where training crops lie: around labels where these are sparse, around labels, anywhere. */

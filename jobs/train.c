@@ -313,9 +313,9 @@ static sg_err tell_network(const train_run *run)
     sg_err err = sg_plan_create(run->graph, shape, run->type, SG_PLAN_INFERENCE, &plan);
     if (err != SG_OK)
         return err;
-    sg_info("%s of width %d and depth %d: %.3g M parameters, %.3g kFLOP a pixel; %s (%s), %s, %d "
-            "rank%s",
-            run->job.model.net, run->job.model.width, run->job.model.depth,
+    const char *encoder = run->job.model.encoder;
+    sg_info("%s%s%s: %.3g M parameters, %.3g kFLOP a pixel; %s (%s), %s, %d rank%s",
+            run->job.model.net, *encoder ? " on " : "", encoder,
             1e-6 * (double)sg_graph_trainable_count(run->graph),
             1e-3 * plan->flops / ((double)tile * tile), run->backend->name, run->backend->device,
             sg_dtype_name(run->type), sg_comm_ranks(run->comm),

@@ -1,136 +1,103 @@
 /*
- * U-Net (Ronneberger, Fischer and Brox 2015), padded, with batch norm. Level 0 is full resolution;
- * level l has width * 2^l channels. The names say where a node stands:
+ * Level 0 is full resolution; level l has width * 2^l channels. The names say where a node stands:
  *
  *     encoder0.conv1 .bn1 .relu1 .conv2 .bn2 .relu2, pool0, encoder1 ... encoder{depth},
  *     up{depth-1}, concat{depth-1}, decoder{depth-1}.conv1 ..., ... decoder0, dropout, head
  */
 #include <stdio.h>
-#include "model/model.h"
+#include "model/networks.h"
 
-enum { MOST_DEPTH = 6, MOST_WIDTH = 1024 };
+enum { MOST_DEPTH = SG_MODEL_LEVELS, MOST_WIDTH = 1024, DEPTH = 4, WIDTH = 32 };
 
-static const sg_norm_attr norm_attr = {.epsilon = 1e-5f, .momentum = .1f};
+typedef struct {
+    const sg_model_options *options;
+    int32_t depth, width;
+} plan;
 
-/* "STAGE.PART1" */
-static void name_part(char name[SG_NAME_MAX], const char *stage, const char *part, int number)
+/* A depthwise 3x3 convolution in front makes a 1x1 convolution a separable one. */
+static int32_t add_layer(sg_builder *b, int32_t x, const plan *p, int32_t channels,
+                         const char *stage, int number)
 {
-    snprintf(name, SG_NAME_MAX, "%s.%s%d", stage, part, number);
+    int32_t inputs = sg_builder_channels(b, x);
+    if (!p->options->separable || b->graph->nodes == 1) /* of few bands there is little to save */
+        return sg_add_layer(b, x, (sg_conv_shape){.channels = channels, .kernel = 3}, stage,
+                            number);
+    x = sg_add_conv(b, x, (sg_conv_shape){.channels = inputs, .kernel = 3, .groups = inputs},
+                    sg_name(b, "%s.depthwise%d", stage, number));
+    return sg_add_layer(b, x, (sg_conv_shape){.channels = channels}, stage, number);
 }
 
-/* 3x3 convolution + batch norm + ReLU; *tensor is its input and then its output. */
-static sg_err add_layer(sg_graph *graph, const char *stage, int number, int32_t channels,
-                        int32_t *tensor)
-{
-    char name[SG_NAME_MAX];
-    sg_attr norm = {.norm = norm_attr};
-    name_part(name, stage, "conv", number);
-    sg_err err = sg_graph_conv(graph, name, *tensor, channels, 3, 1, 1, 0, tensor);
-    name_part(name, stage, "bn", number);
-    if (!err)
-        err = sg_graph_add(graph, SG_OP_batch_norm, name, &norm, tensor, 1, tensor);
-    name_part(name, stage, "relu", number);
-    if (!err)
-        err = sg_graph_activation(graph, name, *tensor, SG_ACT_RELU, tensor);
-    return err;
-}
-
-static sg_err add_stage(sg_graph *graph, const char *kind, int level, int32_t channels,
-                        int32_t *tensor)
+static int32_t add_stage(sg_builder *b, int32_t x, const plan *p, const char *kind, int level)
 {
     char stage[SG_NAME_MAX / 2];
     snprintf(stage, sizeof stage, "%s%d", kind, level);
-    sg_err err = add_layer(graph, stage, 1, channels, tensor);
-    return err ? err : add_layer(graph, stage, 2, channels, tensor);
+    x = add_layer(b, x, p, p->width << level, stage, 1);
+    return add_layer(b, x, p, p->width << level, stage, 2);
 }
 
-static sg_window_attr window2(int32_t out_channels, int32_t bias)
+/* Its own way down. */
+static int32_t add_encoder(sg_builder *b, int32_t x, const plan *p, sg_features *skip)
 {
-    return (sg_window_attr){.kernel_h = 2,
-                            .kernel_w = 2,
-                            .stride_h = 2,
-                            .stride_w = 2,
-                            .dilation_h = 1,
-                            .dilation_w = 1,
-                            .groups = 1,
-                            .out_channels = out_channels,
-                            .bias = bias};
-}
-
-static sg_err add_pool(sg_graph *graph, int level, int32_t *tensor)
-{
-    char name[SG_NAME_MAX];
-    snprintf(name, sizeof name, "pool%d", level);
-    sg_attr attr = {.window = window2(0, 0)};
-    return sg_graph_add(graph, SG_OP_max_pool, name, &attr, tensor, 1, tensor);
+    for (int level = 0; level < p->depth; level++) {
+        x = add_stage(b, x, p, "encoder", level);
+        skip->level[level] = x;
+        x = sg_add_max_pool(b, x, 2, 2, 0, sg_name(b, "pool%d", level));
+    }
+    return add_stage(b, x, p, "encoder", p->depth);
 }
 
 /* Upsample, then put the skip behind it. */
-static sg_err add_up(sg_graph *graph, int level, int32_t channels, int32_t skip, int32_t *tensor)
+static int32_t add_up(sg_builder *b, int32_t x, const plan *p, int level, int32_t skip)
 {
-    char name[SG_NAME_MAX];
-    snprintf(name, sizeof name, "up%d", level);
-    sg_attr attr = {.window = window2(channels, 1)};
-    sg_err err = sg_graph_add(graph, SG_OP_conv_transpose, name, &attr, tensor, 1, tensor);
-    snprintf(name, sizeof name, "concat%d", level);
-    int32_t both[] = {*tensor, skip};
-    return err ? err : sg_graph_add(graph, SG_OP_concat, name, NULL, both, 2, tensor);
+    const char *name = sg_name(b, "up%d", level);
+    x = p->options->up == SG_UP_BILINEAR ? sg_add_upsampling(b, x, 2, name)
+                                         : sg_add_transposed(b, x, p->width << level, 2, 2, name);
+    const int32_t both[] = {x, skip};
+    return skip < 0 ? x : sg_add_concat(b, both, 2, sg_name(b, "concat%d", level));
 }
 
-static sg_err add_head(sg_graph *graph, const sg_model_options *options, int32_t *tensor)
+static int32_t add_all(sg_builder *b, const plan *p, int32_t layers)
 {
-    sg_err err = SG_OK;
-    if (options->dropout > 0) {
-        sg_attr attr = {.dropout = {options->dropout}};
-        err = sg_graph_add(graph, SG_OP_dropout, "dropout", &attr, tensor, 1, tensor);
+    sg_features skip;
+    int32_t x = sg_builder_start(b, p->options->bands);
+    if (layers > 0) {
+        sg_resnet_add(b, x, layers, 1 << p->depth, &skip);
+        x = skip.level[p->depth];
+    } else {
+        x = add_encoder(b, x, p, &skip);
     }
-    if (!err)
-        err = sg_graph_conv(graph, "head", *tensor, options->classes, 1, 1, 0, 1, tensor);
-    if (!err)
-        graph->node[graph->nodes - 1].out_f32 = 1;
-    return err;
+    for (int level = p->depth - 1; level >= 0; level--) {
+        x = add_up(b, x, p, level, skip.level[level]);
+        x = add_stage(b, x, p, "decoder", level);
+    }
+    x = sg_add_dropout(b, x, p->options->dropout, "dropout");
+    return sg_add_classes(b, x, p->options->classes, "head");
 }
 
-static sg_err add_all(sg_graph *graph, const sg_model_options *options)
+static sg_err check(const plan *p, int32_t layers)
 {
-    int32_t tensor, skip[MOST_DEPTH];
-    sg_err err = sg_graph_input(graph, options->bands, &tensor);
-    for (int level = 0; !err && level < options->depth; level++) {
-        err = add_stage(graph, "encoder", level, options->width << level, &tensor);
-        skip[level] = tensor;
-        if (!err)
-            err = add_pool(graph, level, &tensor);
-    }
-    if (!err)
-        err =
-            add_stage(graph, "encoder", options->depth, options->width << options->depth, &tensor);
-    for (int level = options->depth - 1; !err && level >= 0; level--) {
-        int32_t channels = options->width << level;
-        err = add_up(graph, level, channels, skip[level], &tensor);
-        if (!err)
-            err = add_stage(graph, "decoder", level, channels, &tensor);
-    }
-    if (!err)
-        err = add_head(graph, options, &tensor);
-    return err ? err : sg_graph_freeze(graph);
+    if (layers == 0 && (p->depth < 1 || p->depth > MOST_DEPTH))
+        return sg_fail(SG_EUSAGE, "a U-Net of depth %d, must be 1 .. %d", (int)p->depth,
+                       MOST_DEPTH);
+    if (p->width < 1 || p->width > MOST_WIDTH)
+        return sg_fail(SG_EUSAGE, "a U-Net of width %d, must be 1 .. %d", (int)p->width,
+                       MOST_WIDTH);
+    return SG_OK;
 }
 
 sg_err sg_unet_build(const sg_model_options *options, sg_graph **graph)
 {
-    *graph = NULL;
-    if (options->depth < 1 || options->depth > MOST_DEPTH)
-        return sg_fail(SG_EUSAGE, "a U-Net of depth %d, must be 1 .. %d", (int)options->depth,
-                       MOST_DEPTH);
-    if (options->width < 1 || options->width > MOST_WIDTH)
-        return sg_fail(SG_EUSAGE, "a U-Net of width %d, must be 1 .. %d", (int)options->width,
-                       MOST_WIDTH);
-    sg_graph *made = NULL;
-    sg_err err = sg_graph_create(&made);
+    sg_builder b = {0};
+    int32_t layers = 0;
+    plan p = {options, options->depth ? options->depth : DEPTH,
+              options->width ? options->width : WIDTH};
+    sg_err err = options->encoder[0] ? sg_resnet_layers(options->encoder, &layers) : SG_OK;
+    if (layers > 0)
+        p.depth = SG_MODEL_LEVELS - 1;
     if (!err)
-        err = add_all(made, options);
+        err = check(&p, layers);
     if (err)
-        sg_graph_close(made);
-    else
-        *graph = made;
-    return err;
+        return err;
+    (void)add_all(&b, &p, layers);
+    return sg_builder_finish(&b, graph);
 }

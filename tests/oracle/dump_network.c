@@ -1,7 +1,8 @@
 /*
- * dump_network BACKEND DEPTH WIDTH BANDS CLASSES N HEIGHT WIDTH FILE: one training step (no update)
- * of a U-Net in f32 with fixed pseudo-random weights, input and labels. Written for unet_torch.py:
- * parameters, input, labels, logits, loss, running statistics and every parameter gradient.
+ * dump_network BACKEND NETWORK N HEIGHT WIDTH FILE [smooth]: one training step (no update) of a
+ * network, as sg_model_parse reads it, in f32 with fixed pseudo-random weights, input and labels.
+ * Written for networks_torch.py: parameters, input, labels, logits, loss, running statistics and
+ * every parameter gradient. smooth: every ReLU is x * sigmoid(x) instead, see networks_torch.py.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,21 @@ typedef struct {
     uint8_t *labels;
     float class_weight[SG_MAX_CLASSES];
     sg_run run;
+    bool smooth;
 } session;
+
+static void make_smooth(sg_graph *graph)
+{
+    for (int32_t n = 0; n < graph->nodes; n++)
+        if (graph->node[n].op == SG_OP_activation)
+            graph->node[n].act = SG_ACT_SILU;
+}
 
 static sg_err make_network(session *s, const sg_model_options *options)
 {
     sg_err err = sg_model_build(options, &s->plain);
+    if (!err && s->smooth)
+        make_smooth(s->plain);
     if (!err)
         err = sg_graph_with_loss(s->plain, &s->with_loss);
     if (!err)
@@ -110,15 +121,12 @@ static sg_err write_params(FILE *file, const session *s, const char *what, bool 
     return err;
 }
 
-static sg_err write_facts(FILE *file, const session *s, const sg_model_options *options)
+static sg_err write_facts(FILE *file, const session *s)
 {
     sg_text line = {0};
-    sg_err err = sg_text_add(&line,
-                             "{\"depth\": %d, \"width\": %d, \"bands\": %d, \"classes\": %d, "
-                             "\"loss_scale\": %.9g, \"loss_sum\": %.17g, \"weight_sum\": %.17g}",
-                             (int)options->depth, (int)options->width, (int)options->bands,
-                             (int)options->classes, (double)s->run.loss_scale, s->run.loss_sum,
-                             s->run.weight_sum);
+    sg_err err =
+        sg_text_add(&line, "{\"loss_scale\": %.9g, \"loss_sum\": %.17g, \"weight_sum\": %.17g}",
+                    (double)s->run.loss_scale, s->run.loss_sum, s->run.weight_sum);
     if (!err)
         err = record_line(file, &line);
     sg_text_clear(&line);
@@ -130,7 +138,7 @@ static sg_err write_results(FILE *file, const session *s, const sg_model_options
     const int64_t pixels[] = {s->shape.n, s->shape.h, s->shape.w};
     const int64_t classes = options->classes;
     sg_shape logits = {s->shape.n, s->shape.h, s->shape.w, classes};
-    sg_err err = write_facts(file, s, options);
+    sg_err err = write_facts(file, s);
     if (!err)
         err = record_tensor(file, "input", s->shape, s->input);
     if (!err)
@@ -179,23 +187,25 @@ int main(int argc, char **argv)
 {
     session s = {.backend = NULL};
     sg_model_options options = sg_model_defaults();
-    if (argc != 10) {
-        fprintf(stderr, "usage: dump_network BACKEND DEPTH WIDTH BANDS CLASSES N HEIGHT WIDTH "
-                        "FILE\n");
+    bool smooth = argc == 8 && strcmp(argv[7], "smooth") == 0;
+    if (argc != 7 && !smooth) {
+        fprintf(stderr, "usage: dump_network BACKEND NETWORK N HEIGHT WIDTH FILE [smooth]\n");
         return 2;
     }
-    options.depth = atoi(argv[2]);
-    options.width = atoi(argv[3]);
-    options.bands = atoi(argv[4]);
-    options.classes = atoi(argv[5]);
-    s.shape = (sg_shape){atoi(argv[6]), atoi(argv[7]), atoi(argv[8]), options.bands};
-    FILE *file = fopen(argv[9], "wb");
-    sg_err err = file ? op_backend_open(argv[1], &s.backend)
-                      : sg_fail(SG_EOUTPUT, "%s cannot be written", argv[9]);
+    s.smooth = smooth;
+    options.bands = 3;
+    options.classes = 2;
+    sg_err err = sg_model_parse(argv[2], &options);
+    s.shape = (sg_shape){atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), options.bands};
+    FILE *file = err ? NULL : fopen(argv[6], "wb");
+    if (!err && !file)
+        err = sg_fail(SG_EOUTPUT, "%s cannot be written", argv[6]);
+    if (!err)
+        err = op_backend_open(argv[1], &s.backend);
     if (!err)
         err = dump(file, &s, &options);
     if (file && fclose(file) != 0 && !err)
-        err = sg_fail(SG_EOUTPUT, "%s cannot be written", argv[9]);
+        err = sg_fail(SG_EOUTPUT, "%s cannot be written", argv[6]);
     close_session(&s);
     if (err)
         fprintf(stderr, "dump_network: %s\n", sg_error_text());

@@ -19,7 +19,7 @@ static sg_graph *unet(int32_t bands, int32_t depth, int32_t width)
 
 static void wrong_options_are_named(void **state)
 {
-    const sg_model_options good = {"unet", 4, 3, 4, 8, 0};
+    const sg_model_options good = {.net = "unet", .bands = 4, .classes = 3, .depth = 4, .width = 8};
     sg_graph *graph;
     sg_model_options o = good;
     strcpy(o.net, "wnet");
@@ -40,8 +40,10 @@ static void wrong_options_are_named(void **state)
     o.depth = 7;
     must_fail(sg_model_build(&o, &graph), SG_EUSAGE, "depth 7");
     o = good;
-    o.width = 0;
-    must_fail(sg_model_build(&o, &graph), SG_EUSAGE, "width 0");
+    o.width = -1;
+    must_fail(sg_model_build(&o, &graph), SG_EUSAGE, "width -1");
+    o.width = 1025;
+    must_fail(sg_model_build(&o, &graph), SG_EUSAGE, "width 1025");
     o = good;
     o.dropout = 1;
     must_fail(sg_model_build(&o, &graph), SG_EUSAGE, "dropout");
@@ -89,7 +91,7 @@ static void layers_have_the_documented_names_and_sizes(void **state)
     assert_int_equal(sg_graph_output_channels(graph), 3);
     sg_graph_close(graph);
     /* The usual count of a U-Net of width 64 with 3 bands and 2 classes, and batch norm. */
-    sg_model_options options = {"unet", 3, 2, 4, 64, 0};
+    sg_model_options options = {.net = "unet", .bands = 3, .classes = 2, .width = 64};
     must(sg_model_build(&options, &graph));
     assert_int_equal(sg_graph_trainable_count(graph), 31037698);
     sg_graph_close(graph);
@@ -119,7 +121,8 @@ static void dropout_stands_before_the_head(void **state)
 {
     sg_graph *graph, *folded;
     sg_params *params, *folded_params;
-    sg_model_options options = {"unet", 3, 2, 2, 4, .5f};
+    sg_model_options options = {
+        .net = "unet", .bands = 3, .classes = 2, .depth = 2, .width = 4, .dropout = .5f};
     must(sg_model_build(&options, &graph));
     const sg_node *head = &graph->node[graph->nodes - 1];
     const sg_node *before = &graph->node[graph->tensor[head->input[0]].maker];

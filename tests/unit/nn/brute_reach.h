@@ -1,7 +1,7 @@
 /*
- * A network's reach by brute force: one input pixel is changed and the outputs that change are
- * listed. Weights and inputs are positive and the change is large, so that nothing is masked by an
- * activation or a maximum.
+ * A network's reach by brute force: all inputs are 0 but one pixel, and the outputs that are not 0
+ * are listed. Weights are positive and biases 0, so that nothing is masked by an activation or a
+ * maximum; a layer's weights sum up to about 1, so that numbers stay within f32 in deep networks.
  */
 #ifndef SG_TESTS_NN_BRUTE_REACH_H
 #define SG_TESTS_NN_BRUTE_REACH_H
@@ -15,8 +15,14 @@ static inline void make_params_positive(const sg_graph *graph, const sg_params *
 {
     must(sg_params_init(graph, (sg_params *)params, 1));
     for (int32_t id = 0; id < graph->param_count; id++) {
-        if (graph->param[id].kind == SG_PARAM_WEIGHT)
-            fill_noise(sg_params_values(params, id), graph->param[id].count, 5, .5f, 1);
+        const sg_param_info *info = &graph->param[id];
+        float *values = sg_params_values(params, id), fan_in = (float)info->count;
+        if (info->kind == SG_PARAM_WEIGHT)
+            fill_noise(values, info->count, 5, .5f, 1);
+        for (size_t i = 0; info->kind == SG_PARAM_WEIGHT && i < info->count; i++)
+            values[i] /= fan_in / (float)info->dim[0];
+        for (size_t i = 0; info->kind == SG_PARAM_BIAS && i < info->count; i++)
+            values[i] = 0;
     }
 }
 
@@ -40,7 +46,7 @@ static inline int64_t measure_reach(const sg_graph *graph, int axis, int64_t len
     make_params_positive(graph, params);
     runner r = runner_open(graph, params, shape, SG_PLAN_INFERENCE);
     float *before = malloc(r.outputs * sizeof *before);
-    fill_noise(r.input, r.inputs, 9, .5f, 1);
+    memset(r.input, 0, r.inputs * sizeof *r.input);
     runner_forward(&r, NULL, NULL);
     memcpy(before, r.output, r.outputs * sizeof *before);
     sg_shape out = sg_exec_plan(r.exec)->tensor[graph->tensors - 1].shape;
@@ -48,10 +54,9 @@ static inline int64_t measure_reach(const sg_graph *graph, int axis, int64_t len
     int64_t first = large ? reach->halo : 0, end = large ? first + reach->stride : length;
     for (int64_t p = first; p < end; p++) {
         size_t at = (size_t)((axis ? p : p * shape.w) * shape.c);
-        float kept = r.input[at];
-        r.input[at] = 1000;
+        r.input[at] = 1;
         runner_forward(&r, NULL, NULL);
-        r.input[at] = kept;
+        r.input[at] = 0;
         for (size_t i = 0; i < r.outputs; i++) {
             int64_t pixel = (int64_t)i / out.c;
             int64_t o = (axis ? pixel % out.w : pixel / out.w) * reach->output_step;

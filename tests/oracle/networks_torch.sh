@@ -1,0 +1,28 @@
+#!/bin/sh
+# networks_torch.sh DUMP_NETWORK BACKEND: networks of several shapes against PyTorch.
+. "$(dirname "$0")/support/find_torch.sh"
+
+# network, as sg_model_parse reads it; n height width; smooth
+while read -r network n height width smooth; do
+    echo "$network, $n x $height x $width${smooth:+, }$smooth:"
+    "$1" "$2" "$network" "$n" "$height" "$width" "$folder/run" $smooth
+    "$python" "$here/networks_torch.py" "$network" "$folder/run" $smooth
+done <<'SHAPES'
+unet,depth=2,width=4,bands=4,classes=3 2 32 48
+unet,depth=2,width=8,bands=3,classes=5 2 64 64
+unet,depth=3,width=8,bands=5,classes=2 3 40 32
+unet,depth=3,width=5,bands=1,classes=40 1 32 56
+unet,depth=3,width=8,up=bilinear 2 40 48
+unet,depth=2,width=8,separable=1,up=bilinear 2 40 48
+unet,encoder=resnet18,width=8,bands=5 2 64 96 smooth
+unet,encoder=resnet50,width=4,up=bilinear 2 64 64 smooth
+deeplabv3,encoder=resnet18,width=16,bands=4,classes=5 2 96 64 smooth
+deeplabv3+,encoder=resnet34,width=16,output_stride=8,rates=2:3:5,pool=64 2 64 64 smooth
+deeplabv3+,encoder=resnet50,width=8,pool=-1 2 64 64 smooth
+deeplabv3+,encoder=resnet101,width=8,pool=32 2 64 48 smooth
+pspnet,encoder=resnet18,width=16,pool=48 1 96 48 smooth
+fcn,encoder=resnet18,width=16 2 48 64 smooth
+fcn8s,width=16,classes=3 2 64 64 smooth
+fcn16s,width=16 2 64 64 smooth
+fcn32s,width=16 2 64 64 smooth
+SHAPES
