@@ -8,6 +8,7 @@
 #define SG_JOBS_PREDICT_H
 
 #include "jobs/network.h"
+#include "tiles/format.h"
 #include "tiles/grid.h"
 #include "tiles/pipeline.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
+    sg_format format; /* of the outputs */
     sg_device_options device;
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
@@ -57,7 +59,7 @@ sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *
 /* What a prediction is made of, so that another run can go on with it: see tiles/parts.h. Tiles are
  * part of it only where results depend on them. [local] */
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
-                          const sg_predict_plan *plan, sg_text *journal);
+                          const sg_predict_plan *plan, const sg_format *format, sg_text *journal);
 /* The chunks of the unfinished prediction of an output, into size; 0 when there is none. [local] */
 void sg_predict_resumed(const char *output, sg_predict_size *size);
 
@@ -80,7 +82,5 @@ sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *net
 
 /* "512M", "2G", "1.5GB" to bytes. SG_EUSAGE. [local] */
 sg_err sg_bytes_parse(const char *text, double *bytes);
-
-enum { SG_PREDICT_BLOCK = 256 }; /* of the output files, pixels */
 
 #endif

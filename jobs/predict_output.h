@@ -17,6 +17,7 @@ typedef struct {
     const sg_raster_info *info; /* of what is read */
     const sg_georef *georef;
     const sg_predict_plan *plan;
+    const sg_format *format;
     bool restart;
 } sg_outputs_options;
 

@@ -265,6 +265,7 @@ static sg_err create_outputs(scene_run *run)
                                         .info = &run->info,
                                         .georef = run->georef,
                                         .plan = &run->plan,
+                                        .format = &run->options->format,
                                         .restart = run->options->restart};
     return sg_outputs_create(&run->outputs, run->comm, &options);
 }

@@ -2,16 +2,21 @@
 #ifndef SG_TILES_BLOCKS_H
 #define SG_TILES_BLOCKS_H
 
+#include "data/codec.h"
 #include "data/raster.h"
 
 typedef struct {
     int64_t side; /* pixels */
     size_t pixel_bytes, block_bytes;
     int32_t is_float;
-    double blank;        /* of what lies beyond the raster's edge */
-    uint8_t *block;      /* (side, side, bands); owned */
+    double blank; /* of what lies beyond the raster's edge */
+    bool sparse;
+    sg_predictor predictor;
+    sg_predicted rows; /* of a block */
+    sg_codec *codec;
+    uint8_t *block;      /* (side, side, bands), then a row for the predictor; owned */
     uint8_t *packed;     /* the last one, compressed; owned */
-    size_t packed_bytes; /* of the last one */
+    size_t packed_bytes; /* of the last one; 0: it has no data and is not stored */
     uint8_t *piece;      /* the last one, compressed; owned, grown as needed */
     size_t piece_bytes, piece_capacity;
 } sg_blocks;

@@ -20,6 +20,20 @@ static sg_reduction reduction_of(const sg_mask *mask)
     return (sg_reduction){raster->bands, raster->is_float, raster->nodata};
 }
 
+/* What is not compressed is known to be too large before anything is done. */
+static sg_err check_size(const sg_mask *mask)
+{
+    const sg_packing *packing = &mask->options.raster.packing;
+    double bytes = (double)mask->records.pyramid.blocks * (double)mask->blocks.block_bytes;
+    if (mask->options.layout.big != SG_BIG_NO || packing->codec != SG_CODEC_NONE ||
+        packing->sparse || bytes <= (double)UINT32_MAX)
+        return SG_OK;
+    return sg_fail(SG_EUSAGE,
+                   "%s: %.0f bytes do not fit into a TIFF without BIGTIFF: compress it, or leave "
+                   "-co BIGTIFF=NO out",
+                   mask->options.path, bytes);
+}
+
 static sg_err prepare(sg_mask *mask)
 {
     const sg_geotiff_options *raster = &mask->options.raster;
@@ -29,6 +43,8 @@ static sg_err prepare(sg_mask *mask)
                     mask->options.overviews);
     sg_records_make(&mask->records, &pyramid, mask->options.chunk_w, mask->options.chunk_h);
     sg_err err = sg_blocks_open(&mask->blocks, raster);
+    if (err == SG_OK)
+        err = check_size(mask);
     if (err == SG_OK)
         err = sg_size_mul((size_t)sg_div_up(mask->options.chunk_w, 2),
                           (size_t)sg_div_up(mask->options.chunk_h, 2), &pixels);
@@ -139,7 +155,8 @@ static sg_err assemble(sg_mask *mask)
     if (err == SG_OK)
         err = style_path(mask->options.path, beside);
     if (err == SG_OK)
-        err = sg_assemble(raster, &mask->options.raster, &mask->records, mask->parts);
+        err = sg_assemble(raster, &mask->options.raster, &mask->options.layout, &mask->records,
+                          mask->parts);
     if (err == SG_OK && mask->options.style)
         err = sg_file_write_text(style, mask->options.style);
     if (err == SG_OK)

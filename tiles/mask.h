@@ -2,8 +2,9 @@
  * The mask writer. Ranks compress the blocks of the chunks they own, overviews with them, into
  * spools beside the output (see parts.h); at the end rank 0 lays them into the file in order and
  * renames it, so the file is byte-identical for any number of ranks, and for any number of runs
- * that it took. No pixels travel between ranks. Every block is written, those without data too:
- * what the file holds does not depend on who wrote it. It is a Cloud Optimized GeoTIFF.
+ * that it took. No pixels travel between ranks. Every block is written, those without data too
+ * unless raster.packing says else: what the file holds does not depend on who wrote it. It is a
+ * Cloud Optimized GeoTIFF, or a plain one.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include "comm/comm.h"
 #include "data/raster.h"
+#include "tiles/cog.h"
 
 typedef struct sg_mask sg_mask;
 
@@ -20,6 +22,7 @@ typedef struct {
     sg_geotiff_options raster; /* sizes, georeferencing, classes, names */
     int64_t chunk_w, chunk_h;  /* multiples of the block */
     bool overviews;
+    sg_tiff_layout layout;
     const char *style;   /* text of the .qml beside it, or NULL */
     const char *journal; /* what is being made: see parts.h */
     bool restart;

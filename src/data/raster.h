@@ -7,6 +7,7 @@
 #define SG_DATA_RASTER_H
 
 #include "base/file.h"
+#include "data/packing.h"
 #include "data/spec.h"
 #include "data/window.h"
 
@@ -87,6 +88,7 @@ typedef struct {
     const char *const *metadata;   /* "KEY=VALUE" ..., NULL-terminated; or NULL */
     int32_t has_nodata;
     double nodata;
+    sg_packing packing; /* of the blocks put in; the file without pixels says deflate in any case */
 } sg_geotiff_options;
 
 sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options);
