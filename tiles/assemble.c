@@ -52,15 +52,19 @@ static uint64_t raw_bytes(const sg_geotiff_options *raster, const sg_pyramid *py
     return (uint64_t)(pyramid->blocks * pyramid->block * pyramid->block) * pixel;
 }
 
-/* GDAL makes a file without pixels: all that it says of the raster goes into ours. */
+/* GDAL makes a file of one block, without pixels: all that it says of the raster goes into ours,
+ * and no tables of blocks are made twice. */
 static sg_err write_file(const char *path, const sg_geotiff_options *raster,
                          const sg_tiff_layout *layout, const sg_records *records, sg_parts *parts)
 {
     char skeleton[SG_PATH_MAX];
     sg_tiff_tags tags = {0};
+    sg_geotiff_options small = *raster;
+    small.width = sg_min64(raster->width, raster->block);
+    small.height = sg_min64(raster->height, raster->block);
     sg_err err = sg_parts_path(parts, "skeleton.tif", skeleton);
     if (err == SG_OK)
-        err = sg_geotiff_create(skeleton, raster);
+        err = sg_geotiff_create(skeleton, &small);
     if (err == SG_OK)
         err = sg_tiff_tags_read(&tags, skeleton);
     if (err == SG_OK)
