@@ -86,7 +86,7 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .kind = SG_OPTION_TEXT,
          .target = &options->max_mem,
          .value = "SIZE",
-         .help = "memory a rank may take for tiles, as 2G (else half of its share of free memory)"},
+         .help = "memory a rank may take in all, as 2G (else half of its share of free memory)"},
         {.name = "readers",
          .kind = SG_OPTION_INT,
          .target = &options->readers,

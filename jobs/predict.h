@@ -1,6 +1,7 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles and memory, predict_check.c whether a scene suits the network, predict_stats.c measures,
+ * tiles, predict_memory.c what they
+ * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
  * predict_output.c writes the files.
  */
@@ -34,7 +35,8 @@ typedef struct {
 
 typedef struct {
     sg_grid grid;
-    int32_t batch;
+    int32_t batch, readers;
+    double cache; /* GDAL's, bytes */
 } sg_predict_plan;
 
 /* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
@@ -46,6 +48,9 @@ typedef struct {
     int64_t width, height;    /* of the scene, pixels */
     int64_t chunk_w, chunk_h; /* of an unfinished prediction that is gone on with; 0: none */
     int want_probabilities;
+    int wanted[SG_OUTPUTS];
+    int64_t source_rows; /* of a block of the scene */
+    double source_block; /* bytes that a handle may hold of it, all bands */
 } sg_predict_size;
 
 /* Choose tiles, chunks and batch within memory; the same on all ranks. [collective] */

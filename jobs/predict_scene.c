@@ -10,8 +10,6 @@
 #include "base/size.h"
 #include "data/resample.h"
 
-enum { READERS = 2 };
-
 typedef struct {
     const sg_predict_options *options;
     const sg_network *network;
@@ -168,20 +166,19 @@ static void show_progress(void *user, int64_t pixels)
 
 static sg_err run_pipeline(scene_run *run)
 {
-    const sg_pipeline_options pipeline = {
-        .path = run->path,
-        .spec = spec_of(run),
-        .mean = run->mean,
-        .std = run->std,
-        .grid = &run->plan.grid,
-        .batch = run->plan.batch,
-        .readers = run->options->readers > 0 ? run->options->readers : READERS,
-        .want_probabilities = wants_probabilities(run),
-        .network = classify,
-        .next = next_chunk,
-        .chunk = put_chunk,
-        .progress = show_progress,
-        .user = run};
+    const sg_pipeline_options pipeline = {.path = run->path,
+                                          .spec = spec_of(run),
+                                          .mean = run->mean,
+                                          .std = run->std,
+                                          .grid = &run->plan.grid,
+                                          .batch = run->plan.batch,
+                                          .readers = run->plan.readers,
+                                          .want_probabilities = wants_probabilities(run),
+                                          .network = classify,
+                                          .next = next_chunk,
+                                          .chunk = put_chunk,
+                                          .progress = show_progress,
+                                          .user = run};
     int64_t none;
     sg_err err = sg_pipeline_run(&pipeline, &run->report);
     if (err != SG_OK)
@@ -251,7 +248,11 @@ static sg_err make_plan(scene_run *run)
 {
     sg_predict_size size = {.width = run->info.width,
                             .height = run->info.height,
-                            .want_probabilities = wants_probabilities(run)};
+                            .want_probabilities = wants_probabilities(run),
+                            .source_rows = run->info.block_h,
+                            .source_block = sg_raster_block_bytes(&run->info)};
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        size.wanted[i] = wants(run, i);
     if (sg_comm_rank(run->comm) == 0 && !run->options->restart && run->options->chunk == 0)
         sg_predict_resumed(run->names->output[SG_OUT_MASK], &size);
     sg_comm_broadcast(run->comm, &size, sizeof size, 0);
