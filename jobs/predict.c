@@ -10,14 +10,15 @@
 #include "jobs/options.h"
 #include "jobs/signals.h"
 
-/* -of and -co, before they are looked at. */
+/* -of, -co and --progress, before they are looked at. */
 typedef struct {
     const char *driver;
     sg_option_list creation;
-} typed_format;
+    char progress[8];
+} typed_words;
 
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
-                              typed_format *typed, sg_arguments *arguments)
+                              typed_words *typed, sg_arguments *arguments)
 {
     const sg_option table[] = {
         {.letter = 'm',
@@ -93,6 +94,13 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .value = "N",
          .most = 256,
          .help = "reading threads of a rank (0: choose)"},
+        {.name = "progress",
+         .kind = SG_OPTION_CHOICE,
+         .target = typed->progress,
+         .value = "HOW",
+         .choices = "auto json",
+         .help = "auto: a bar on a terminal, else lines; json: objects, one a line, on standard "
+                 "output"},
         SG_DEVICE_OPTION_ROWS(&options->device),
         {0}};
     const sg_usage usage = {
@@ -237,7 +245,7 @@ static sg_err check_all(const sg_predict_options *options, const sg_network *net
 
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
-    typed_format typed = {0};
+    typed_words typed = {.progress = "auto"};
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
     sg_arguments arguments;
     sg_network network = {0};
@@ -252,6 +260,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     if (err == SG_OK)
         err = sg_format_parse(&options.format, typed.driver, typed.creation.item,
                               typed.creation.count);
+    options.json = strcmp(typed.progress, "json") == 0;
     if (err == SG_OK)
         err = sg_calloc((size_t)arguments.count, sizeof *names, &names);
     if (err == SG_OK)

@@ -3,7 +3,7 @@
  * tiles, predict_memory.c what they
  * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files.
+ * predict_output.c writes the files, predict_progress.c tells how it goes.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -22,6 +22,7 @@ typedef struct {
     int32_t force, resample, restart;
     sg_format format; /* of the outputs */
     sg_device_options device;
+    int32_t json;       /* progress and summary for machines, on standard output */
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
 

@@ -185,6 +185,14 @@ sg_err sg_outputs_put(sg_outputs *o, sg_window core, const uint8_t *classes,
     return err;
 }
 
+int64_t sg_outputs_written(const sg_outputs *o)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        bytes += o->file[i] ? sg_mask_written(o->file[i]) : 0;
+    return bytes;
+}
+
 /* The spools of all outputs stay until all have their names. */
 sg_err sg_outputs_commit(sg_outputs *o, sg_err err)
 {

@@ -136,6 +136,11 @@ sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels)
     return err == SG_OK ? sg_parts_sync(mask->parts) : err;
 }
 
+int64_t sg_mask_written(const sg_mask *mask)
+{
+    return sg_parts_written(mask->parts);
+}
+
 /* "FOLDER/STEM.qml": where QGIS looks for the style of FOLDER/STEM.tif. */
 static sg_err style_path(const char *mask, char *path)
 {

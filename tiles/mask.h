@@ -38,6 +38,8 @@ bool sg_mask_has(const sg_mask *mask, int64_t chunk);
  * time.
  */
 sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels);
+/* Bytes that this rank has put, compressed. [local] */
+int64_t sg_mask_written(const sg_mask *mask);
 /* Assemble and give the names; the spools stay. mine: this rank's result so far; any failure fails
  * all, and what is finished is kept. [collective] */
 sg_err sg_mask_commit(sg_mask *mask, sg_err mine);

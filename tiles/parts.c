@@ -23,6 +23,7 @@ struct sg_parts {
     char path[SG_PATH_MAX];
     sg_spool *mine;  /* of this rank, while it is written */
     int64_t written; /* records of this rank */
+    int64_t written_bytes;
     /* Rank 0: the spools of earlier runs, then, after sg_parts_spools, those of this one. */
     sg_spool **spool;
     char **name; /* [spools]: their paths, which they borrow */
@@ -257,7 +258,13 @@ sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t by
 {
     sg_err err = sg_spool_add(parts->mine, record, data, bytes);
     parts->written += err == SG_OK;
+    parts->written_bytes += err == SG_OK ? (int64_t)bytes : 0;
     return err;
+}
+
+int64_t sg_parts_written(const sg_parts *parts)
+{
+    return parts->written_bytes;
 }
 
 sg_err sg_parts_sync(sg_parts *parts)
