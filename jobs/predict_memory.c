@@ -89,7 +89,7 @@ static void add_output(const sg_predict_options *options, const sg_predict_plan 
     sg_records records;
     sg_pyramid_make(&pyramid, grid->width, grid->height, format->block, format->overviews);
     sg_records_make(&records, &pyramid, grid->chunk_w, grid->chunk_h);
-    memory->outputs += 2 * overview + 3 * block;
+    memory->outputs += 2 * overview + 4 * block;
     memory->tables += (double)sg_records_count(&records);
     memory->assembly += assembly_bytes(&records, pixel, block, overview);
 }

@@ -116,10 +116,14 @@ static sg_err put_overviews(sg_mask *mask, int64_t chunk, const void *pixels)
     const sg_records *r = &mask->records;
     sg_reduction how = reduction_of(mask);
     sg_window whole = sg_records_window(r, 0, chunk);
+    bool blank = sg_blocks_are_blank(&mask->blocks, pixels, (size_t)(whole.w * whole.h));
     sg_err err = SG_OK;
     for (int32_t k = 1; err == SG_OK && k <= sg_pyramid_direct(&r->pyramid); k++) {
         sg_window window = sg_records_window(r, k, chunk);
-        sg_reduce(&how, k, pixels, whole.w, whole.h, mask->reduced);
+        if (blank) /* and so is every overview */
+            sg_blocks_blank(&mask->blocks, mask->reduced, (size_t)(window.w * window.h));
+        else
+            sg_reduce(&how, k, pixels, whole.w, whole.h, mask->reduced);
         err = sg_records_whole(r, k) ? put_blocks(mask, k, window, mask->reduced)
                                      : put_piece(mask, k, chunk, window, mask->reduced);
     }

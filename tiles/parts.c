@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
@@ -321,8 +322,20 @@ static sg_err find_places(sg_parts *parts)
     return err;
 }
 
+/* Every rank has a spool of each output, and rank 0 reads them all: as many as may be are opened.
+ */
+static void allow_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else opening says what is wrong */
+}
+
 sg_err sg_parts_gather(sg_parts *parts)
 {
+    allow_files();
     char path[SG_PATH_MAX];
     sg_err err = sg_calloc((size_t)parts->records, sizeof *parts->place, &parts->place);
     if (err == SG_OK)
