@@ -131,6 +131,16 @@ static sg_err parse_number(const sg_option *option, const char *value)
     return SG_OK;
 }
 
+static sg_err add_item(const sg_option *option, const char *value)
+{
+    sg_option_list *list = option->target;
+    if (list->count == SG_OPTION_ITEMS_MAX)
+        return sg_fail(SG_EUSAGE, "--%s %s: given more than %d times", option->name, value,
+                       SG_OPTION_ITEMS_MAX);
+    list->item[list->count++] = value;
+    return SG_OK;
+}
+
 static sg_err take_value(const sg_option *option, const char *value)
 {
     switch (option->kind) {
@@ -141,6 +151,8 @@ static sg_err take_value(const sg_option *option, const char *value)
     case SG_OPTION_MAYBE:
         *(const char **)option->target = value;
         return SG_OK;
+    case SG_OPTION_LIST:
+        return add_item(option, value);
     case SG_OPTION_CHOICE:
         return parse_choice(option, value);
     default:
@@ -151,12 +163,14 @@ static sg_err take_value(const sg_option *option, const char *value)
 static const sg_option *find_option(const sg_usage *usage, const char *text, const char **value)
 {
     bool is_long = text[1] == '-';
-    size_t length = is_long ? strcspn(text + 2, "=") : 0;
-    for (const sg_option *o = usage->option; o->name != NULL; o++) {
-        if (is_long && strlen(o->name) == length && strncmp(o->name, text + 2, length) == 0) {
-            *value = text[2 + length] == '=' ? text + 3 + length : NULL;
+    const char *word = text + 1 + is_long;
+    size_t length = strcspn(word, "=");
+    for (const sg_option *o = usage->option; o->name != NULL; o++)
+        if (strlen(o->name) == length && strncmp(o->name, word, length) == 0) {
+            *value = word[length] == '=' ? word + length + 1 : NULL;
             return o;
         }
+    for (const sg_option *o = usage->option; o->name != NULL; o++) {
         if (!is_long && o->letter != 0 && o->letter == text[1]) {
             *value = text[2] != '\0' ? text + 2 : NULL;
             return o;

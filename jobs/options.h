@@ -3,7 +3,8 @@
  * all come from it. All [local] unless said otherwise.
  *
  * Accepted: --name VALUE, --name=VALUE, -l VALUE, -lVALUE, -- (what follows is no option). Options
- * and other arguments may be mixed. An option given twice: the last counts.
+ * and other arguments may be mixed. An option given twice: the last counts, unless it is a LIST.
+ * Whole names stand behind one dash as well, as GDAL's users write them: -of COG.
  */
 #ifndef SG_JOBS_OPTIONS_H
 #define SG_JOBS_OPTIONS_H
@@ -20,8 +21,16 @@ typedef enum {
     SG_OPTION_CHOICE, /* target char array that holds the longest of choices */
     SG_OPTION_INT,    /* target int32_t */
     SG_OPTION_LONG,   /* target int64_t */
-    SG_OPTION_REAL    /* target double */
+    SG_OPTION_REAL,   /* target double */
+    SG_OPTION_LIST    /* target sg_option_list, which takes all that are given */
 } sg_option_kind;
+
+enum { SG_OPTION_ITEMS_MAX = 32 };
+
+typedef struct {
+    const char *item[SG_OPTION_ITEMS_MAX]; /* borrowed from argv */
+    int count;
+} sg_option_list;
 
 typedef struct {
     char letter;      /* 0: none */

@@ -10,8 +10,15 @@
 #include "jobs/options.h"
 #include "jobs/signals.h"
 
+/* -of, -co and --progress, before they are looked at. */
+typedef struct {
+    const char *driver;
+    sg_option_list creation;
+    char progress[8];
+} typed_words;
+
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
-                              sg_arguments *arguments)
+                              typed_words *typed, sg_arguments *arguments)
 {
     const sg_option table[] = {
         {.letter = 'm',
@@ -36,6 +43,16 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = &options->confidence,
          .value = "FILE",
          .help = "also the probability of the class chosen (else SCENE_confidence.tif)"},
+        {.name = "of",
+         .kind = SG_OPTION_TEXT,
+         .target = &typed->driver,
+         .value = "FORMAT",
+         .help = "of all outputs: COG (the default) or GTiff, as in GDAL"},
+        {.name = "co",
+         .kind = SG_OPTION_LIST,
+         .target = &typed->creation,
+         .value = "KEY=VALUE",
+         .help = "how outputs are stored, as in GDAL; repeatable (see below)"},
         {.name = "force",
          .kind = SG_OPTION_FLAG,
          .target = &options->force,
@@ -70,13 +87,20 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .kind = SG_OPTION_TEXT,
          .target = &options->max_mem,
          .value = "SIZE",
-         .help = "memory a rank may take for tiles, as 2G (else half of its share of free memory)"},
+         .help = "memory a rank may take in all, as 2G (else half of its share of free memory)"},
         {.name = "readers",
          .kind = SG_OPTION_INT,
          .target = &options->readers,
          .value = "N",
          .most = 256,
          .help = "reading threads of a rank (0: choose)"},
+        {.name = "progress",
+         .kind = SG_OPTION_CHOICE,
+         .target = typed->progress,
+         .value = "HOW",
+         .choices = "auto json",
+         .help = "auto: a bar on a terminal, else lines; json: objects, one a line, on standard "
+                 "output"},
         SG_DEVICE_OPTION_ROWS(&options->device),
         {0}};
     const sg_usage usage = {
@@ -87,9 +111,15 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
         .most = -1,
         .missing = "a scene",
         .option = table,
-        .more = "A mask is the same to the byte for any number of ranks, any tile, chunk and "
-                "batch. What a failed or killed run has finished is kept in OUT.parts: the same "
-                "command, on any number of ranks, does the rest.\n"};
+        .more =
+            "A mask is the same to the byte for any number of ranks, any tile, chunk and "
+            "batch. What a failed or killed run has finished is kept in OUT.parts: the same "
+            "command, on any number of ranks, does the rest.\n\n"
+            "-co COMPRESS=DEFLATE|ZSTD|LZW|NONE, LEVEL=N (or ZLEVEL, ZSTD_LEVEL),\n"
+            "    PREDICTOR=NO|YES|STANDARD|FLOATING_POINT (or 1, 2, 3; YES: as suits the pixels;\n"
+            "    FLOATING_POINT: of real numbers only), BLOCKSIZE=N (or BLOCKXSIZE, BLOCKYSIZE),\n"
+            "    BIGTIFF=YES|NO|IF_NEEDED|IF_SAFER, OVERVIEWS=AUTO|NONE (default: COG AUTO,\n"
+            "    GTiff NONE), SPARSE_OK=TRUE: blocks without data are not stored\n"};
     return sg_options_parse(&usage, comm, argc, argv, arguments);
 }
 
@@ -215,17 +245,22 @@ static sg_err check_all(const sg_predict_options *options, const sg_network *net
 
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
+    typed_words typed = {.progress = "auto"};
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
     sg_arguments arguments;
     sg_network network = {0};
     sg_predict_names *names = NULL;
     sg_predict_report report;
-    sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
+    sg_err err = parse_arguments(comm, argc, argv, &options, &typed, &arguments);
     if (err == SG_OK && arguments.help)
         return SG_OK;
     options.stop = sg_signals_catch();
     if (err == SG_OK)
         err = check_options(&options);
+    if (err == SG_OK)
+        err = sg_format_parse(&options.format, typed.driver, typed.creation.item,
+                              typed.creation.count);
+    options.json = strcmp(typed.progress, "json") == 0;
     if (err == SG_OK)
         err = sg_calloc((size_t)arguments.count, sizeof *names, &names);
     if (err == SG_OK)

@@ -1,13 +1,15 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles and memory, predict_check.c whether a scene suits the network, predict_stats.c measures,
+ * tiles, predict_memory.c what they
+ * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files.
+ * predict_output.c writes the files, predict_progress.c tells how it goes.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
 
 #include "jobs/network.h"
+#include "tiles/format.h"
 #include "tiles/grid.h"
 #include "tiles/pipeline.h"
 
@@ -18,7 +20,9 @@ typedef struct {
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
+    sg_format format; /* of the outputs */
     sg_device_options device;
+    int32_t json;       /* progress and summary for machines, on standard output */
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
 
@@ -32,7 +36,8 @@ typedef struct {
 
 typedef struct {
     sg_grid grid;
-    int32_t batch;
+    int32_t batch, readers;
+    double cache; /* GDAL's, bytes */
 } sg_predict_plan;
 
 /* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
@@ -44,6 +49,9 @@ typedef struct {
     int64_t width, height;    /* of the scene, pixels */
     int64_t chunk_w, chunk_h; /* of an unfinished prediction that is gone on with; 0: none */
     int want_probabilities;
+    int wanted[SG_OUTPUTS];
+    int64_t source_rows; /* of a block of the scene */
+    double source_block; /* bytes that a handle may hold of it, all bands */
 } sg_predict_size;
 
 /* Choose tiles, chunks and batch within memory; the same on all ranks. [collective] */
@@ -57,7 +65,7 @@ sg_err sg_predict_normalisation(const sg_spec *spec, sg_comm *comm, const char *
 /* What a prediction is made of, so that another run can go on with it: see tiles/parts.h. Tiles are
  * part of it only where results depend on them. [local] */
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
-                          const sg_predict_plan *plan, sg_text *journal);
+                          const sg_predict_plan *plan, const sg_format *format, sg_text *journal);
 /* The chunks of the unfinished prediction of an output, into size; 0 when there is none. [local] */
 void sg_predict_resumed(const char *output, sg_predict_size *size);
 
@@ -80,7 +88,5 @@ sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *net
 
 /* "512M", "2G", "1.5GB" to bytes. SG_EUSAGE. [local] */
 sg_err sg_bytes_parse(const char *text, double *bytes);
-
-enum { SG_PREDICT_BLOCK = 256 }; /* of the output files, pixels */
 
 #endif

@@ -24,7 +24,7 @@ static sg_err add_file(const char *scene, sg_text *journal)
 }
 
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
-                          const sg_predict_plan *plan, sg_text *journal)
+                          const sg_predict_plan *plan, const sg_format *format, sg_text *journal)
 {
     const sg_grid *grid = &plan->grid;
     sg_err err =
@@ -38,6 +38,8 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
                           info->height, info->gsd);
     if (err == SG_OK && !network->exact)
         err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
+    if (err == SG_OK)
+        err = sg_format_describe(format, journal);
     if (err == SG_OK)
         err = sg_text_add(journal, CHUNKS, grid->chunk_w, grid->chunk_h);
     return err;

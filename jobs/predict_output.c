@@ -59,7 +59,8 @@ static sg_geotiff_options raster_options(const sg_outputs *o, sg_output kind)
                                 .height = o->options.info->height,
                                 .bands = kind == SG_OUT_PROBABILITIES ? classes->count : 1,
                                 .is_float = kind != SG_OUT_MASK,
-                                .block = SG_PREDICT_BLOCK,
+                                .block = o->options.format->block,
+                                .packing = o->options.format->packing,
                                 .georef = o->options.georef,
                                 .classes = kind == SG_OUT_MASK ? classes : NULL,
                                 .band_names = kind == SG_OUT_PROBABILITIES ? o->name : NULL,
@@ -79,7 +80,7 @@ static sg_err make_texts(sg_outputs *o)
         err = sg_classes_qml(classes, &o->style);
     if (err == SG_OK)
         err = sg_predict_journal(o->options.network, o->options.names->scene, o->options.info,
-                                 o->options.plan, &o->journal);
+                                 o->options.plan, o->options.format, &o->journal);
     return err;
 }
 
@@ -104,7 +105,8 @@ static sg_err create_file(sg_outputs *o, sg_comm *comm, sg_output kind)
                                      .raster = raster_options(o, kind),
                                      .chunk_w = o->options.plan->grid.chunk_w,
                                      .chunk_h = o->options.plan->grid.chunk_h,
-                                     .overviews = true,
+                                     .overviews = o->options.format->overviews,
+                                     .layout = o->options.format->layout,
                                      .style = kind == SG_OUT_MASK ? o->style.data : NULL,
                                      .journal = o->journal.data,
                                      .restart = o->options.restart};
@@ -181,6 +183,14 @@ sg_err sg_outputs_put(sg_outputs *o, sg_window core, const uint8_t *classes,
     if (err == SG_OK && o->file[SG_OUT_CONFIDENCE])
         err = put_confidence(o, &chunk);
     return err;
+}
+
+int64_t sg_outputs_written(const sg_outputs *o)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        bytes += o->file[i] ? sg_mask_written(o->file[i]) : 0;
+    return bytes;
 }
 
 /* The spools of all outputs stay until all have their names. */

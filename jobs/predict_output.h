@@ -17,6 +17,7 @@ typedef struct {
     const sg_raster_info *info; /* of what is read */
     const sg_georef *georef;
     const sg_predict_plan *plan;
+    const sg_format *format;
     bool restart;
 } sg_outputs_options;
 
@@ -27,6 +28,8 @@ bool sg_outputs_have(const sg_outputs *outputs, int64_t chunk);
 /* A finished chunk, as the pipeline gives it (see sg_chunk_fn). [local], one thread at a time. */
 sg_err sg_outputs_put(sg_outputs *outputs, sg_window core, const uint8_t *classes,
                       const float *probabilities);
+/* Bytes that this rank has written of all files. [local] */
+int64_t sg_outputs_written(const sg_outputs *outputs);
 /* Give the names; mine: this rank's result so far. [collective] */
 sg_err sg_outputs_commit(sg_outputs *outputs, sg_err mine);
 void sg_outputs_close(sg_outputs *outputs); /* NULL is fine. [local] */

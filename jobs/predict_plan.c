@@ -1,8 +1,9 @@
 /*
  * How large the tiles are. The result does not depend on it, so it is a question of work and memory
- * only: the fewest pixels computed, in tiles whose values fit into a rank's share of memory.
+ * only: the fewest pixels computed, in tiles and chunks with which all that a rank holds fits into
+ * its share of memory.
  */
-#include "jobs/predict.h"
+#include "jobs/predict_memory.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -24,6 +25,13 @@ enum { CHUNK_PIXELS = 12 << 20 };
  * to do. */
 enum { OVERVIEWS_IN_CHUNK = 3 };
 static const double MOST_FOR_OVERVIEWS = 1.02;
+/* GDAL's block cache, bytes, and the reading threads of a rank. */
+enum { CACHE = 32 << 20, CACHE_LEAST = 4 << 20, READERS = 2 };
+/* How often less memory for tiles is tried, and how much less. */
+enum { TRIALS = 10 };
+/* The longest side of a chunk where memory is as short as can be. */
+enum { MOST_SMALL = 1024 };
+static const double NARROWER = 0.75;
 /* Where tiling is not exact on this machine, all scenes are cut alike. */
 enum { FIXED_TILE = 1024, FIXED_CHUNK = 2048 };
 
@@ -60,12 +68,13 @@ static double available_memory(void)
     return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
-/* A rank's memory for tiles and chunks: as asked, else half of its share of what is free; the least
- * of all ranks. */
-static sg_err agree_budget(const sg_predict_options *options, sg_comm *comm, double *budget)
+/* A rank's memory for all: as asked, else what it has and half of its share of what is free; the
+ * least of all ranks. */
+static sg_err agree_budget(const sg_predict_options *options, const sg_predict_rank *rank,
+                           sg_comm *comm, double *budget)
 {
     sg_err err = SG_OK;
-    *budget = available_memory() / 2 / sg_comm_local_ranks(comm);
+    *budget = rank->resident + available_memory() / 2 / sg_comm_local_ranks(comm);
     if (options->max_mem)
         err = sg_bytes_parse(options->max_mem, budget);
     err = sg_comm_agree(comm, err);
@@ -77,7 +86,7 @@ static sg_err agree_budget(const sg_predict_options *options, sg_comm *comm, dou
     return SG_OK;
 }
 
-/* Bytes per pixel of a tile: the network's values, two batches being read, the results. */
+/* Bytes per pixel of a tile, about: the network's values, two batches being read, the results. */
 static sg_err tile_bytes(const sg_network *network, int want_probabilities, double *bytes)
 {
     const sg_spec *spec = &network->checkpoint.spec;
@@ -88,12 +97,16 @@ static sg_err tile_bytes(const sg_network *network, int want_probabilities, doub
     return err;
 }
 
-/* Bytes per pixel of a chunk: there are two of them, values made of one, and its overviews. */
-static double chunk_bytes(const sg_spec *spec, int want_probabilities)
+/* Bytes per pixel of a chunk, about: there are two of them, values made of one, and its overviews.
+ */
+static double chunk_bytes(const sg_network *network, const sg_predict_size *size)
 {
-    double probabilities = sizeof(float) * (double)spec->classes.count;
-    return want_probabilities ? 2 * (1 + probabilities) + 1 + 2 * sizeof(float) + probabilities / 4
-                              : 2 + 1.25;
+    double probabilities = sg_predict_pixel_bytes(network, SG_OUT_PROBABILITIES), bytes = 3;
+    if (size->want_probabilities)
+        bytes += 2 * probabilities + sizeof(float);
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        bytes += size->wanted[i] ? sg_predict_pixel_bytes(network, i) / 2 : 0;
+    return bytes;
 }
 
 static int64_t largest_tile(const sg_network_reach *reach)
@@ -117,18 +130,6 @@ static void fix_sizes(sg_grid_wish *wish)
     wish->chunk_w = wish->chunk_h = FIXED_CHUNK;
 }
 
-static sg_err check_wished_tile(const sg_predict_options *options, const sg_grid *grid,
-                                int32_t batch, double bytes, double budget)
-{
-    double need = (double)grid->tile_w * (double)grid->tile_h * batch * bytes;
-    if (!options->max_mem || need <= budget)
-        return SG_OK;
-    return sg_fail(SG_EUSAGE,
-                   "%d tile(s) of %" PRId64 " x %" PRId64 " pixels need %.0f MiB: more than "
-                   "--max-mem %s; make --tile or --batch smaller",
-                   batch, grid->tile_w, grid->tile_h, need / (1 << 20), options->max_mem);
-}
-
 /*
  * Chunks of 2, 4 or 8 blocks a side where that costs little: so many levels of overviews then have
  * all their blocks in one chunk, and are finished with it.
@@ -150,60 +151,178 @@ static sg_err choose_grid(const sg_grid_wish *wish, sg_grid *grid)
     return err;
 }
 
-static sg_err choose(const sg_predict_options *options, const sg_network *network,
-                     sg_grid_wish *wish, double budget, double bytes, sg_predict_plan *plan)
+/* What a plan is looked for with. */
+typedef struct {
+    const sg_predict_options *options;
+    const sg_network *network;
+    const sg_predict_size *size;
+    sg_predict_rank rank;
+    sg_grid_wish wish;
+    double per_tile, per_chunk; /* bytes of a pixel, about */
+    double budget;              /* of a rank, for all that it holds */
+} search;
+
+/* The plan for so many bytes of tiles and chunks, and what all of it takes. */
+static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, double *need)
 {
+    const sg_predict_options *options = s->options;
+    const sg_network *network = s->network;
     int32_t batch = sg_max64(options->batch, 1);
-    double most = fmin(0.75 * budget / bytes / batch, (double)largest_tile(&network->reach));
-    wish->most_pixels = (int64_t)most;
+    double most = fmin(0.75 * bytes / s->per_tile / batch, (double)largest_tile(&network->reach));
+    sg_grid_wish wish = s->wish;
+    sg_predict_memory memory;
+    wish.most_pixels = (int64_t)most;
+    wish.most_chunk = sg_max64((int64_t)fmin(CHUNK_PIXELS, bytes / 4 / s->per_chunk), 1);
     if (!network->exact)
-        fix_sizes(wish);
-    sg_err err = choose_grid(wish, &plan->grid);
+        fix_sizes(&wish);
+    sg_err err = choose_grid(&wish, &plan->grid);
     if (err != SG_OK)
         return err;
     plan->batch = options->batch;
     if (plan->batch == 0)
-        plan->batch = network->exact ? choose_batch(&plan->grid, wish->ranks, most) : 1;
-    return check_wished_tile(options, &plan->grid, plan->batch, bytes, budget);
+        plan->batch = network->exact ? choose_batch(&plan->grid, wish.ranks, most) : 1;
+    err = sg_predict_need(options, network, s->size, &s->rank, plan, &memory);
+    *need = sg_predict_most(&memory);
+    return err;
 }
 
-static void tell(const sg_predict_plan *plan)
+/* The smallest of everything that was left open, with chunks of this side. */
+static sg_err make_small(const search *s, int64_t chunk, sg_predict_plan *plan, double *need)
+{
+    sg_predict_memory memory;
+    sg_grid_wish wish = s->wish;
+    if (wish.tile == 0)
+        wish.tile = wish.stride + 2 * wish.halo;
+    if (wish.chunk_w == 0)
+        wish.chunk_w = wish.chunk_h = chunk;
+    if (!s->network->exact)
+        fix_sizes(&wish);
+    plan->cache = CACHE_LEAST;
+    plan->readers = s->options->readers > 0 ? s->options->readers : 1;
+    plan->batch = sg_max64(s->options->batch, 1);
+    sg_err err = sg_grid_create(&plan->grid, &wish);
+    if (err == SG_OK)
+        err = sg_predict_need(s->options, s->network, s->size, &s->rank, plan, &memory);
+    *need = sg_predict_most(&memory);
+    return err;
+}
+
+/* Smaller chunks take less, but what is kept of each of them more. */
+static sg_err make_least(const search *s, sg_predict_plan *plan, double *least)
+{
+    sg_err err = make_small(s, s->wish.block, plan, least);
+    for (int64_t chunk = 2 * s->wish.block; err == SG_OK && chunk <= MOST_SMALL; chunk *= 2) {
+        sg_predict_plan tried;
+        double need = 0;
+        err = make_small(s, chunk, &tried, &need);
+        if (err == SG_OK && need < *least) {
+            *plan = tried;
+            *least = need;
+        }
+    }
+    return err;
+}
+
+static sg_err refuse(const search *s, double least)
+{
+    const sg_predict_options *options = s->options;
+    bool wishes = options->tile || options->batch || options->chunk || options->readers;
+    if (!options->max_mem)
+        return sg_fail(SG_ENOMEM,
+                       "mapping this scene with this network takes at least %.0fM a rank, %.0fM "
+                       "are free for it: start fewer ranks on a node",
+                       ceil(least / (1 << 20)), floor(s->budget / (1 << 20)));
+    return sg_fail(SG_EUSAGE,
+                   "--max-mem %s: mapping this scene with this network takes at least %.0fM a "
+                   "rank%s",
+                   options->max_mem, ceil(least / (1 << 20)),
+                   wishes ? ", with --tile, --batch, --chunk and --readers as given" : "");
+}
+
+/*
+ * From what is left beside the fixed parts, less each time, until all of it fits. Where that is
+ * much too little for two readers, there is one, and a small cache.
+ */
+static sg_err find_plan(const search *s, sg_predict_plan *plan)
+{
+    double least = 0, need = 0;
+    sg_err err = make_least(s, plan, &least);
+    if (err != SG_OK)
+        return err;
+    if (least > s->budget)
+        return refuse(s, least);
+    sg_predict_plan smallest = *plan;
+    for (int tight = 0; tight < 2; tight++) {
+        plan->cache = tight ? CACHE_LEAST : CACHE;
+        plan->readers = s->options->readers > 0 ? s->options->readers : tight ? 1 : READERS;
+        double bytes = s->budget - least + smallest.cache - plan->cache;
+        for (int i = 0; i < TRIALS && bytes > 0; i++, bytes *= NARROWER) {
+            err = make_plan(s, bytes, plan, &need);
+            if (err == SG_OK && need <= s->budget)
+                return SG_OK;
+            if (err != SG_OK && err != SG_ENOMEM)
+                return err;
+        }
+    }
+    *plan = smallest;
+    return SG_OK;
+}
+
+static void tell(const search *s, const sg_predict_plan *plan)
 {
     const sg_grid *grid = &plan->grid;
+    sg_predict_memory m = {0};
+    const double mib = 1 << 20;
     sg_verbose("%" PRId64 " chunks of %" PRId64 " x %" PRId64 ", tiles of %" PRId64 " x %" PRId64
                ", batch %d: %.3f pixels computed for one written",
                sg_grid_chunks(grid), grid->chunk_w, grid->chunk_h, grid->tile_w, grid->tile_h,
                plan->batch, sg_grid_overhead(grid));
+    if (sg_predict_need(s->options, s->network, s->size, &s->rank, plan, &m) == SG_OK)
+        sg_verbose("a rank takes up to %.0f MiB of %.0f: program %.0f, cache %.0f, readers %.0f, "
+                   "network %.0f, batches %.0f, chunks %.0f, outputs %.0f, tables %.1f; assembly "
+                   "%.0f",
+                   sg_predict_most(&m) / mib, s->budget / mib, m.program / mib, m.cache / mib,
+                   m.readers / mib, m.network / mib, m.batches / mib, m.chunks / mib,
+                   m.outputs / mib, m.tables / mib, m.assembly / mib);
+}
+
+static sg_grid_wish make_wish(const sg_predict_options *options, const sg_network *network,
+                              const sg_predict_size *size, int64_t ranks)
+{
+    sg_grid_wish wish = {.width = size->width,
+                         .height = size->height,
+                         .stride = network->reach.stride,
+                         .halo = network->reach.halo,
+                         .block = options->format.block,
+                         .tile = options->tile,
+                         .chunk_w = options->chunk,
+                         .chunk_h = options->chunk,
+                         .ranks = ranks,
+                         .most_pixels = INT64_MAX};
+    if (size->chunk_w > 0) {
+        wish.chunk_w = size->chunk_w;
+        wish.chunk_h = size->chunk_h;
+    }
+    return wish;
 }
 
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
                          sg_comm *comm, const sg_predict_size *size, sg_predict_plan *plan)
 {
-    double budget = 0, bytes = 1;
-    sg_err err = agree_budget(options, comm, &budget);
+    search s = {.options = options, .network = network, .size = size};
+    sg_predict_measure(options, comm, &s.rank);
+    sg_err err = agree_budget(options, &s.rank, comm, &s.budget);
     if (err != SG_OK)
         return err;
-    sg_grid_wish wish = {.width = size->width,
-                         .height = size->height,
-                         .stride = network->reach.stride,
-                         .halo = network->reach.halo,
-                         .block = SG_PREDICT_BLOCK,
-                         .tile = options->tile,
-                         .chunk_w = options->chunk,
-                         .chunk_h = options->chunk,
-                         .ranks = sg_comm_ranks(comm)};
-    double per_pixel = chunk_bytes(&network->checkpoint.spec, size->want_probabilities);
-    if (size->chunk_w > 0) {
-        wish.chunk_w = size->chunk_w;
-        wish.chunk_h = size->chunk_h;
-    }
-    wish.most_chunk = (int64_t)fmin(CHUNK_PIXELS, budget / 4 / per_pixel);
-    wish.most_chunk = sg_max64(wish.most_chunk, 1);
-    err = tile_bytes(network, size->want_probabilities, &bytes);
+    s.wish = make_wish(options, network, size, sg_comm_ranks(comm));
+    s.per_chunk = chunk_bytes(network, size);
+    err = tile_bytes(network, size->want_probabilities, &s.per_tile);
     if (err == SG_OK)
-        err = choose(options, network, &wish, budget, bytes, plan);
+        err = find_plan(&s, plan);
     err = sg_comm_agree(comm, err);
-    if (err == SG_OK)
-        tell(plan);
+    if (err == SG_OK) {
+        sg_gdal_cache((size_t)plan->cache);
+        tell(&s, plan);
+    }
     return err;
 }

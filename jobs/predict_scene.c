@@ -6,11 +6,9 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/progress.h"
 #include "base/size.h"
 #include "data/resample.h"
-
-enum { READERS = 2 };
+#include "jobs/predict_progress.h"
 
 typedef struct {
     const sg_predict_options *options;
@@ -29,7 +27,8 @@ typedef struct {
     int64_t found;                /* chunks that an earlier run has finished */
     int64_t peers_finished;       /* chunks of all ranks in this one, as last heard */
     int64_t mine;                 /* chunks of this rank in this one */
-    sg_progress progress;
+    sg_predict_progress progress;
+    double mapped; /* when the last chunk was finished */
     sg_pipeline_report report;
     double start;
 } scene_run;
@@ -146,42 +145,32 @@ static sg_err put_chunk(void *user, sg_window core, const uint8_t *classes,
     return err == SG_OK ? sg_counter_next(run->finished, &run->peers_finished) : err;
 }
 
-static void show_done(scene_run *run, int64_t done)
-{
-    char extra[64];
-    snprintf(extra, sizeof extra, "%.2f Mpx/s", (double)done / 1e6 / (sg_now() - run->start));
-    sg_progress_show(&run->progress, done, extra);
-}
-
-/* What all ranks have written, by the share of chunks. */
-static void show_progress(void *user, int64_t pixels)
+/* What all ranks have written. */
+static void show_progress(void *user, const sg_pipeline_report *work)
 {
     scene_run *run = user;
-    int64_t chunks = sg_grid_chunks(&run->plan.grid), all = run->info.width * run->info.height;
-    double share = (double)(run->found + run->peers_finished + 1) / (double)chunks;
-    (void)pixels;  /* of this rank alone */
-    if (share < 1) /* the last chunk is told of when all ranks are done */
-        show_done(run, (int64_t)(share * (double)all));
+    int64_t finished = run->peers_finished + 1;
+    if (run->found + finished < sg_grid_chunks(&run->plan.grid)) /* of the last one all are told */
+        sg_predict_progress_show(&run->progress, finished, work);
 }
 
 /* ---- the run ---- */
 
 static sg_err run_pipeline(scene_run *run)
 {
-    const sg_pipeline_options pipeline = {
-        .path = run->path,
-        .spec = spec_of(run),
-        .mean = run->mean,
-        .std = run->std,
-        .grid = &run->plan.grid,
-        .batch = run->plan.batch,
-        .readers = run->options->readers > 0 ? run->options->readers : READERS,
-        .want_probabilities = wants_probabilities(run),
-        .network = classify,
-        .next = next_chunk,
-        .chunk = put_chunk,
-        .progress = show_progress,
-        .user = run};
+    const sg_pipeline_options pipeline = {.path = run->path,
+                                          .spec = spec_of(run),
+                                          .mean = run->mean,
+                                          .std = run->std,
+                                          .grid = &run->plan.grid,
+                                          .batch = run->plan.batch,
+                                          .readers = run->plan.readers,
+                                          .want_probabilities = wants_probabilities(run),
+                                          .network = classify,
+                                          .next = next_chunk,
+                                          .chunk = put_chunk,
+                                          .progress = show_progress,
+                                          .user = run};
     int64_t none;
     sg_err err = sg_pipeline_run(&pipeline, &run->report);
     if (err != SG_OK)
@@ -203,38 +192,47 @@ static sg_err check_stopped(const scene_run *run)
                    run->names->output[SG_OUT_MASK], done, chunks);
 }
 
+static void start_progress(scene_run *run)
+{
+    run->progress = (sg_predict_progress){.output = run->names->output[SG_OUT_MASK],
+                                          .width = run->info.width,
+                                          .height = run->info.height,
+                                          .chunks = sg_grid_chunks(&run->plan.grid),
+                                          .found = run->found,
+                                          .json = run->options->json,
+                                          .start = run->start};
+    sg_predict_progress_start(&run->progress);
+}
+
 static sg_err map_chunks(scene_run *run)
 {
     sg_err err = sg_counter_create(&run->taken, run->comm);
     if (err == SG_OK)
         err = sg_counter_create(&run->finished, run->comm);
     if (err == SG_OK) {
-        sg_progress_start(&run->progress, "predict", run->info.width * run->info.height);
+        start_progress(run);
         err = sg_comm_agree(run->comm, run_pipeline(run));
         if (err == SG_OK)
             err = check_stopped(run);
         if (err == SG_OK)
-            show_done(run, run->info.width * run->info.height);
-        sg_progress_end(&run->progress);
+            sg_predict_progress_show(&run->progress, run->progress.chunks - run->found,
+                                     &run->report);
+        sg_predict_progress_end(&run->progress);
     }
     sg_counter_close(run->taken);
     sg_counter_close(run->finished);
+    run->mapped = sg_now();
     return err;
 }
 
-/* One line about what was done, from sums over ranks. [collective] */
-static void summarise(const scene_run *run)
+/* [collective] */
+static sg_err summarise(const scene_run *run)
 {
-    const sg_pipeline_report *r = &run->report;
-    double sums[] = {(double)r->computed, (double)r->written, r->network_s,
-                     r->wait_s,           r->write_s,         r->wall_s};
-    sg_comm_sum_f64(run->comm, sums, sizeof sums / sizeof *sums);
-    double seconds = sg_now() - run->start, wall = sums[5] > 0 ? sums[5] : 1;
-    sg_info("%s: %" PRId64 " x %" PRId64 " pixels in %.1f s, %.2f Mpx/s; computed %.3f times; "
-            "network %.0f %%, waiting %.0f %%, writing beside it %.0f %% of the time",
-            run->names->output[SG_OUT_MASK], run->info.width, run->info.height, seconds,
-            sums[1] / 1e6 / seconds, sums[0] / sums[1], 100 * sums[2] / wall, 100 * sums[3] / wall,
-            100 * sums[4] / wall);
+    const sg_predict_done done = {.chunks = run->mine,
+                                  .bytes = sg_outputs_written(run->outputs),
+                                  .work = run->report,
+                                  .assembly = sg_now() - run->mapped};
+    return sg_predict_summarise(&run->progress, run->comm, &done);
 }
 
 static void close_run(scene_run *run)
@@ -251,7 +249,11 @@ static sg_err make_plan(scene_run *run)
 {
     sg_predict_size size = {.width = run->info.width,
                             .height = run->info.height,
-                            .want_probabilities = wants_probabilities(run)};
+                            .want_probabilities = wants_probabilities(run),
+                            .source_rows = run->info.block_h,
+                            .source_block = sg_raster_block_bytes(&run->info)};
+    for (int i = 0; i < SG_OUTPUTS; i++)
+        size.wanted[i] = wants(run, i);
     if (sg_comm_rank(run->comm) == 0 && !run->options->restart && run->options->chunk == 0)
         sg_predict_resumed(run->names->output[SG_OUT_MASK], &size);
     sg_comm_broadcast(run->comm, &size, sizeof size, 0);
@@ -265,6 +267,7 @@ static sg_err create_outputs(scene_run *run)
                                         .info = &run->info,
                                         .georef = run->georef,
                                         .plan = &run->plan,
+                                        .format = &run->options->format,
                                         .restart = run->options->restart};
     return sg_outputs_create(&run->outputs, run->comm, &options);
 }
@@ -290,9 +293,7 @@ static sg_err run_scene(scene_run *run)
         count_done(run);
         err = sg_outputs_commit(run->outputs, map_chunks(run));
     }
-    if (err == SG_OK)
-        summarise(run);
-    return err;
+    return err == SG_OK ? summarise(run) : err;
 }
 
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,

@@ -34,18 +34,44 @@ static sg_err move_aux(const char *skeleton, const char *path)
     return err == SG_OK && sg_file_exists(from) ? sg_file_commit(from, to) : err;
 }
 
-/* GDAL makes a file without pixels: all that it says of the raster goes into ours. */
+/* What the blocks are compressed by, in the place of what the skeleton says. */
+static sg_err say_packing(sg_tiff_tags *tags, const sg_geotiff_options *raster)
+{
+    uint16_t codec = sg_codec_tag(raster->packing.codec);
+    uint16_t predictor = (uint16_t)sg_packing_predictor(&raster->packing, raster->is_float);
+    if (raster->packing.codec == SG_CODEC_NONE)
+        sg_tiff_tags_remove(tags, SG_TIFF_PREDICTOR);
+    else if (sg_tiff_tags_set(tags, SG_TIFF_PREDICTOR, SG_TIFF_SHORT, 1, &predictor) != SG_OK)
+        return SG_ENOMEM;
+    return sg_tiff_tags_set(tags, SG_TIFF_COMPRESSION, SG_TIFF_SHORT, 1, &codec);
+}
+
+static uint64_t raw_bytes(const sg_geotiff_options *raster, const sg_pyramid *pyramid)
+{
+    size_t pixel = (size_t)raster->bands * (raster->is_float ? sizeof(float) : 1);
+    return (uint64_t)(pyramid->blocks * pyramid->block * pyramid->block) * pixel;
+}
+
+/* GDAL makes a file of one block, without pixels: all that it says of the raster goes into ours,
+ * and no tables of blocks are made twice. */
 static sg_err write_file(const char *path, const sg_geotiff_options *raster,
-                         const sg_records *records, sg_parts *parts)
+                         const sg_tiff_layout *layout, const sg_records *records, sg_parts *parts)
 {
     char skeleton[SG_PATH_MAX];
     sg_tiff_tags tags = {0};
+    sg_geotiff_options small = *raster;
+    small.width = sg_min64(raster->width, raster->block);
+    small.height = sg_min64(raster->height, raster->block);
     sg_err err = sg_parts_path(parts, "skeleton.tif", skeleton);
     if (err == SG_OK)
-        err = sg_geotiff_create(skeleton, raster);
+        err = sg_geotiff_create(skeleton, &small);
     if (err == SG_OK)
         err = sg_tiff_tags_read(&tags, skeleton);
+    if (err == SG_OK)
+        err = say_packing(&tags, raster);
     const sg_cog cog = {.path = path,
+                        .layout = *layout,
+                        .raw_bytes = raw_bytes(raster, &records->pyramid),
                         .tags = &tags,
                         .pyramid = &records->pyramid,
                         .bytes = block_bytes,
@@ -59,13 +85,13 @@ static sg_err write_file(const char *path, const sg_geotiff_options *raster,
     return err;
 }
 
-sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_records *records,
-                   sg_parts *parts)
+sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_tiff_layout *layout,
+                   const sg_records *records, sg_parts *parts)
 {
     sg_err err = sg_parts_gather(parts);
     if (err == SG_OK)
         err = sg_compose(parts, records, raster);
     if (err == SG_OK)
         err = check_complete(records, parts);
-    return err == SG_OK ? write_file(path, raster, records, parts) : err;
+    return err == SG_OK ? write_file(path, raster, layout, records, parts) : err;
 }

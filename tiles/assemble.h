@@ -3,14 +3,15 @@
 #define SG_TILES_ASSEMBLE_H
 
 #include "data/raster.h"
+#include "tiles/cog.h"
 #include "tiles/parts.h"
 #include "tiles/records.h"
 
 /*
  * Make the whole file at path (not yet the final name). SG_EOUTPUT: it cannot be written;
- * SG_EINTERNAL: a block is missing.
+ * SG_EINTERNAL: a block is missing; SG_EUSAGE: more than the layout may hold.
  */
-sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_records *records,
-                   sg_parts *parts);
+sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_tiff_layout *layout,
+                   const sg_records *records, sg_parts *parts);
 
 #endif

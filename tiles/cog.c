@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 
 enum { LEADER = 4, TRAILER = 4, ALIGN = 8, BUFFER = 256 * 1024 };
 static const uint64_t CLASSIC_MOST = UINT64_C(0xffffffff);
+/* As GDAL: what has more to compress might not fit into a classic file. */
+static const uint64_t SAFER_MOST = UINT64_C(2000000000);
 
 static const char FACTS[] = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\n"
                             "BLOCK_LEADER=SIZE_AS_UINT4\nBLOCK_TRAILER=LAST_4_BYTES_REPEATED\n"
@@ -18,6 +21,7 @@ static const char FACTS[] = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\n"
 typedef struct {
     const sg_cog *cog;
     bool big;
+    uint64_t leader, trailer; /* bytes around a block */
     sg_tiff_tags tags[SG_LEVELS_MAX];
     uint64_t directory[SG_LEVELS_MAX]; /* file offsets */
     uint64_t data, end;                /* where the blocks begin and end */
@@ -75,10 +79,10 @@ static void place_level(layout *l, int32_t k)
     size_t width = l->big ? sizeof(uint64_t) : sizeof(uint32_t);
     for (int64_t i = 0; i < level->across * level->down; i++) {
         uint32_t size = (uint32_t)l->cog->bytes(l->cog->user, level->first + i);
-        uint64_t offset = l->end + LEADER;
+        uint64_t offset = size > 0 ? l->end + l->leader : 0;
         memcpy(offsets + (size_t)i * width, &offset, width); /* little endian: the low bytes */
         memcpy(sizes + (size_t)i * sizeof size, &size, sizeof size);
-        l->end = offset + size + TRAILER;
+        l->end += size > 0 ? l->leader + size + l->trailer : 0;
     }
 }
 
@@ -98,9 +102,14 @@ static sg_err lay_out(layout *l, const sg_cog *cog, bool big)
 {
     sg_err err = SG_OK;
     *l = (layout){.cog = cog, .big = big};
-    int ghost = snprintf(l->ghost, sizeof l->ghost, "GDAL_STRUCTURAL_METADATA_SIZE=%06zu bytes\n%s",
-                         sizeof FACTS - 1, FACTS);
-    l->end = aligned(header_bytes(big) + (uint64_t)ghost);
+    if (!cog->layout.plain) {
+        l->leader = LEADER;
+        l->trailer = TRAILER;
+        l->ghost_bytes = (uint64_t)snprintf(l->ghost, sizeof l->ghost,
+                                            "GDAL_STRUCTURAL_METADATA_SIZE=%06zu bytes\n%s",
+                                            sizeof FACTS - 1, FACTS);
+    }
+    l->end = aligned(header_bytes(big) + l->ghost_bytes);
     l->ghost_bytes = l->end - header_bytes(big);
     for (int32_t k = 0; err == SG_OK && k < cog->pyramid->levels; k++) {
         err = make_tags(l, k);
@@ -192,13 +201,15 @@ static sg_err put_block(writer *w, const layout *l, int64_t number, uint8_t *dat
 {
     uint32_t size = (uint32_t)l->cog->bytes(l->cog->user, number);
     uint8_t last[TRAILER] = {0};
+    if (size == 0)
+        return SG_OK;
     sg_err err = l->cog->read(l->cog->user, number, data);
     if (err == SG_OK)
-        err = put(w, &size, LEADER);
+        err = put(w, &size, l->leader);
     if (err == SG_OK)
         err = put(w, data, size);
     memcpy(last, data + (size < TRAILER ? 0 : size - TRAILER), size < TRAILER ? size : TRAILER);
-    return err == SG_OK ? put(w, last, TRAILER) : err;
+    return err == SG_OK ? put(w, last, l->trailer) : err;
 }
 
 static sg_err put_blocks(writer *w, const layout *l)
@@ -244,9 +255,18 @@ static sg_err write_file(const layout *l)
 sg_err sg_cog_write(const sg_cog *cog)
 {
     layout l;
-    sg_err err = lay_out(&l, cog, false);
-    if (err == SG_OK && l.end > (cog->classic_most ? cog->classic_most : CLASSIC_MOST)) {
+    uint64_t most = cog->classic_most ? cog->classic_most : CLASSIC_MOST;
+    sg_big_tiff big = cog->layout.big;
+    if (big == SG_BIG_IF_SAFER && cog->raw_bytes > SAFER_MOST)
+        big = SG_BIG_YES;
+    sg_err err = lay_out(&l, cog, big == SG_BIG_YES);
+    if (err == SG_OK && big != SG_BIG_YES && l.end > most) {
         clear(&l);
+        if (big == SG_BIG_NO)
+            return sg_fail(SG_EUSAGE,
+                           "%s: %" PRIu64 " bytes do not fit into a TIFF without BIGTIFF: leave "
+                           "-co BIGTIFF=NO out",
+                           cog->path, l.end);
         err = lay_out(&l, cog, true);
     }
     if (err != SG_OK)

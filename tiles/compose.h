@@ -6,8 +6,8 @@
 #include "tiles/parts.h"
 #include "tiles/records.h"
 
-/* Add the blocks to parts, which have been gathered. Holds a row of blocks, and the whole of the
- * last level that is made of level 0 where there are further ones. */
+/* Add the blocks to parts, which have been gathered. Holds a part of a row of blocks, and the whole
+ * of the last level that is made of level 0 where there are further ones. */
 sg_err sg_compose(sg_parts *parts, const sg_records *records, const sg_geotiff_options *raster);
 
 #endif

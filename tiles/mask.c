@@ -20,6 +20,20 @@ static sg_reduction reduction_of(const sg_mask *mask)
     return (sg_reduction){raster->bands, raster->is_float, raster->nodata};
 }
 
+/* What is not compressed is known to be too large before anything is done. */
+static sg_err check_size(const sg_mask *mask)
+{
+    const sg_packing *packing = &mask->options.raster.packing;
+    double bytes = (double)mask->records.pyramid.blocks * (double)mask->blocks.block_bytes;
+    if (mask->options.layout.big != SG_BIG_NO || packing->codec != SG_CODEC_NONE ||
+        packing->sparse || bytes <= (double)UINT32_MAX)
+        return SG_OK;
+    return sg_fail(SG_EUSAGE,
+                   "%s: %.0f bytes do not fit into a TIFF without BIGTIFF: compress it, or leave "
+                   "-co BIGTIFF=NO out",
+                   mask->options.path, bytes);
+}
+
 static sg_err prepare(sg_mask *mask)
 {
     const sg_geotiff_options *raster = &mask->options.raster;
@@ -29,6 +43,8 @@ static sg_err prepare(sg_mask *mask)
                     mask->options.overviews);
     sg_records_make(&mask->records, &pyramid, mask->options.chunk_w, mask->options.chunk_h);
     sg_err err = sg_blocks_open(&mask->blocks, raster);
+    if (err == SG_OK)
+        err = check_size(mask);
     if (err == SG_OK)
         err = sg_size_mul((size_t)sg_div_up(mask->options.chunk_w, 2),
                           (size_t)sg_div_up(mask->options.chunk_h, 2), &pixels);
@@ -100,10 +116,14 @@ static sg_err put_overviews(sg_mask *mask, int64_t chunk, const void *pixels)
     const sg_records *r = &mask->records;
     sg_reduction how = reduction_of(mask);
     sg_window whole = sg_records_window(r, 0, chunk);
+    bool blank = sg_blocks_are_blank(&mask->blocks, pixels, (size_t)(whole.w * whole.h));
     sg_err err = SG_OK;
     for (int32_t k = 1; err == SG_OK && k <= sg_pyramid_direct(&r->pyramid); k++) {
         sg_window window = sg_records_window(r, k, chunk);
-        sg_reduce(&how, k, pixels, whole.w, whole.h, mask->reduced);
+        if (blank) /* and so is every overview */
+            sg_blocks_blank(&mask->blocks, mask->reduced, (size_t)(window.w * window.h));
+        else
+            sg_reduce(&how, k, pixels, whole.w, whole.h, mask->reduced);
         err = sg_records_whole(r, k) ? put_blocks(mask, k, window, mask->reduced)
                                      : put_piece(mask, k, chunk, window, mask->reduced);
     }
@@ -118,6 +138,11 @@ sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels)
     if (err == SG_OK)
         err = sg_parts_add(mask->parts, sg_records_done(&mask->records, chunk), NULL, 0);
     return err == SG_OK ? sg_parts_sync(mask->parts) : err;
+}
+
+int64_t sg_mask_written(const sg_mask *mask)
+{
+    return sg_parts_written(mask->parts);
 }
 
 /* "FOLDER/STEM.qml": where QGIS looks for the style of FOLDER/STEM.tif. */
@@ -139,7 +164,8 @@ static sg_err assemble(sg_mask *mask)
     if (err == SG_OK)
         err = style_path(mask->options.path, beside);
     if (err == SG_OK)
-        err = sg_assemble(raster, &mask->options.raster, &mask->records, mask->parts);
+        err = sg_assemble(raster, &mask->options.raster, &mask->options.layout, &mask->records,
+                          mask->parts);
     if (err == SG_OK && mask->options.style)
         err = sg_file_write_text(style, mask->options.style);
     if (err == SG_OK)

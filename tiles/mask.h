@@ -2,8 +2,9 @@
  * The mask writer. Ranks compress the blocks of the chunks they own, overviews with them, into
  * spools beside the output (see parts.h); at the end rank 0 lays them into the file in order and
  * renames it, so the file is byte-identical for any number of ranks, and for any number of runs
- * that it took. No pixels travel between ranks. Every block is written, those without data too:
- * what the file holds does not depend on who wrote it. It is a Cloud Optimized GeoTIFF.
+ * that it took. No pixels travel between ranks. Every block is written, those without data too
+ * unless raster.packing says else: what the file holds does not depend on who wrote it. It is a
+ * Cloud Optimized GeoTIFF, or a plain one.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include "comm/comm.h"
 #include "data/raster.h"
+#include "tiles/cog.h"
 
 typedef struct sg_mask sg_mask;
 
@@ -20,6 +22,7 @@ typedef struct {
     sg_geotiff_options raster; /* sizes, georeferencing, classes, names */
     int64_t chunk_w, chunk_h;  /* multiples of the block */
     bool overviews;
+    sg_tiff_layout layout;
     const char *style;   /* text of the .qml beside it, or NULL */
     const char *journal; /* what is being made: see parts.h */
     bool restart;
@@ -35,6 +38,8 @@ bool sg_mask_has(const sg_mask *mask, int64_t chunk);
  * time.
  */
 sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels);
+/* Bytes that this rank has put, compressed. [local] */
+int64_t sg_mask_written(const sg_mask *mask);
 /* Assemble and give the names; the spools stay. mine: this rank's result so far; any failure fails
  * all, and what is finished is kept. [collective] */
 sg_err sg_mask_commit(sg_mask *mask, sg_err mine);

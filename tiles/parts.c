@@ -5,15 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
 
-/* Where a record lies. */
-typedef struct {
-    int32_t spool; /* its number + 1; 0: nowhere */
-    sg_spool_entry entry;
-} place;
+/* Where a record lies, in 12 bytes: there are millions. Above OFFSET_BITS the number of its spool +
+ * 1 (0: nowhere), below its offset in there. */
+enum { OFFSET_BITS = 44, SPOOLS_MOST = (1 << 20) - 2 };
+static const int64_t OFFSET_MOST = (INT64_C(1) << OFFSET_BITS) - 1;
 
 struct sg_parts {
     sg_comm *comm; /* borrowed */
@@ -24,11 +24,13 @@ struct sg_parts {
     char path[SG_PATH_MAX];
     sg_spool *mine;  /* of this rank, while it is written */
     int64_t written; /* records of this rank */
+    int64_t written_bytes;
     /* Rank 0: the spools of earlier runs, then, after sg_parts_spools, those of this one. */
     sg_spool **spool;
     char **name; /* [spools]: their paths, which they borrow */
     size_t spools, spool_capacity, name_capacity;
-    place *places;     /* [records], after sg_parts_gather */
+    uint64_t *place;   /* [records], after sg_parts_gather */
+    uint32_t *bytes;   /* the same */
     sg_spool *derived; /* the last of spools, or NULL */
 };
 
@@ -148,19 +150,14 @@ static sg_err add_spool(sg_parts *parts, const char *path,
     return err;
 }
 
-/* The last spool's records that no other had: are there any? */
-static bool mark_records(sg_parts *parts)
+static sg_err mark_record(void *user, const sg_spool_entry *entry)
 {
-    int64_t before = parts->found;
-    size_t count;
-    const sg_spool_entry *entry = sg_spool_entries(parts->spool[parts->spools - 1], &count);
-    for (size_t i = 0; i < count; i++)
-        if (entry[i].record >= 0 && entry[i].record < parts->records &&
-            !parts->has[entry[i].record]) {
-            parts->has[entry[i].record] = 1;
-            parts->found++;
-        }
-    return parts->found > before;
+    sg_parts *parts = user;
+    if (entry->record >= 0 && entry->record < parts->records && !parts->has[entry->record]) {
+        parts->has[entry->record] = 1;
+        parts->found++;
+    }
+    return SG_OK;
 }
 
 static void drop_last(sg_parts *parts)
@@ -184,7 +181,10 @@ static sg_err recover_spools(sg_parts *parts)
         err = sg_parts_path(parts, item->d_name, path);
         if (err == SG_OK)
             err = add_spool(parts, path, sg_spool_recover);
-        if (err == SG_OK && !mark_records(parts))
+        int64_t before = parts->found;
+        if (err == SG_OK)
+            err = sg_spool_each(parts->spool[parts->spools - 1], mark_record, parts);
+        if (err == SG_OK && parts->found == before) /* others had all of it */
             drop_last(parts);
     }
     if (listing)
@@ -259,7 +259,13 @@ sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t by
 {
     sg_err err = sg_spool_add(parts->mine, record, data, bytes);
     parts->written += err == SG_OK;
+    parts->written_bytes += err == SG_OK ? (int64_t)bytes : 0;
     return err;
+}
+
+int64_t sg_parts_written(const sg_parts *parts)
+{
+    return parts->written_bytes;
 }
 
 sg_err sg_parts_sync(sg_parts *parts)
@@ -287,31 +293,59 @@ sg_err sg_parts_finish(sg_parts *parts, sg_err mine)
     return err;
 }
 
-/* Later spools first: those of this run are known to be whole. */
-static void find_places(sg_parts *parts)
+/* Of the spool that is looked at. */
+typedef struct {
+    sg_parts *parts;
+    size_t spool;
+} visit;
+
+static sg_err note_place(void *user, const sg_spool_entry *entry)
 {
-    for (size_t i = parts->spools; i-- > 0;) {
-        size_t count;
-        const sg_spool_entry *entry = sg_spool_entries(parts->spool[i], &count);
-        for (size_t k = 0; k < count; k++)
-            if (entry[k].record >= 0 && entry[k].record < parts->records &&
-                !parts->places[entry[k].record].spool)
-                parts->places[entry[k].record] = (place){(int32_t)i + 1, entry[k]};
-    }
+    visit *v = user;
+    sg_parts *parts = v->parts;
+    if (entry->record < 0 || entry->record >= parts->records || parts->place[entry->record])
+        return SG_OK;
+    if (entry->offset > OFFSET_MOST || entry->bytes > UINT32_MAX || v->spool > SPOOLS_MOST)
+        return sg_fail(SG_EUNSUPPORTED, "%s: a spool of more than 16 TiB, or too many of them",
+                       parts->folder);
+    parts->place[entry->record] = (uint64_t)(v->spool + 1) << OFFSET_BITS | (uint64_t)entry->offset;
+    parts->bytes[entry->record] = (uint32_t)entry->bytes;
+    return SG_OK;
+}
+
+/* Later spools first: those of this run are known to be whole. */
+static sg_err find_places(sg_parts *parts)
+{
+    sg_err err = SG_OK;
+    for (size_t i = parts->spools; err == SG_OK && i-- > 0;)
+        err = sg_spool_each(parts->spool[i], note_place, &(visit){parts, i});
+    return err;
+}
+
+/* Every rank has a spool of each output, and rank 0 reads them all: as many as may be are opened.
+ */
+static void allow_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else opening says what is wrong */
 }
 
 sg_err sg_parts_gather(sg_parts *parts)
 {
+    allow_files();
     char path[SG_PATH_MAX];
-    sg_err err = sg_calloc((size_t)parts->records, sizeof *parts->places, &parts->places);
+    sg_err err = sg_calloc((size_t)parts->records, sizeof *parts->place, &parts->place);
+    if (err == SG_OK)
+        err = sg_calloc((size_t)parts->records, sizeof *parts->bytes, &parts->bytes);
     for (int rank = 0; err == SG_OK && rank < sg_comm_ranks(parts->comm); rank++) {
         err = name_spool(parts, rank, path);
         if (err == SG_OK)
             err = add_spool(parts, path, sg_spool_open);
     }
-    if (err == SG_OK)
-        find_places(parts);
-    return err;
+    return err == SG_OK ? find_places(parts) : err;
 }
 
 sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes)
@@ -329,25 +363,24 @@ sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t
         err = sg_spool_add(parts->derived, record, data, bytes);
     if (err != SG_OK)
         return err;
-    size_t count;
-    const sg_spool_entry *entry = sg_spool_entries(parts->derived, &count);
-    parts->places[record] = (place){(int32_t)parts->spools, entry[count - 1]};
-    return SG_OK;
+    sg_spool_entry entry = sg_spool_last(parts->derived);
+    return note_place(&(visit){parts, parts->spools - 1}, &entry);
 }
 
 int64_t sg_parts_bytes(const sg_parts *parts, int64_t record)
 {
-    const place *p = &parts->places[record];
-    return p->spool ? p->entry.bytes : -1;
+    return parts->place[record] ? (int64_t)parts->bytes[record] : -1;
 }
 
 sg_err sg_parts_read(const sg_parts *parts, int64_t record, void *data)
 {
-    const place *p = &parts->places[record];
-    if (!p->spool)
+    uint64_t place = parts->place[record];
+    if (!place)
         return sg_fail(SG_EINTERNAL, "%s: record %" PRId64 " was never written", parts->folder,
                        record);
-    return sg_spool_read(parts->spool[p->spool - 1], &p->entry, data);
+    const sg_spool_entry entry = {record, (int64_t)(place & (uint64_t)OFFSET_MOST),
+                                  parts->bytes[record]};
+    return sg_spool_read(parts->spool[(place >> OFFSET_BITS) - 1], &entry, data);
 }
 
 /* The last rank to leave finds no spool and takes the folder away. */
@@ -374,6 +407,7 @@ void sg_parts_close(sg_parts *parts)
     sg_free(parts->spool);
     sg_free(parts->name);
     sg_free(parts->has);
-    sg_free(parts->places);
+    sg_free(parts->place);
+    sg_free(parts->bytes);
     sg_free(parts);
 }

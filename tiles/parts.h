@@ -37,6 +37,7 @@ bool sg_parts_has(const sg_parts *parts, int64_t record);
 /* A record of this rank, and: all of them outlive the machine. [local] */
 sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t bytes);
 sg_err sg_parts_sync(sg_parts *parts);
+int64_t sg_parts_written(const sg_parts *parts); /* bytes of this rank's records, in this run */
 
 /* No more records. mine: this rank's result so far; any failure fails all, and is told of with what
  * is kept. [collective] */

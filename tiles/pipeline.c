@@ -15,6 +15,7 @@ typedef struct {
     uint8_t *classes;     /* (batch, tile_h, tile_w) */
     float *probabilities; /* (batch, tile_h, tile_w, classes) or NULL */
     sg_pipeline_report *report;
+    double start;
 } work;
 
 static sg_err make_results(work *w)
@@ -101,6 +102,8 @@ static sg_err run(work *w)
         if (!batch)
             return sg_stitch_finish(w->stitch);
         err = classify(w, batch);
+        w->report->wall_s = sg_now() - w->start;
+        sg_stitch_note(w->stitch, w->report);
         if (err == SG_OK)
             err = stitch_batch(w, batch);
         sg_fetch_return(w->fetch, batch);
@@ -111,8 +114,7 @@ static sg_err run(work *w)
 
 sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report)
 {
-    work w = {.options = options, .report = report};
-    double start = sg_now();
+    work w = {.options = options, .report = report, .start = sg_now()};
     *report = (sg_pipeline_report){0};
     sg_err err = make_results(&w);
     if (err == SG_OK)
@@ -128,6 +130,6 @@ sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *r
     sg_free(w.result);
     sg_free(w.classes);
     sg_free(w.probabilities);
-    report->wall_s = sg_now() - start;
+    report->wall_s = sg_now() - w.start;
     return err;
 }

@@ -31,6 +31,18 @@ typedef sg_err (*sg_next_fn)(void *user, int64_t *chunk);
 typedef sg_err (*sg_chunk_fn)(void *user, sg_window core, const uint8_t *classes,
                               const float *probabilities);
 
+/* Seconds are those of the thread that runs the network, but write_s. */
+typedef struct {
+    int64_t computed, written;         /* pixels */
+    int64_t batches;                   /* calls of the network */
+    double network_s, wait_s, stall_s; /* in the network, waiting for readers, for the writer */
+    double write_s;                    /* in the writer, beside it */
+    double wall_s;                     /* in all */
+} sg_pipeline_report;
+
+/* This rank's work so far, told by the writer thread after each chunk. */
+typedef void (*sg_progress_fn)(void *user, const sg_pipeline_report *work);
+
 typedef struct {
     const char *path;
     const sg_spec *spec;      /* bands and classes */
@@ -42,17 +54,9 @@ typedef struct {
     sg_network_fn network;
     sg_next_fn next;
     sg_chunk_fn chunk;
-    void (*progress)(void *user, int64_t pixels); /* written so far by this rank, told by the writer
-                                                     thread; may be NULL */
-    void *user;                                   /* for all callbacks */
+    sg_progress_fn progress; /* may be NULL */
+    void *user;              /* for all callbacks */
 } sg_pipeline_options;
-
-typedef struct {
-    int64_t computed, written; /* pixels */
-    int64_t batches;           /* calls of the network */
-    double network_s, wait_s, write_s,
-        wall_s; /* seconds: in the network, waiting for readers, writing, in all */
-} sg_pipeline_report;
 
 /*
  * Memory: two batches of tiles being read and classified, two chunks being stitched and written.

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -20,9 +21,8 @@ static const uint32_t MAGIC = 0x31426753; /* "SgB1" */
 struct sg_spool {
     const char *path; /* borrowed */
     int fd;
-    int64_t end; /* where the next record goes */
-    sg_spool_entry *entry;
-    size_t count, capacity;
+    int64_t end; /* of what counts: where the next record goes */
+    sg_spool_entry last;
 };
 
 static sg_err cannot_write(const sg_spool *spool)
@@ -90,15 +90,9 @@ static uint32_t checksum(const header *head, const void *data)
     return head->bytes > 0 ? sg_crc32(crc, data, (size_t)head->bytes) : crc;
 }
 
-static sg_err note(sg_spool *spool, const header *head)
+static sg_spool_entry entry_at(int64_t offset, const header *head)
 {
-    sg_err err = sg_grow(&spool->entry, &spool->capacity, spool->count + 1, sizeof *spool->entry);
-    if (err != SG_OK)
-        return err;
-    int64_t offset = spool->end + (int64_t)sizeof *head;
-    spool->entry[spool->count++] = (sg_spool_entry){head->record, offset, head->bytes};
-    spool->end = offset + head->bytes;
-    return SG_OK;
+    return (sg_spool_entry){head->record, offset + (int64_t)sizeof *head, head->bytes};
 }
 
 sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t bytes)
@@ -108,7 +102,16 @@ sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t by
     sg_err err = write_at(spool, &head, sizeof head, spool->end);
     if (err == SG_OK)
         err = write_at(spool, data, bytes, spool->end + (int64_t)sizeof head);
-    return err == SG_OK ? note(spool, &head) : err;
+    if (err != SG_OK)
+        return err;
+    spool->last = entry_at(spool->end, &head);
+    spool->end = spool->last.offset + spool->last.bytes;
+    return SG_OK;
+}
+
+sg_spool_entry sg_spool_last(const sg_spool *spool)
+{
+    return spool->last;
 }
 
 sg_err sg_spool_sync(sg_spool *spool)
@@ -124,51 +127,59 @@ sg_err sg_spool_finish(sg_spool *spool)
     return err != SG_OK || closed == 0 ? err : cannot_write(spool);
 }
 
-/* The next header, when it and its data lie whole before `size`. */
-static sg_err next_header(const sg_spool *spool, int64_t size, header *head, bool *whole)
+/* The header at an offset, when it and its data lie whole before the end. */
+static sg_err read_header(const sg_spool *spool, int64_t offset, header *head, bool *whole)
 {
-    int64_t left = size - spool->end - (int64_t)sizeof *head;
+    int64_t left = spool->end - offset - (int64_t)sizeof *head;
     *whole = left >= 0;
-    sg_err err = *whole ? read_at(spool, head, sizeof *head, spool->end) : SG_OK;
+    sg_err err = *whole ? read_at(spool, head, sizeof *head, offset) : SG_OK;
     if (*whole && err == SG_OK)
         *whole = head->magic == MAGIC && head->bytes >= 0 && head->bytes <= left;
     return err;
 }
 
-static sg_err check_data(const sg_spool *spool, const header *head, bool *right)
+static sg_err check_data(const sg_spool *spool, int64_t offset, const header *head, bool *right)
 {
     char *data = NULL;
     sg_err err = sg_malloc((size_t)sg_max64(head->bytes, 1), 1, &data);
     if (err == SG_OK)
-        err = read_at(spool, data, (size_t)head->bytes, spool->end + (int64_t)sizeof *head);
+        err = read_at(spool, data, (size_t)head->bytes, offset + (int64_t)sizeof *head);
     *right = err == SG_OK && checksum(head, data) == head->checksum;
     sg_free(data);
     return err;
 }
 
-/* All records up to the first that is not whole, or, with check, not what it was. */
-static sg_err read_headers(sg_spool *spool, bool check)
-{
-    int64_t size = (int64_t)lseek(spool->fd, 0, SEEK_END);
-    for (bool whole = true;;) {
-        header head;
-        sg_err err = next_header(spool, size, &head, &whole);
-        if (err == SG_OK && whole && check)
-            err = check_data(spool, &head, &whole);
-        if (err == SG_OK && whole)
-            err = note(spool, &head);
-        if (err != SG_OK || !whole)
-            return err;
-    }
-}
-
-static sg_err open_spool(sg_spool **spool, const char *path, bool recover)
+sg_err sg_spool_open(sg_spool **spool, const char *path)
 {
     sg_err err = open_file(spool, path, O_RDONLY, SG_EINPUT);
     if (err == SG_OK)
-        err = read_headers(*spool, recover);
-    if (err == SG_OK && !recover && (*spool)->end != (int64_t)lseek((*spool)->fd, 0, SEEK_END))
-        err = sg_fail(SG_EINPUT, "%s: is damaged behind %zu records", path, (*spool)->count);
+        (*spool)->end = (int64_t)lseek((*spool)->fd, 0, SEEK_END);
+    return err;
+}
+
+/* The end moves to the first record that is not whole, or not what it was. */
+static sg_err find_end(sg_spool *spool)
+{
+    int64_t offset = 0;
+    for (bool whole = true; whole;) {
+        header head;
+        sg_err err = read_header(spool, offset, &head, &whole);
+        if (err == SG_OK && whole)
+            err = check_data(spool, offset, &head, &whole);
+        if (err != SG_OK)
+            return err;
+        if (whole)
+            offset += (int64_t)sizeof head + head.bytes;
+    }
+    spool->end = offset;
+    return SG_OK;
+}
+
+sg_err sg_spool_recover(sg_spool **spool, const char *path)
+{
+    sg_err err = sg_spool_open(spool, path);
+    if (err == SG_OK)
+        err = find_end(*spool);
     if (err != SG_OK) {
         sg_spool_close(*spool);
         *spool = NULL;
@@ -176,20 +187,22 @@ static sg_err open_spool(sg_spool **spool, const char *path, bool recover)
     return err;
 }
 
-sg_err sg_spool_open(sg_spool **spool, const char *path)
+sg_err sg_spool_each(const sg_spool *spool, sg_spool_fn fn, void *user)
 {
-    return open_spool(spool, path, false);
-}
-
-sg_err sg_spool_recover(sg_spool **spool, const char *path)
-{
-    return open_spool(spool, path, true);
-}
-
-const sg_spool_entry *sg_spool_entries(const sg_spool *spool, size_t *count)
-{
-    *count = spool->count;
-    return spool->entry;
+    int64_t offset = 0, count = 0;
+    sg_err err = SG_OK;
+    for (bool whole = true; err == SG_OK && offset < spool->end; count++) {
+        header head;
+        err = read_header(spool, offset, &head, &whole);
+        if (err == SG_OK && !whole)
+            return sg_fail(SG_EINPUT, "%s: is damaged behind %" PRId64 " records", spool->path,
+                           count);
+        sg_spool_entry entry = entry_at(offset, &head);
+        if (err == SG_OK)
+            err = fn(user, &entry);
+        offset = entry.offset + entry.bytes;
+    }
+    return err;
 }
 
 sg_err sg_spool_read(const sg_spool *spool, const sg_spool_entry *entry, void *data)
@@ -203,6 +216,5 @@ void sg_spool_close(sg_spool *spool)
         return;
     if (spool->fd >= 0)
         close(spool->fd);
-    sg_free(spool->entry);
     sg_free(spool);
 }

@@ -1,7 +1,8 @@
 /*
  * A spool: what one rank has finished, in one file, in the order in which it came. Every record
  * stands behind a header with its number, size and checksum, so that a spool which was cut off at
- * any byte still gives all that came before. What the numbers mean: see records.h. [local]
+ * any byte still gives all that came before. No table of records is kept: a spool takes the same
+ * memory however long it is. What the numbers mean: see records.h. [local]
  */
 #ifndef SG_TILES_SPOOL_H
 #define SG_TILES_SPOOL_H
@@ -20,17 +21,22 @@ typedef struct sg_spool sg_spool;
  */
 sg_err sg_spool_create(sg_spool **spool, const char *path);
 sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t bytes);
+/* Where the record that was added last lies. */
+sg_spool_entry sg_spool_last(const sg_spool *spool);
 /* What was added so far outlives the machine. */
 sg_err sg_spool_sync(sg_spool *spool);
 /* Sync and close the file; the spool takes no more. */
 sg_err sg_spool_finish(sg_spool *spool);
 
-/* Open a finished spool for reading; data is not checked. SG_EINPUT: it is not whole. */
+/* Open a finished spool for reading. */
 sg_err sg_spool_open(sg_spool **spool, const char *path);
-/* Open any spool: all records before the first that is cut or whose checksum is wrong. */
+/* Open any spool: what counts are all records before the first that is cut or whose checksum is
+ * wrong. */
 sg_err sg_spool_recover(sg_spool **spool, const char *path);
-/* In the order of the file. */
-const sg_spool_entry *sg_spool_entries(const sg_spool *spool, size_t *count);
+/* Look at every record in the order of the file; data is not checked. SG_EINPUT: it is not whole;
+ * or what fn returns. */
+typedef sg_err (*sg_spool_fn)(void *user, const sg_spool_entry *entry);
+sg_err sg_spool_each(const sg_spool *spool, sg_spool_fn fn, void *user);
 sg_err sg_spool_read(const sg_spool *spool, const sg_spool_entry *entry, void *data);
 
 /* Closes the file and leaves it where it is. NULL is fine. */

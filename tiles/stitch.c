@@ -22,10 +22,11 @@ struct sg_stitch {
     sg_queue *empty, *full;
     pthread_t writer;
     int running;
-    pthread_mutex_t lock; /* guards failure */
+    pthread_mutex_t lock; /* guards failure and noted */
     sg_failure failure;
-    int64_t written;        /* pixels; the writer's until finished */
-    double write_s, wait_s; /* write_s is the writer's until finished */
+    sg_pipeline_report noted; /* what the network's thread has told of itself */
+    int64_t written;          /* pixels; the writer's until finished */
+    double write_s, wait_s;   /* write_s is the writer's until finished */
 };
 
 static sg_err make_buffers(sg_stitch *stitch)
@@ -47,6 +48,16 @@ static sg_err make_buffers(sg_stitch *stitch)
     return err;
 }
 
+static void tell_progress(sg_stitch *stitch)
+{
+    pthread_mutex_lock(&stitch->lock);
+    sg_pipeline_report work = stitch->noted;
+    pthread_mutex_unlock(&stitch->lock);
+    work.written = stitch->written;
+    work.write_s = stitch->write_s;
+    stitch->options->progress(stitch->options->user, &work);
+}
+
 static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
 {
     const sg_pipeline_options *options = stitch->options;
@@ -61,7 +72,7 @@ static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
     }
     stitch->written += chunk->core.w * chunk->core.h;
     if (options->progress)
-        options->progress(options->user, stitch->written);
+        tell_progress(stitch);
 }
 
 static sg_err failed(sg_stitch *stitch)
@@ -187,12 +198,22 @@ sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8
     return sg_queue_push(stitch->full, chunk);
 }
 
+void sg_stitch_note(sg_stitch *stitch, const sg_pipeline_report *work)
+{
+    pthread_mutex_lock(&stitch->lock);
+    stitch->noted = *work;
+    stitch->noted.stall_s = stitch->wait_s;
+    pthread_mutex_unlock(&stitch->lock);
+}
+
 sg_err sg_stitch_finish(sg_stitch *stitch)
 {
     sg_queue_shut(stitch->full);
+    double start = sg_now();
     if (stitch->running)
         pthread_join(stitch->writer, NULL);
     stitch->running = 0;
+    stitch->wait_s += sg_now() - start;
     return failed(stitch);
 }
 
@@ -200,7 +221,7 @@ void sg_stitch_report(const sg_stitch *stitch, sg_pipeline_report *report)
 {
     report->written = stitch->written;
     report->write_s = stitch->write_s;
-    report->wait_s += stitch->wait_s;
+    report->stall_s = stitch->wait_s;
 }
 
 void sg_stitch_close(sg_stitch *stitch)

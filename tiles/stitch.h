@@ -19,6 +19,8 @@ sg_err sg_stitch_start(sg_stitch **stitch, const sg_pipeline_options *options);
  */
 sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8_t *valid,
                      const uint8_t *classes, const float *probabilities);
+/* What the caller has done so far, for options->progress. */
+void sg_stitch_note(sg_stitch *stitch, const sg_pipeline_report *work);
 /* Wait until all is written. */
 sg_err sg_stitch_finish(sg_stitch *stitch);
 /* Pixels written; seconds in options->chunk, and waited for buffers. After finish. */

@@ -72,6 +72,18 @@ sg_err sg_tiff_tags_set(sg_tiff_tags *tags, uint16_t tag, uint16_t type, uint64_
     return SG_OK;
 }
 
+void sg_tiff_tags_remove(sg_tiff_tags *tags, uint16_t tag)
+{
+    size_t at = 0;
+    while (at < tags->count && tags->tag[at].tag != tag)
+        at++;
+    if (at == tags->count)
+        return;
+    sg_free(tags->tag[at].data);
+    tags->count--;
+    memmove(tags->tag + at, tags->tag + at + 1, (tags->count - at) * sizeof *tags->tag);
+}
+
 sg_err sg_tiff_tags_copy(sg_tiff_tags *copy, const sg_tiff_tags *tags, bool (*skip)(uint16_t tag))
 {
     sg_err err = SG_OK;

@@ -14,12 +14,14 @@ enum { /* TIFF 6.0, and GDAL's own */
        SG_TIFF_SUBFILE = 254,
        SG_TIFF_WIDTH = 256,
        SG_TIFF_HEIGHT = 257,
+       SG_TIFF_COMPRESSION = 259,
+       SG_TIFF_PREDICTOR = 317,
        SG_TIFF_TILE_OFFSETS = 324,
        SG_TIFF_TILE_BYTES = 325,
        SG_TIFF_GDAL_METADATA = 42112
 };
 
-enum { SG_TIFF_LONG = 4, SG_TIFF_LONG8 = 16 };
+enum { SG_TIFF_SHORT = 3, SG_TIFF_LONG = 4, SG_TIFF_LONG8 = 16 };
 
 typedef struct {
     uint16_t tag, type;
@@ -41,6 +43,7 @@ sg_err sg_tiff_tags_copy(sg_tiff_tags *copy, const sg_tiff_tags *tags, bool (*sk
 /* Add a tag, or put other data in the place of its own; data is copied. NULL: count zeros. */
 sg_err sg_tiff_tags_set(sg_tiff_tags *tags, uint16_t tag, uint16_t type, uint64_t count,
                         const void *data);
+void sg_tiff_tags_remove(sg_tiff_tags *tags, uint16_t tag);                   /* where it is */
 const sg_tiff_tag *sg_tiff_tags_find(const sg_tiff_tags *tags, uint16_t tag); /* or NULL */
 
 /* Bytes of the directory and of the data behind it; and the same written, for the file offset at

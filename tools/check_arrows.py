@@ -34,6 +34,7 @@ LIBRARIES = {
     "GDAL": (r"(gdal|ogr|cpl|vrt)\w*\.h", ["src/data"]),
     "HDF5": (r"hdf5\w*\.h|H5\w*\.h", ["src/data"]),
     "zlib": (r"zlib\.h", ["src/data"]),
+    "zstd": (r"zstd\.h", ["src/data"]),
     "oneDNN": (r"(oneapi/dnnl/)?dnnl\w*\.h", ["src/cpu"]),
     "libyaml": (r"c?yaml\.h|cyaml/.*", ["src/base"]),
     "CUDA": (r"(cuda|cudnn|cublas|curand)\w*\.h", ["cuda"]),

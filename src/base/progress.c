@@ -11,12 +11,14 @@
 
 /* Seconds between two lines: a terminal is redrawn often, a log file should stay short. */
 static const double TERMINAL_PAUSE = 0.2, PLAIN_PAUSE = 15.0;
+enum { BAR = 24 };
 
 void sg_progress_start(sg_progress *progress, const char *what, int64_t total)
 {
     const char *term = getenv("TERM");
     progress->what = what;
     progress->total = total;
+    progress->found = 0;
     progress->start = sg_now();
     progress->last = -INFINITY;
     progress->terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
@@ -37,15 +39,28 @@ static void format_seconds(char out[32], double seconds)
     }
 }
 
+/* "[#####-----] ", on a terminal. */
+static void format_bar(char out[BAR + 4], double share)
+{
+    int full = (int)(share * BAR);
+    out[0] = '[';
+    for (int i = 0; i < BAR; i++)
+        out[1 + i] = i < full ? '#' : '-';
+    memcpy(out + 1 + BAR, "] ", 3);
+}
+
 static void format_line(const sg_progress *progress, int64_t done, const char *extra, double now,
                         char line[512])
 {
-    char left[32];
-    double spent = now - progress->start;
-    double share = progress->total > 0 ? (double)done / (double)progress->total : 0;
+    char left[32], bar[BAR + 4] = "";
+    double spent = now - progress->start, total = (double)(progress->total - progress->found);
+    double all = progress->total > 0 ? (double)done / (double)progress->total : 0;
+    double share = total > 0 ? (double)(done - progress->found) / total : 0;
     format_seconds(left, share > 0 ? spent * (1 - share) / share : -1);
-    snprintf(line, 512, "%s %lld/%lld (%.0f %%)  %s%s%s left", progress->what, (long long)done,
-             (long long)progress->total, floor(100 * share), extra ? extra : "",
+    if (progress->terminal)
+        format_bar(bar, all);
+    snprintf(line, 512, "%s %s%lld/%lld (%.0f %%)  %s%s%s left", progress->what, bar,
+             (long long)done, (long long)progress->total, floor(100 * all), extra ? extra : "",
              extra && *extra ? "  " : "", left);
 }
 

@@ -1,6 +1,6 @@
 /*
- * A live progress line on rank 0: redrawn in place on a terminal, plain lines now and then
- * otherwise. Only the caller on rank 0 prints; others may call freely. [local]
+ * A live progress line on rank 0: redrawn in place on a terminal, with a bar; plain lines now and
+ * then otherwise. Only the caller on rank 0 prints; others may call freely. [local]
  */
 #ifndef SG_BASE_PROGRESS_H
 #define SG_BASE_PROGRESS_H
@@ -10,6 +10,7 @@
 typedef struct {
     const char *what; /* "train", "predict"; borrowed */
     int64_t total;    /* units */
+    int64_t found;    /* of these, done before the start: set after sg_progress_start, else 0 */
     double start;     /* seconds, sg_now */
     double last;      /* when a line was last shown */
     int terminal;     /* 1 when stderr is one */

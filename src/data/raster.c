@@ -18,6 +18,17 @@ void sg_gdal_start(size_t cache_bytes)
     CPLSetErrorHandler(CPLQuietErrorHandler); /* we put GDAL's text into our own one line */
 }
 
+void sg_gdal_cache(size_t bytes)
+{
+    GDALSetCacheMax64((GIntBig)bytes);
+}
+
+double sg_raster_block_bytes(const sg_raster_info *info)
+{
+    int bits = GDALGetDataTypeSizeBits(GDALGetDataTypeByName(info->type));
+    return 2.0 * info->block_w * info->block_h * info->raw_bands * bits / 8;
+}
+
 const char *sg_gdal_message(char *buffer, size_t size)
 {
     snprintf(buffer, size, "%s", CPLGetLastErrorMsg());

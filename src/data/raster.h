@@ -7,11 +7,14 @@
 #define SG_DATA_RASTER_H
 
 #include "base/file.h"
+#include "data/packing.h"
 #include "data/spec.h"
 #include "data/window.h"
 
 /* Register drivers, quiet GDAL's own messages, set the block cache (bytes). Once per process. */
 void sg_gdal_start(size_t cache_bytes);
+/* Another size of the block cache. */
+void sg_gdal_cache(size_t bytes);
 
 typedef struct sg_georef sg_georef; /* CRS, geotransform, GCPs: opaque, copied from in to out */
 
@@ -45,6 +48,8 @@ sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *
 void sg_raster_close(sg_raster *raster);
 const sg_raster_info *sg_raster_get_info(const sg_raster *raster);
 int32_t sg_raster_bands(const sg_raster *raster); /* chosen bands */
+/* What GDAL may hold of one block of all bands beside its cache: packed and unpacked, bytes. */
+double sg_raster_block_bytes(const sg_raster_info *info);
 
 /*
  * Read window (it may reach over the scene's edges: there pixels are 0 and invalid).
@@ -87,6 +92,7 @@ typedef struct {
     const char *const *metadata;   /* "KEY=VALUE" ..., NULL-terminated; or NULL */
     int32_t has_nodata;
     double nodata;
+    sg_packing packing; /* of the blocks put in; the file without pixels says deflate in any case */
 } sg_geotiff_options;
 
 sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options);

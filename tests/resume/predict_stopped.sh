@@ -40,6 +40,8 @@ stop TERM 3
 refused 2 "mask.tif.parts holds an unfinished prediction that was made otherwise (\"model " 2 \
   scene.tif ${options/model/other}
 refused 2 "(\"\(precision\|device\) .*--restart" 2 scene.tif $options --precision f32 --device reference
+refused 2 "(\"stored as DEFLATE, .* now \"stored as LZW" 2 scene.tif $options -co COMPRESS=LZW
+refused 2 "(\"stored as DEFLATE, .* now \"stored as .*without blocks" 2 scene.tif $options -co SPARSE_OK=TRUE
 touch scene.tif
 refused 2 "(\"of .* bytes, changed at" 2 scene.tif $options
 predict 2 scene.tif $options --restart

@@ -204,12 +204,29 @@ static void show_on_terminal(void)
     sg_progress_end(&p);
 }
 
+static void show_resumed(void)
+{
+    sg_progress p;
+    sg_progress_start(&p, "predict", 100);
+    p.found = 60;
+    p.start -= 300;
+    sg_progress_show(&p, 70, NULL); /* 10 in 300 s, 30 to go */
+}
+
+static void what_was_found_says_nothing_about_the_time_left(void **state)
+{
+    char text[4096];
+    capture(text, show_resumed);
+    assert_string_equal(text, "predict 70/100 (70 %)  15:00 left\n");
+}
+
 static void progress_is_redrawn_on_a_terminal(void **state)
 {
     char text[4096];
     capture(text, show_on_terminal);
-    assert_string_equal(text, "\rpredict 50/100 (50 %)  1.2 Mpx/s  1:00:00 left\033[K"
-                              "\rpredict 50/100 (50 %)  100:00:00 left\033[K\n");
+    assert_string_equal(
+        text, "\rpredict [############------------] 50/100 (50 %)  1.2 Mpx/s  1:00:00 left\033[K"
+              "\rpredict [############------------] 50/100 (50 %)  100:00:00 left\033[K\n");
 }
 
 static void sizes_that_overflow_are_refused(void **state)
@@ -344,6 +361,7 @@ int main(void)
         cmocka_unit_test(log_lines_wipe_a_live_line),
         cmocka_unit_test(progress_is_plain_lines_off_a_terminal),
         cmocka_unit_test(progress_is_redrawn_on_a_terminal),
+        cmocka_unit_test(what_was_found_says_nothing_about_the_time_left),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(memory_is_aligned_and_zeroed),
         cmocka_unit_test(growing_keeps_what_was_there),

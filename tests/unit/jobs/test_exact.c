@@ -74,7 +74,7 @@ static void a_kernel_that_sees_the_batch_is_found_out(void **state)
 static void choose(const sg_network *network, sg_comm *comm, int64_t width, int64_t height,
                    sg_predict_plan *plan)
 {
-    const sg_predict_options options = {.max_mem = "300M"};
+    const sg_predict_options options = {.max_mem = "300M", .format = sg_format_default()};
     const sg_predict_size size = {.width = width, .height = height};
     assert_int_equal(sg_predict_choose(&options, network, comm, &size, plan), SG_OK);
 }

@@ -64,7 +64,7 @@ static sg_err read_one(void *user, int64_t block, void *data)
 }
 
 /* Directory k of the file is level k. */
-static void check_level(const char *path, int k, const sg_level *level)
+static void check_level(const char *path, int k, const sg_level *level, bool sparse)
 {
     static float pixels[W * H];
     static uint8_t valid[W * H];
@@ -79,12 +79,17 @@ static void check_level(const char *path, int k, const sg_level *level)
     assert_true(info->has_nodata && info->nodata == 255);
     sg_window all = {0, 0, level->width, level->height};
     assert_int_equal(sg_raster_read(raster, all, pixels, valid), SG_OK);
-    for (int64_t i = 0; i < level->width * level->height; i++)
-        assert_true(pixels[i] == value(k, i % level->width, i / level->width));
+    for (int64_t i = 0; i < level->width * level->height; i++) {
+        int64_t x = i % level->width, y = i / level->width;
+        int64_t block = level->first + y / BLOCK * level->across + x / BLOCK;
+        bool there = !sparse || block % 2 == 0;
+        assert_int_equal(valid[i], there);
+        assert_true(pixels[i] == (there ? value(k, x, y) : 0));
+    }
     sg_raster_close(raster);
 }
 
-static void check_file(const char *path, const sg_pyramid *p, int version)
+static void check_file(const char *path, const sg_pyramid *p, int version, bool sparse)
 {
     uint8_t head[4];
     FILE *file = fopen(path, "rb");
@@ -93,7 +98,51 @@ static void check_file(const char *path, const sg_pyramid *p, int version)
     fclose(file);
     assert_int_equal(head[2], version);
     for (int32_t k = 0; k < p->levels; k++)
-        check_level(path, k, &p->level[k]);
+        check_level(path, k, &p->level[k], sparse);
+}
+
+/* Every other block is not there. */
+static int64_t bytes_of_even(void *user, int64_t block)
+{
+    return block % 2 == 0 ? bytes_of(user, block) : 0;
+}
+
+static long file_bytes(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    long bytes = ftell(file);
+    fclose(file);
+    return bytes;
+}
+
+static void other_layouts(void **state, sg_cog cog)
+{
+    char path[TEMPDIR_PATH];
+    long with_leaders = 0;
+    cog.path = tempdir_path(state, "other.tif", path);
+    cog.classic_most = 0;
+    for (int plain = 0; plain <= 1; plain++) {
+        cog.layout = (sg_tiff_layout){plain, SG_BIG_NO};
+        cog.bytes = bytes_of;
+        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        check_file(path, cog.pyramid, 42, false);
+        if (!plain)
+            with_leaders = file_bytes(path);
+        else /* four bytes on both sides of each, and what tells of them */
+            assert_true(file_bytes(path) + 8 * cog.pyramid->blocks < with_leaders);
+        cog.bytes = bytes_of_even;
+        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        check_file(path, cog.pyramid, 42, true);
+        cog.layout.big = SG_BIG_YES;
+        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        check_file(path, cog.pyramid, 43, true);
+    }
+    cog.layout.big = SG_BIG_IF_SAFER;
+    cog.raw_bytes = UINT64_C(3) << 30;
+    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    check_file(path, cog.pyramid, 43, true);
 }
 
 static void gdal_reads_what_was_laid_out(void **state)
@@ -117,11 +166,15 @@ static void gdal_reads_what_was_laid_out(void **state)
                   .read = read_one,
                   .user = &packed};
     assert_int_equal(sg_cog_write(&cog), SG_OK);
-    check_file(path, &pyramid, 42);
+    check_file(path, &pyramid, 42, false);
     cog.path = tempdir_path(state, "big.tif", path);
     cog.classic_most = 4096;
     assert_int_equal(sg_cog_write(&cog), SG_OK);
-    check_file(path, &pyramid, 43);
+    check_file(path, &pyramid, 43, false);
+    cog.layout.big = SG_BIG_NO;
+    assert_int_equal(sg_cog_write(&cog), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "BIGTIFF"));
+    other_layouts(state, cog);
     sg_tiff_tags_clear(&tags);
 
     assert_int_equal(sg_tiff_tags_read(&tags, path), SG_OK); /* a BigTIFF's tags, too */

@@ -106,11 +106,13 @@ static sg_err put(void *user, sg_window core, const uint8_t *classes, const floa
     return SG_OK;
 }
 
-static void progress(void *user, int64_t pixels)
+static void progress(void *user, const sg_pipeline_report *work)
 {
     world *w = user;
-    assert_true(pixels > w->told);
-    w->told = pixels;
+    assert_true(work->written > w->told);
+    assert_true(work->wall_s > 0); /* and its parts are in it, but for rounding */
+    assert_true(work->network_s + work->wait_s + work->stall_s <= work->wall_s + 1e-6);
+    w->told = work->written;
 }
 
 typedef struct {

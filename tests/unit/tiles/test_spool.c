@@ -11,27 +11,53 @@
 #include "support/tempdir.h"
 #include "tiles/spool.h"
 
+enum { MOST = 4 };
+
+/* What sg_spool_each has shown. */
+typedef struct {
+    sg_spool_entry entry[MOST];
+    size_t count;
+} seen;
+
+static sg_err see(void *user, const sg_spool_entry *entry)
+{
+    seen *s = user;
+    assert_true(s->count < MOST);
+    s->entry[s->count++] = *entry;
+    return SG_OK;
+}
+
+static sg_err stop_at_two(void *user, const sg_spool_entry *entry)
+{
+    return entry->record == 2 ? SG_ESTOPPED : see(user, entry);
+}
+
 static void blocks_are_found_again(void **state)
 {
     char path[TEMPDIR_PATH];
     sg_spool *spool = NULL;
-    size_t count;
+    seen all = {.count = 0}, some = {.count = 0};
     tempdir_path(state, "0.spool", path);
     assert_int_equal(sg_spool_create(&spool, path), SG_OK);
     assert_int_equal(sg_spool_add(spool, 7, "seven", 5), SG_OK);
     assert_int_equal(sg_spool_add(spool, 2, "", 0), SG_OK);
     assert_int_equal(sg_spool_add(spool, 3, "three!", 6), SG_OK);
+    sg_spool_entry last = sg_spool_last(spool);
     assert_int_equal(sg_spool_finish(spool), SG_OK);
     sg_spool_close(spool);
 
     assert_int_equal(sg_spool_open(&spool, path), SG_OK);
-    const sg_spool_entry *entry = sg_spool_entries(spool, &count);
+    assert_int_equal(sg_spool_each(spool, see, &all), SG_OK);
+    const sg_spool_entry *entry = all.entry;
     char data[8] = "";
-    assert_int_equal(count, 3);
+    assert_int_equal(all.count, 3);
     assert_int_equal(entry[0].record, 7);
     assert_int_equal(entry[1].bytes, 0);
     assert_int_equal(entry[2].record, 3);
+    assert_true(last.record == 3 && last.offset == entry[2].offset && last.bytes == 6);
     assert_int_equal(sg_spool_read(spool, &entry[2], data), SG_OK);
+    assert_int_equal(sg_spool_each(spool, stop_at_two, &some), SG_ESTOPPED);
+    assert_int_equal(some.count, 1);
     assert_memory_equal(data, "three!", 6);
     sg_spool_close(spool);
 }
@@ -40,14 +66,14 @@ static void an_empty_spool_has_no_blocks(void **state)
 {
     char path[TEMPDIR_PATH];
     sg_spool *spool = NULL;
-    size_t count = 9;
+    seen none = {.count = 0};
     tempdir_path(state, "1.spool", path);
     assert_int_equal(sg_spool_create(&spool, path), SG_OK);
     assert_int_equal(sg_spool_finish(spool), SG_OK);
     sg_spool_close(spool);
     assert_int_equal(sg_spool_open(&spool, path), SG_OK);
-    sg_spool_entries(spool, &count);
-    assert_int_equal(count, 0);
+    assert_int_equal(sg_spool_each(spool, see, &none), SG_OK);
+    assert_int_equal(none.count, 0);
     sg_spool_close(spool);
 }
 
@@ -65,13 +91,13 @@ static void put_three(const char *path)
 static size_t recovered(const char *path)
 {
     sg_spool *spool = NULL;
-    size_t count = 0;
+    seen all = {.count = 0};
     assert_int_equal(sg_spool_recover(&spool, path), SG_OK);
-    const sg_spool_entry *entry = sg_spool_entries(spool, &count);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(entry[i].record, 4 + (int)i);
+    assert_int_equal(sg_spool_each(spool, see, &all), SG_OK);
+    for (size_t i = 0; i < all.count; i++)
+        assert_int_equal(all.entry[i].record, 4 + (int)i);
     sg_spool_close(spool);
-    return count;
+    return all.count;
 }
 
 /* Cut at every byte: all whole blocks are there, and it is not taken for a finished one. */
@@ -89,7 +115,9 @@ static void a_cut_spool_gives_its_whole_blocks(void **state)
         size_t whole = size >= SIZE ? 3 : size >= 2 * HEADER + 15 ? 2 : size >= HEADER + 15;
         assert_int_equal(recovered(path), whole);
         bool at_end = size == 0 || size == HEADER + 15 || size == 2 * HEADER + 15 || size == SIZE;
-        assert_int_equal(sg_spool_open(&spool, path), at_end ? SG_OK : SG_EINPUT);
+        seen all = {.count = 0};
+        assert_int_equal(sg_spool_open(&spool, path), SG_OK);
+        assert_int_equal(sg_spool_each(spool, see, &all), at_end ? SG_OK : SG_EINPUT);
         sg_spool_close(spool);
         spool = NULL;
     }
