@@ -18,6 +18,7 @@ typedef struct {
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
+    int32_t augment; /* classify every tile in its eight turns, see tiles/augment.h */
     sg_device_options device;
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
@@ -33,6 +34,7 @@ typedef struct {
 typedef struct {
     sg_grid grid;
     int32_t batch;
+    int32_t augment; /* as in the options */
 } sg_predict_plan;
 
 /* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
+#include "tiles/augment.h"
 
 /* Halos between tiles of this many halos cost about a fifth; larger tiles win little and only take
  * memory. Small networks still get tiles that are worth starting for. */
@@ -20,6 +21,8 @@ enum { TILE_HALOS = 23, TILE_LEAST = 1024 };
 enum { BATCH_PIXELS = 1 << 20, BATCH_MOST = 8 };
 /* Of a chunk at most: what a rank holds twice beside its tiles. */
 enum { CHUNK_PIXELS = 12 << 20 };
+/* With augmentation, square tiles that cost no more than this save the executor of the turned. */
+static const double MOST_FOR_SQUARES = 1.1;
 /* Chunks that are whole blocks of this many overviews, where the busiest rank then has hardly more
  * to do. */
 enum { OVERVIEWS_IN_CHUNK = 3 };
@@ -96,6 +99,15 @@ static double chunk_bytes(const sg_spec *spec, int want_probabilities)
                               : 2 + 1.25;
 }
 
+/* The same of what augmentation adds: its buffers, and an executor for turned tiles. */
+static sg_err augment_bytes(const sg_network *network, double *bytes)
+{
+    const sg_spec *spec = &network->checkpoint.spec;
+    sg_err err = sg_network_bytes_per_pixel(network, bytes);
+    *bytes += sg_augment_bytes_per_pixel(spec->bands, spec->classes.count);
+    return err;
+}
+
 static int64_t largest_tile(const sg_network_reach *reach)
 {
     int64_t side = sg_max64(TILE_HALOS * reach->halo, TILE_LEAST);
@@ -150,6 +162,25 @@ static sg_err choose_grid(const sg_grid_wish *wish, sg_grid *grid)
     return err;
 }
 
+/* Square tiles of about the same area, where they cost little. */
+static sg_err prefer_squares(const sg_grid_wish *wish, sg_grid *grid)
+{
+    sg_grid_wish square = *wish;
+    sg_grid tried;
+    double most = MOST_FOR_SQUARES * sg_grid_busiest(grid, wish->ranks);
+    int64_t side = (int64_t)sqrt((double)grid->tile_w * (double)grid->tile_h);
+    square.tile = side / wish->stride * wish->stride;
+    square.chunk_w = grid->chunk_w;
+    square.chunk_h = grid->chunk_h;
+    if (grid->tile_w == grid->tile_h || square.tile < wish->stride + 2 * wish->halo)
+        return SG_OK;
+    sg_err err = sg_grid_create(&tried, &square);
+    if (err == SG_OK && tried.tile_w == tried.tile_h &&
+        sg_grid_busiest(&tried, wish->ranks) <= most)
+        *grid = tried;
+    return err;
+}
+
 static sg_err choose(const sg_predict_options *options, const sg_network *network,
                      sg_grid_wish *wish, double budget, double bytes, sg_predict_plan *plan)
 {
@@ -159,8 +190,11 @@ static sg_err choose(const sg_predict_options *options, const sg_network *networ
     if (!network->exact)
         fix_sizes(wish);
     sg_err err = choose_grid(wish, &plan->grid);
+    if (err == SG_OK && options->augment && wish->tile == 0)
+        err = prefer_squares(wish, &plan->grid);
     if (err != SG_OK)
         return err;
+    plan->augment = options->augment;
     plan->batch = options->batch;
     if (plan->batch == 0)
         plan->batch = network->exact ? choose_batch(&plan->grid, wish->ranks, most) : 1;
@@ -179,7 +213,7 @@ static void tell(const sg_predict_plan *plan)
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
                          sg_comm *comm, const sg_predict_size *size, sg_predict_plan *plan)
 {
-    double budget = 0, bytes = 1;
+    double budget = 0, bytes = 1, more = 0;
     sg_err err = agree_budget(options, comm, &budget);
     if (err != SG_OK)
         return err;
@@ -200,8 +234,10 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
     wish.most_chunk = (int64_t)fmin(CHUNK_PIXELS, budget / 4 / per_pixel);
     wish.most_chunk = sg_max64(wish.most_chunk, 1);
     err = tile_bytes(network, size->want_probabilities, &bytes);
+    if (err == SG_OK && options->augment)
+        err = augment_bytes(network, &more);
     if (err == SG_OK)
-        err = choose(options, network, &wish, budget, bytes, plan);
+        err = choose(options, network, &wish, budget, bytes + more, plan);
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         tell(plan);
