@@ -26,6 +26,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_evaluate_
          "field of a vector truth that holds the class's value or name"},
         {0, "all-touched", SG_OPTION_FLAG, &options->all_touched, NULL, NULL, 0, 0,
          "burn every pixel that a polygon touches"},
+        {0, "tta", SG_OPTION_FLAG, &options->augment, NULL, NULL, 0, 0,
+         "map a job's scenes with the mean over eight flips and rotations (8 times the work)"},
         {0, "json", SG_OPTION_FLAG, &options->json, NULL, NULL, 0, 0, "print one JSON object"},
         SG_DEVICE_OPTION_ROWS(&options->device),
         {0}};
@@ -122,6 +124,9 @@ static sg_err check_arguments(const sg_evaluate_options *options)
         return SG_OK;
     if (options->model != NULL)
         return sg_fail(SG_EUSAGE, "%s: with -m, evaluate wants a job file (.yaml)",
+                       options->item[0]);
+    if (options->augment)
+        return sg_fail(SG_EUSAGE, "%s: with --tta, evaluate wants a job file (.yaml)",
                        options->item[0]);
     if (options->count != 2)
         return sg_fail(SG_EUSAGE, "evaluate wants a mask and the truth, or a job file (.yaml)");

@@ -14,6 +14,7 @@ typedef struct {
     const char *model, *split, *classes, *map;
     const char *layer, *attribute;
     int32_t ignore, all_touched, json;
+    int32_t augment; /* as in sg_predict_options; a job only */
     sg_device_options device;
     int count;
     char **item; /* MASK TRUTH, or JOB key=value ... */

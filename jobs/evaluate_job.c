@@ -3,6 +3,7 @@
  * each finished chunk is compared instead of written. Scenes that splits share by blocks are mapped
  * whole and compared where the split's blocks are.
  */
+#include "jobs/classifier.h"
 #include "jobs/evaluate.h"
 #include "jobs/job.h"
 #include "jobs/predict.h"
@@ -16,6 +17,7 @@
 
 typedef struct {
     sg_comm *comm;
+    int32_t augment;
     sg_evaluation *out;
     sg_job job;
     sg_network network;
@@ -33,7 +35,7 @@ typedef struct {
     size_t index;
     const sg_scene *scene;
     const sg_predict_plan *plan;
-    sg_exec *exec;
+    sg_classifier classifier;
     sg_raster *raster; /* the grid of the labels */
     sg_label *label;
     uint8_t *truth; /* (chunk_h, chunk_w) */
@@ -44,10 +46,7 @@ static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *clas
                        float *probabilities)
 {
     scene_run *scene = user;
-    sg_run pass = {0};
-    (void)n; /* what the executor makes of the batch's unused tiles is not looked at */
-    sg_err err = sg_exec_forward(scene->exec, pixels, NULL, &pass);
-    return err == SG_OK ? sg_exec_classify(scene->exec, classes, probabilities) : err;
+    return sg_classifier_run(&scene->classifier, n, pixels, classes, probabilities);
 }
 
 /* Ranks take chunks of all scenes from one counter. A chunk of a later scene ends this one, and is
@@ -103,8 +102,7 @@ static sg_err prepare_scene(scene_run *scene)
 {
     evaluation_run *run = scene->run;
     const sg_grid *grid = &scene->plan->grid;
-    sg_err err = sg_network_exec(&run->network, scene->plan->batch, grid->tile_h, grid->tile_w,
-                                 &scene->exec);
+    sg_err err = sg_classifier_open(&scene->classifier, &run->network, scene->plan);
     if (err == SG_OK)
         err = sg_raster_open_spec(&scene->raster, scene->scene->image, &run->spec);
     if (err == SG_OK)
@@ -138,7 +136,7 @@ static void close_scene(scene_run *scene)
 {
     sg_label_close(scene->label);
     sg_raster_close(scene->raster);
-    sg_exec_close(scene->exec);
+    sg_classifier_close(&scene->classifier);
     sg_free(scene->truth);
     sg_free(scene->piece);
 }
@@ -174,7 +172,7 @@ static sg_err evaluate_chunks(evaluation_run *run)
 /* Tiles and chunks of every scene. [collective] */
 static sg_err plan_scenes(evaluation_run *run)
 {
-    const sg_predict_options options = {0};
+    const sg_predict_options options = {.augment = run->augment};
     size_t count = run->survey.count;
     sg_err err = sg_calloc(count, sizeof(*run->plan), &run->plan);
     if (err == SG_OK)
@@ -265,7 +263,7 @@ static sg_err evaluate_scenes(evaluation_run *run, sg_split split)
 
 sg_err sg_evaluate_job(const sg_evaluate_options *options, sg_comm *comm, sg_evaluation *evaluation)
 {
-    evaluation_run run = {.comm = comm, .out = evaluation};
+    evaluation_run run = {.comm = comm, .augment = options->augment, .out = evaluation};
     sg_split split = SG_SPLIT_TEST;
     sg_err err = sg_comm_agree(comm, load(options, &run, &split, evaluation->what));
     if (err == SG_OK)

@@ -14,7 +14,8 @@ typedef struct {
     sg_raster *raster;
     const sg_raster_info *info;
     char crs[256];
-    const char *model; /* the identity in a mask, or NULL */
+    const char *model;        /* the identity in a mask, or NULL */
+    const char *augmentation; /* how the mask was averaged, or NULL */
     sg_class_table classes;
     int64_t count[256];  /* pixels per value of a mask */
     int64_t nodata;      /* pixels without a class */
@@ -71,6 +72,7 @@ static sg_err gather(raster_facts *facts, const char *path, const sg_info_option
         return err;
     facts->info = sg_raster_get_info(facts->raster);
     facts->model = sg_raster_metadata(facts->raster, "SEGTILES_MODEL");
+    facts->augmentation = sg_raster_metadata(facts->raster, "SEGTILES_AUGMENTATION");
     sg_raster_crs_name(facts->raster, facts->crs, sizeof(facts->crs));
     if (facts->info->bands == 1 && strcmp(facts->info->type, "Byte") == 0)
         err = sg_raster_classes(facts->raster, &facts->classes);
@@ -156,6 +158,8 @@ static sg_err show_text(const raster_facts *facts, sg_text *text)
         err = add_extras(info, text);
     if (err == SG_OK && facts->model != NULL)
         err = sg_text_add(text, "model      %s\n", facts->model);
+    if (err == SG_OK && facts->augmentation != NULL)
+        err = sg_text_add(text, "mean of    %s\n", facts->augmentation);
     if (err == SG_OK && facts->classes.count > 0)
         err = add_classes(facts, text);
     if (err == SG_OK && facts->moments != NULL)
@@ -246,6 +250,8 @@ static sg_err show_json(const raster_facts *facts, sg_text *text)
         err = add_json_place(facts, text);
     if (err == SG_OK && facts->model != NULL)
         err = add_pair(text, "model", facts->model);
+    if (err == SG_OK && facts->augmentation != NULL)
+        err = add_pair(text, "augmentation", facts->augmentation);
     if (err == SG_OK && facts->classes.count > 0)
         err = add_json_classes(facts, text);
     if (err == SG_OK && facts->moments != NULL)

@@ -36,6 +36,8 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
     if (err == SG_OK)
         err = sg_text_add(journal, "pixels %" PRId64 " x %" PRId64 " of %.17g m\n", info->width,
                           info->height, info->gsd);
+    if (err == SG_OK && plan->augment)
+        err = sg_text_add(journal, "mean of eight flips and rotations\n");
     if (err == SG_OK && !network->exact)
         err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
     if (err == SG_OK)

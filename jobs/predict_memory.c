@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "base/size.h"
+#include "tiles/augment.h"
 #include "tiles/records.h"
 
 /* Beside what is counted: threads' stacks, buffers of MPI that come with the first messages, what
@@ -114,7 +115,13 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (size->wanted[i])
             add_output(options, plan, chunk, sg_predict_pixel_bytes(network, i), memory);
-    return network_bytes(network, plan, rank->threads, &memory->network);
+    sg_err err = network_bytes(network, plan, rank->threads, &memory->network);
+    if (plan->augment) {
+        const sg_spec *spec = &network->checkpoint.spec;
+        memory->batches += batch * sg_augment_bytes_per_pixel(spec->bands, spec->classes.count);
+        memory->network *= grid->tile_w == grid->tile_h ? 1 : 2; /* one more for turned tiles */
+    }
+    return err;
 }
 
 double sg_predict_most(const sg_predict_memory *m)

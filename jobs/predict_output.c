@@ -33,9 +33,11 @@ static sg_err list_metadata(sg_outputs *o)
     const sg_class_table *classes = classes_of(o);
     size_t offset[METADATA_MOST], count = 0;
     sg_err err = SG_OK;
-    for (int32_t i = -2; err == SG_OK && i < classes->count; i++) {
+    for (int32_t i = o->options.plan->augment ? -3 : -2; err == SG_OK && i < classes->count; i++) {
         offset[count++] = o->facts.length;
-        if (i == -2)
+        if (i == -3)
+            err = sg_text_add(&o->facts, "SEGTILES_AUGMENTATION=eight flips and rotations");
+        else if (i == -2)
             err = sg_text_add(&o->facts, "SEGTILES_MODEL=%s",
                               o->options.network->checkpoint.identity);
         else if (i == -1)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
+#include "tiles/augment.h"
 
 /* Halos between tiles of this many halos cost about a fifth; larger tiles win little and only take
  * memory. Small networks still get tiles that are worth starting for. */
@@ -21,6 +22,8 @@ enum { TILE_HALOS = 23, TILE_LEAST = 1024 };
 enum { BATCH_PIXELS = 1 << 20, BATCH_MOST = 8 };
 /* Of a chunk at most: what a rank holds twice beside its tiles. */
 enum { CHUNK_PIXELS = 12 << 20 };
+/* With augmentation, square tiles that cost no more than this save the executor of the turned. */
+static const double MOST_FOR_SQUARES = 1.1;
 /* Chunks that are whole blocks of this many overviews, where the busiest rank then has hardly more
  * to do. */
 enum { OVERVIEWS_IN_CHUNK = 3 };
@@ -109,6 +112,16 @@ static double chunk_bytes(const sg_network *network, const sg_predict_size *size
     return bytes;
 }
 
+/* And what augmentation adds to a tile: its buffers, and an executor for turned tiles. */
+static sg_err add_augment_bytes(const sg_network *network, double *bytes)
+{
+    const sg_spec *spec = &network->checkpoint.spec;
+    double turned = 0;
+    sg_err err = sg_network_bytes_per_pixel(network, &turned);
+    *bytes += turned + sg_augment_bytes_per_pixel(spec->bands, spec->classes.count);
+    return err;
+}
+
 static int64_t largest_tile(const sg_network_reach *reach)
 {
     int64_t side = sg_max64(TILE_HALOS * reach->halo, TILE_LEAST);
@@ -151,6 +164,25 @@ static sg_err choose_grid(const sg_grid_wish *wish, sg_grid *grid)
     return err;
 }
 
+/* Square tiles of about the same area, where they cost little. */
+static sg_err prefer_squares(const sg_grid_wish *wish, sg_grid *grid)
+{
+    sg_grid_wish square = *wish;
+    sg_grid tried;
+    double most = MOST_FOR_SQUARES * sg_grid_busiest(grid, wish->ranks);
+    int64_t side = (int64_t)sqrt((double)grid->tile_w * (double)grid->tile_h);
+    square.tile = side / wish->stride * wish->stride;
+    square.chunk_w = grid->chunk_w;
+    square.chunk_h = grid->chunk_h;
+    if (grid->tile_w == grid->tile_h || square.tile < wish->stride + 2 * wish->halo)
+        return SG_OK;
+    sg_err err = sg_grid_create(&tried, &square);
+    if (err == SG_OK && tried.tile_w == tried.tile_h &&
+        sg_grid_busiest(&tried, wish->ranks) <= most)
+        *grid = tried;
+    return err;
+}
+
 /* What a plan is looked for with. */
 typedef struct {
     const sg_predict_options *options;
@@ -176,8 +208,11 @@ static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, do
     if (!network->exact)
         fix_sizes(&wish);
     sg_err err = choose_grid(&wish, &plan->grid);
+    if (err == SG_OK && options->augment && wish.tile == 0)
+        err = prefer_squares(&wish, &plan->grid);
     if (err != SG_OK)
         return err;
+    plan->augment = options->augment;
     plan->batch = options->batch;
     if (plan->batch == 0)
         plan->batch = network->exact ? choose_batch(&plan->grid, wish.ranks, most) : 1;
@@ -199,6 +234,7 @@ static sg_err make_small(const search *s, int64_t chunk, sg_predict_plan *plan, 
         fix_sizes(&wish);
     plan->cache = CACHE_LEAST;
     plan->readers = s->options->readers > 0 ? s->options->readers : 1;
+    plan->augment = s->options->augment;
     plan->batch = sg_max64(s->options->batch, 1);
     sg_err err = sg_grid_create(&plan->grid, &wish);
     if (err == SG_OK)
@@ -317,6 +353,8 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
     s.wish = make_wish(options, network, size, sg_comm_ranks(comm));
     s.per_chunk = chunk_bytes(network, size);
     err = tile_bytes(network, size->want_probabilities, &s.per_tile);
+    if (err == SG_OK && options->augment)
+        err = add_augment_bytes(network, &s.per_tile);
     if (err == SG_OK)
         err = find_plan(&s, plan);
     err = sg_comm_agree(comm, err);

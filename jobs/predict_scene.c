@@ -1,4 +1,5 @@
 /* One scene through the network: open it, share out its chunks, write what was asked for. */
+#include "jobs/classifier.h"
 #include "jobs/predict_output.h"
 
 #include <inttypes.h>
@@ -20,7 +21,7 @@ typedef struct {
     sg_georef *georef;
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
     sg_predict_plan plan;
-    sg_exec *exec;
+    sg_classifier classifier;
     sg_outputs *outputs;
     sg_counter *taken, *finished; /* chunks */
     int64_t first;                /* the chunk that this rank begins with, or -1 */
@@ -95,10 +96,7 @@ static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *clas
                        float *probabilities)
 {
     scene_run *run = user;
-    sg_run pass = {0};
-    (void)n; /* what the executor makes of the batch's unused tiles is not looked at */
-    sg_err err = sg_exec_forward(run->exec, pixels, NULL, &pass);
-    return err == SG_OK ? sg_exec_classify(run->exec, classes, probabilities) : err;
+    return sg_classifier_run(&run->classifier, n, pixels, classes, probabilities);
 }
 
 /* Each rank begins with the chunk of its number, so that reading ahead takes no one's first. */
@@ -238,7 +236,7 @@ static sg_err summarise(const scene_run *run)
 static void close_run(scene_run *run)
 {
     sg_outputs_close(run->outputs);
-    sg_exec_close(run->exec);
+    sg_classifier_close(&run->classifier);
     sg_georef_close(run->georef);
     if (strcmp(run->path, run->names->scene) != 0)
         sg_resample_close(run->path);
@@ -272,12 +270,6 @@ static sg_err create_outputs(scene_run *run)
     return sg_outputs_create(&run->outputs, run->comm, &options);
 }
 
-static sg_err make_network(scene_run *run)
-{
-    const sg_grid *grid = &run->plan.grid;
-    return sg_network_exec(run->network, run->plan.batch, grid->tile_h, grid->tile_w, &run->exec);
-}
-
 static sg_err run_scene(scene_run *run)
 {
     sg_err err = sg_comm_agree(run->comm, open_scene(run));
@@ -288,7 +280,8 @@ static sg_err run_scene(scene_run *run)
     if (err == SG_OK)
         err = create_outputs(run);
     if (err == SG_OK)
-        err = sg_comm_agree(run->comm, make_network(run));
+        err = sg_comm_agree(run->comm,
+                            sg_classifier_open(&run->classifier, run->network, &run->plan));
     if (err == SG_OK) {
         count_done(run);
         err = sg_outputs_commit(run->outputs, map_chunks(run));

@@ -8,6 +8,7 @@
 
 #include "data/label.h"
 #include "data/stats.h"
+#include "data/turn.h"
 
 /* One scene with its labels; label "" when there are none. */
 typedef struct {
@@ -69,9 +70,5 @@ void sg_loader_return(sg_loader *loader, sg_batch *batch);
 /* Seconds that sg_loader_next has waited so far. */
 double sg_loader_waited(const sg_loader *loader);
 void sg_loader_close(sg_loader *loader); /* stops the threads; NULL is fine */
-
-/* Turn a square (size, size, channels) image of f32 or of bytes; see sg_sample.turn. */
-void sg_turn_f32(const float *in, float *out, int64_t size, int32_t channels, int32_t turn);
-void sg_turn_u8(const uint8_t *in, uint8_t *out, int64_t size, int32_t turn);
 
 #endif

@@ -1,5 +1,5 @@
-/* The eight flips and rotations of a square, as walks through the input with two strides. */
-#include "data/loader.h"
+/* The eight flips and rotations, as walks through the input with two strides. */
+#include "data/turn.h"
 
 #include <string.h>
 
@@ -10,27 +10,29 @@ typedef struct {
     int64_t start, down, across;
 } walk;
 
-static walk turn_walk(int64_t size, int32_t turn)
+static walk turn_walk(int64_t height, int64_t width, int32_t turn)
 {
-    int64_t down = turn & 4 ? 1 : size, across = turn & 4 ? size : 1;
+    bool transposed = sg_turn_transposes(turn);
+    int64_t down = transposed ? 1 : width, across = transposed ? width : 1;
     walk w = {0, down, across};
     if (turn & 2) {
-        w.start += (size - 1) * down;
+        w.start += ((transposed ? width : height) - 1) * down;
         w.down = -down;
     }
     if (turn & 1) {
-        w.start += (size - 1) * across;
+        w.start += ((transposed ? height : width) - 1) * across;
         w.across = -across;
     }
     return w;
 }
 
 /* With channels known to the compiler the copy of a pixel becomes one or two moves. */
-static inline void walk_f32(const float *in, float *out, int64_t size, walk w, size_t channels)
+static inline void walk_f32(const float *in, float *out, int64_t rows, int64_t columns, walk w,
+                            size_t channels)
 {
-    for (int64_t y = 0; y < size; y++) {
+    for (int64_t y = 0; y < rows; y++) {
         const float *from = in + (w.start + y * w.down) * (int64_t)channels;
-        for (int64_t x = 0; x < size; x++) {
+        for (int64_t x = 0; x < columns; x++) {
             memcpy(out, from, channels * sizeof(float));
             out += channels;
             from += w.across * (int64_t)channels;
@@ -38,24 +40,45 @@ static inline void walk_f32(const float *in, float *out, int64_t size, walk w, s
     }
 }
 
+void sg_turn_rectangle(const float *in, float *out, int64_t h, int64_t w, int32_t channels,
+                       int32_t turn)
+{
+    walk from = turn_walk(h, w, turn);
+    int64_t rows = sg_turn_transposes(turn) ? w : h, columns = sg_turn_transposes(turn) ? h : w;
+    SG_ASSERT(turn >= 0 && turn < SG_TURNS && channels > 0);
+    if (channels == 1)
+        walk_f32(in, out, rows, columns, from, 1);
+    else if (channels == 3)
+        walk_f32(in, out, rows, columns, from, 3);
+    else if (channels == 4)
+        walk_f32(in, out, rows, columns, from, 4);
+    else
+        walk_f32(in, out, rows, columns, from, (size_t)channels);
+}
+
+void sg_turn_add_back(const float *turned, float *sum, int64_t h, int64_t w, int32_t channels,
+                      int32_t turn)
+{
+    walk to = turn_walk(h, w, turn);
+    int64_t rows = sg_turn_transposes(turn) ? w : h, columns = sg_turn_transposes(turn) ? h : w;
+    SG_ASSERT(turn >= 0 && turn < SG_TURNS && channels > 0);
+    for (int64_t y = 0; y < rows; y++)
+        for (int64_t x = 0; x < columns; x++) {
+            float *pixel = sum + (to.start + y * to.down + x * to.across) * channels;
+            for (int32_t c = 0; c < channels; c++)
+                pixel[c] += *turned++;
+        }
+}
+
 void sg_turn_f32(const float *in, float *out, int64_t size, int32_t channels, int32_t turn)
 {
-    walk w = turn_walk(size, turn);
-    SG_ASSERT(turn >= 0 && turn < 8 && channels > 0);
-    if (channels == 1)
-        walk_f32(in, out, size, w, 1);
-    else if (channels == 3)
-        walk_f32(in, out, size, w, 3);
-    else if (channels == 4)
-        walk_f32(in, out, size, w, 4);
-    else
-        walk_f32(in, out, size, w, (size_t)channels);
+    sg_turn_rectangle(in, out, size, size, channels, turn);
 }
 
 void sg_turn_u8(const uint8_t *in, uint8_t *out, int64_t size, int32_t turn)
 {
-    walk w = turn_walk(size, turn);
-    SG_ASSERT(turn >= 0 && turn < 8);
+    walk w = turn_walk(size, size, turn);
+    SG_ASSERT(turn >= 0 && turn < SG_TURNS);
     for (int64_t y = 0; y < size; y++) {
         const uint8_t *from = in + w.start + y * w.down;
         for (int64_t x = 0; x < size; x++)
