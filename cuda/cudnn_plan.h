@@ -1,0 +1,70 @@
+/*
+ * One convolution on one shape, as cuDNN computes it. The only file behind it is the only one with
+ * cudnn.h. [local]
+ *
+ * Numerical contract. Products of the operands' values, summed in f32, rounded once to the result's
+ * type; the order of the sums is the engine's, and fixed (engines that call themselves
+ * nondeterministic are passed over). f32 operands are not rounded unless `tf32` says they may be.
+ * No Winograd or FFT engine is used: their errors depend on neighbouring pixels' magnitudes.
+ */
+#ifndef SG_CUDA_CUDNN_PLAN_H
+#define SG_CUDA_CUDNN_PLAN_H
+
+#include "cuda/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A plain convolution between a big tensor (its input) and a small one (its output), which are
+ * related by small = (big + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1. A transposed
+ * convolution is the same with its input as the small tensor. All are NHWC without gaps.
+ */
+typedef struct {
+    sg_shape big, small;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int64_t pad_h, pad_w; /* on both sides */
+    int64_t groups;
+} sg_conv_geometry;
+
+/* Filters are [small.c][kernel_h][kernel_w][big.c / groups]. */
+typedef enum {
+    SG_CONV_SMALL, /* from big (a) and filter (b) to small: the forward pass */
+    SG_CONV_BIG,   /* from small (a) and filter (b) to big: the gradient of the input */
+    SG_CONV_FILTER /* from big (a) and small (b) to the filter: its gradient */
+} sg_conv_target;
+
+typedef struct {
+    sg_conv_geometry geometry;
+    sg_conv_target target;
+    sg_dtype type, result_type; /* of both operands; of the result */
+    int32_t tf32;               /* may f32 operands be rounded to tf32? */
+    int32_t bias, relu;         /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
+} sg_conv_request;
+
+static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
+{
+    sg_shape shape = {g->small.c, g->kernel_h, g->kernel_w, g->big.c / g->groups};
+    return shape;
+}
+
+sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn);
+void sg_cudnn_close(sg_cudnn *cudnn); /* NULL is fine */
+void sg_cudnn_version(char *text, size_t size);
+
+typedef struct sg_cudnn_plan sg_cudnn_plan;
+
+/* SG_EUNSUPPORTED when no engine that holds the contract takes it. */
+sg_err sg_cudnn_plan_create(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
+size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
+/* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
+sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
+                         void *result, void *workspace);
+void sg_cudnn_plan_close(sg_cudnn_plan *plan); /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
