@@ -101,8 +101,8 @@ template <int N> static __device__ inline sg_row<N> sg_fused_gradient(const sg_f
     else
         sg_read(f.out, f.out_type, at, &value);
     for (int i = 0; i < N; i++)
-        row.v[i] *= f.kept ? sg_act_slope_before(f.act, value.v[i])
-                           : sg_act_slope_after(f.act, value.v[i]);
+        row.v[i] *=
+            f.kept ? sg_act_slope_before(f.act, value.v[i]) : sg_act_slope_after(f.act, value.v[i]);
     return row;
 }
 

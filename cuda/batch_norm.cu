@@ -4,9 +4,9 @@
  * Numerical contract. Moments: a thread's mean and squared distances are f32 sums of distances from
  * its own first pixel, made f64; lanes and chunks are merged in order in f64 (Chan, Golub, LeVeque
  * 1979), so large means do not cancel. How pixels are cut depends on the shape alone. Values are
- * f32: z = (x - mean) * factor + shift, where mean is rounded to f32 and what that loses is put into
- * shift. The backward pass computes the same z again, so neither the output nor silu's values are
- * kept. Sums of gradients are f32 per thread, then f64. Outputs and gradients are overwritten.
+ * f32: z = (x - mean) * factor + shift, where mean is rounded to f32 and what that loses is put
+ * into shift. The backward pass computes the same z again, so neither the output nor silu's values
+ * are kept. Sums of gradients are f32 per thread, then f64. Outputs and gradients are overwritten.
  *
  * Gradients of scale and shift are this rank's own sums; only that of the input uses all ranks'.
  */
@@ -99,7 +99,8 @@ template <int N> __global__ void sum_moments(norm_args a)
     to[a.cut.c + channel] = all.square > 0 ? all.square : 0;
 }
 
-/* One block to a channel: thread t merges every SG_JOINERS-th chunk in order, thread 0 the threads. */
+/* One block to a channel: thread t merges every SG_JOINERS-th chunk in order, thread 0 the threads.
+ */
 __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals)
 {
     __shared__ double count[SG_JOINERS], mean[SG_JOINERS], square[SG_JOINERS];
@@ -129,8 +130,8 @@ __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals
 
 struct use_args {
     coefficients k;
-    const double *totals;      /* mean and summed squares of the batch */
-    double *saved;             /* mean, inverse: [2c] */
+    const double *totals;                         /* mean and summed squares of the batch */
+    double *saved;                                /* mean, inverse: [2c] */
     const float *scale, *shift, *mean, *variance; /* the latter for prediction */
     float *running_mean, *running_variance;
     double count, momentum, epsilon;
@@ -211,7 +212,8 @@ static __device__ sg_row<N> unfuse(const norm_args &a, size_t at, uint32_t c, sg
     for (int i = 0; i < N; i++) {
         x->v[i] -= a.k.mean[c + i];
         if (a.act != SG_ACT_NONE)
-            gradient.v[i] *= sg_act_slope_before(a.act, x->v[i] * a.k.factor[c + i] + a.k.shift[c + i]);
+            gradient.v[i] *=
+                sg_act_slope_before(a.act, x->v[i] * a.k.factor[c + i] + a.k.shift[c + i]);
     }
     return gradient;
 }
@@ -276,8 +278,8 @@ template <int N> __global__ void input_gradient(norm_args a)
     size_t at = (size_t)item * N;
     sg_row<N> x, gradient = unfuse<N>(a, at, c, &x);
     for (int i = 0; i < N; i++)
-        gradient.v[i] = a.k.factor[c + i] *
-                        (gradient.v[i] - a.k.centre[c + i] - x.v[i] * a.k.slope[c + i]);
+        gradient.v[i] =
+            a.k.factor[c + i] * (gradient.v[i] - a.k.centre[c + i] - x.v[i] * a.k.slope[c + i]);
     sg_write(a.to, a.to_type, at, gradient);
 }
 
@@ -326,7 +328,8 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 
 /* ---- forward ---- */
 
-static norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io, const pieces *p)
+static norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
+                              const pieces *p)
 {
     norm_args a = {};
     a.cut = n->cut;
@@ -409,9 +412,9 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     const normaliser *n = (const normaliser *)kernel;
     pieces p;
     cut_scratch(n, (uint8_t *)n->cuda->scratch, &p);
-    sg_err err = site->training ? measure(n, site, io, &p)
-                                : sg_launch_items(n->cuda, use_running, n->cut.c,
-                                                  use_args_of(site, io, &p));
+    sg_err err = site->training
+                     ? measure(n, site, io, &p)
+                     : sg_launch_items(n->cuda, use_running, n->cut.c, use_args_of(site, io, &p));
     norm_args a = norm_args_of(n, site, io, &p);
     a.to = io->out;
     a.to_type = site->out_type;

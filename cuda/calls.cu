@@ -147,7 +147,8 @@ static __device__ void step_adam(const update_args &a, uint32_t i)
 {
     const sg_update &u = a.u;
     float p = a.param[i], decayed = (float)a.decays[i] * p;
-    float inside = u.rule == SG_ADAM ? u.decay : 0, shrink = u.rule == SG_ADAM ? 0 : u.rate * u.decay;
+    float inside = u.rule == SG_ADAM ? u.decay : 0,
+          shrink = u.rule == SG_ADAM ? 0 : u.rate * u.decay;
     float g = a.gradient[i] * u.gradient_scale + inside * decayed;
     float mean = u.beta1 * a.m[i] + (1 - u.beta1) * g;
     float square = u.beta2 * a.v[i] + (1 - u.beta2) * (g * g);

@@ -58,14 +58,16 @@ static __device__ inline sg_sum_place sg_sum_place_of(const sg_sum_cut &cut)
 }
 
 /* Pixels that a lane of a chunk of `pixels` takes. */
-static __device__ inline uint32_t sg_lane_count(const sg_sum_cut &cut, uint32_t pixels, uint32_t lane)
+static __device__ inline uint32_t sg_lane_count(const sg_sum_cut &cut, uint32_t pixels,
+                                                uint32_t lane)
 {
     return lane < pixels ? (pixels - lane + cut.lanes - 1) / cut.lanes : 0;
 }
 
 /*
- * After the lanes' values lie in shared memory at [threadIdx.x * N + i]: thread t < across * N joins
- * one channel. *channel is its number, *at the place of lane 0; lane k's is at + k * across * N.
+ * After the lanes' values lie in shared memory at [threadIdx.x * N + i]: thread t < across * N
+ * joins one channel. *channel is its number, *at the place of lane 0; lane k's is at + k * across *
+ * N.
  */
 template <int N>
 static __device__ inline bool sg_sum_channel(const sg_sum_cut &cut, uint32_t *channel, uint32_t *at)
@@ -78,7 +80,8 @@ static __device__ inline bool sg_sum_channel(const sg_sum_cut &cut, uint32_t *ch
 enum { SG_JOINERS = 64 };
 
 /* values[k] = the sum over chunks of parts[chunk * count + k]; one block of SG_JOINERS threads to
- * each of the `count` sums. A thread adds every SG_JOINERS-th chunk in order, thread 0 the threads. */
+ * each of the `count` sums. A thread adds every SG_JOINERS-th chunk in order, thread 0 the threads.
+ */
 static __global__ void sg_join_chunks(const double *parts, uint32_t chunks, double *values)
 {
     __shared__ double part[SG_JOINERS];

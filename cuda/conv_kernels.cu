@@ -169,8 +169,8 @@ sg_err sg_conv_bias_gradient(sg_cuda *cuda, const sg_site *site, const sg_io *io
     sg_err err = sg_launch(cuda, sg_is_wide(c) ? sum_bias<8> : sum_bias<1>, sg_sum_blocks(a.cut),
                            dim3(SG_THREADS), a);
     if (!err)
-        err = sg_launch(cuda, sg_join_chunks, dim3(c), dim3(SG_JOINERS), a.parts, a.cut.chunks,
-                        sums);
+        err =
+            sg_launch(cuda, sg_join_chunks, dim3(c), dim3(SG_JOINERS), a.parts, a.cut.chunks, sums);
     if (!err)
         err = sg_launch(cuda, give_bias, dim3((c + SG_THREADS - 1) / SG_THREADS), dim3(SG_THREADS),
                         sums, io->param_grad[1], c);

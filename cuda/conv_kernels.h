@@ -2,9 +2,10 @@
  * What is done around a convolution: bringing tensors and filters into the shape that cuDNN gets,
  * and results back. [local]
  *
- * Numerical contract. Copies, rounded to the target's format; a result is f32, its bias is added and
- * its activation applied in f32, and it is rounded once. The gradient of the bias is summed from the
- * f32 gradients before the activation, cut as channel_sums.cuh says. All results are overwritten.
+ * Numerical contract. Copies, rounded to the target's format; a result is f32, its bias is added
+ * and its activation applied in f32, and it is rounded once. The gradient of the bias is summed
+ * from the f32 gradients before the activation, cut as channel_sums.cuh says. All results are
+ * overwritten.
  */
 #ifndef SG_CUDA_CONV_KERNELS_H
 #define SG_CUDA_CONV_KERNELS_H

@@ -115,8 +115,7 @@ static sg_err run_widened(sg_conv_plan *p, const void *a, const void *b, void *r
     if (!err)
         err = sg_cuda_convert(p->cuda, wide_b, SG_F32, b, r->type, sg_shape_count(sb));
     if (!err)
-        err = sg_cudnn_plan_run(p->cudnn, wide_a, wide_b, NULL, wide_result,
-                                workspace + copies(r));
+        err = sg_cudnn_plan_run(p->cudnn, wide_a, wide_b, NULL, wide_result, workspace + copies(r));
     if (!err && wide_result != result)
         err = sg_cuda_convert(p->cuda, result, r->result_type, wide_result, SG_F32,
                               sg_shape_count(sr));

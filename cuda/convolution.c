@@ -2,9 +2,9 @@
  * Both convolutions with bias and activation. A transposed one is the plain one seen from its
  * output: see cudnn_plan.h.
  *
- * What cuDNN gets is made easy to take: padding is the same on both sides (else the tensor is copied
- * into a padded one), and channels of a tensor fill 16-byte words where groups allow it (else zeros
- * are appended), which is what the tensor cores' engines ask for.
+ * What cuDNN gets is made easy to take: padding is the same on both sides (else the tensor is
+ * copied into a padded one), and channels of a tensor fill 16-byte words where groups allow it
+ * (else zeros are appended), which is what the tensor cores' engines ask for.
  *
  * Numerical contract. As cudnn_plan.h's, for operands in the input's format: weights are rounded to
  * it, so is the gradient before an activation. Results that are not final (a bias or an activation
@@ -125,9 +125,8 @@ static sg_err plan_forward(conv *k, const sg_site *site)
     sg_err err = try_fused(k, site);
     if (err || k->fused)
         return err;
-    sg_conv_request request =
-        request_of(k, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
-                   is_final(k, site) ? site->out_type : SG_F32);
+    sg_conv_request request = request_of(k, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
+                                         is_final(k, site) ? site->out_type : SG_F32);
     return sg_conv_plan_create(k->cuda, &request, &k->forward);
 }
 
@@ -142,8 +141,8 @@ static sg_err plan_backward(conv *k, const sg_site *site)
     return err;
 }
 
-/* Scratch: the padded input and output (or gradient) as f32 or less, the filter's gradient, and what
- * a plan or the bias's sums need. */
+/* Scratch: the padded input and output (or gradient) as f32 or less, the filter's gradient, and
+ * what a plan or the bias's sums need. */
 static sg_err reserve(conv *k, const sg_site *site)
 {
     const sg_conv_plan *plans[] = {k->forward, k->to_input, k->to_filter};
@@ -218,9 +217,9 @@ static sg_err prepare_transposed(sg_backend *backend, const sg_site *site, void 
 static sg_err refresh(void *kernel, const sg_site *site, const sg_io *io)
 {
     conv *k = kernel;
-    return k->filter ? sg_conv_stage_filter(k->cuda, &k->filter_view, io->param[0], k->filter,
-                                            k->type)
-                     : SG_OK;
+    return k->filter
+               ? sg_conv_stage_filter(k->cuda, &k->filter_view, io->param[0], k->filter, k->type)
+               : SG_OK;
 }
 
 /* ---- running ---- */
@@ -247,9 +246,8 @@ static const void *filter_of(const conv *k, const sg_io *io)
 static sg_err stage_input(const conv *k, const sg_io *io, const pieces *p, const void **in)
 {
     *in = sg_conv_is_whole(&k->in) ? io->in[0] : p->in;
-    return *in == io->in[0]
-               ? SG_OK
-               : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
+    return *in == io->in[0] ? SG_OK
+                            : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
 }
 
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
@@ -275,8 +273,8 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 static sg_err stage_gradient(const conv *k, const sg_site *site, const sg_io *io, const pieces *p,
                              const void **gradient)
 {
-    bool as_is = site->node->act == SG_ACT_NONE && site->grad_type == k->type &&
-                 sg_conv_is_whole(&k->out);
+    bool as_is =
+        site->node->act == SG_ACT_NONE && site->grad_type == k->type && sg_conv_is_whole(&k->out);
     *gradient = as_is ? io->grad_out : p->out;
     return as_is ? SG_OK : sg_conv_stage_gradient(k->cuda, &k->out, site, io, p->out, k->type);
 }
@@ -299,8 +297,7 @@ static sg_err input_gradient(const conv *k, const sg_site *site, const sg_io *io
 {
     bool whole = sg_conv_is_whole(&k->in);
     void *to = whole ? io->grad_in[0] : p->in;
-    sg_err err =
-        sg_conv_plan_run(k->to_input, gradient, filter_of(k, io), NULL, to, p->workspace);
+    sg_err err = sg_conv_plan_run(k->to_input, gradient, filter_of(k, io), NULL, to, p->workspace);
     if (!err && !whole)
         err = sg_conv_crop(k->cuda, &k->in, to, io->grad_in[0], site->grad_type);
     return err;

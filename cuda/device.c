@@ -28,7 +28,8 @@ sg_err sg_cuda_alloc(sg_cuda *cuda, size_t bytes, void **memory)
     cudaGetLastError();
     cudaMemGetInfo(&unused, &total);
     *memory = NULL;
-    return sg_fail(SG_ENOMEM, "%zu MiB wanted of the GPU's memory, of which %zu of %zu MiB are free",
+    return sg_fail(SG_ENOMEM,
+                   "%zu MiB wanted of the GPU's memory, of which %zu of %zu MiB are free",
                    bytes >> 20, unused >> 20, total >> 20);
 }
 

@@ -8,7 +8,7 @@
 #include "cuda/conv_plan.h"
 #include "cuda/launch.cuh"
 
-enum { SUMMERS = 128 };
+enum { SUMMERS = 32 };
 
 struct direct_args {
     const void *a, *b;

@@ -1,7 +1,7 @@
 /*
  * Dropout. The mask is bit for bit that of nn/op/dropout.c: Philox4x32-10 with the counter (global
- * sample, element / 4), so it does not depend on the device or on the batch's cut. One multiplication
- * in f32, rounded once; a dropped infinity is 0. Gradients are stored or added.
+ * sample, element / 4), so it does not depend on the device or on the batch's cut. One
+ * multiplication in f32, rounded once; a dropped infinity is 0. Gradients are stored or added.
  */
 #include "cuda/launch.cuh"
 
@@ -12,7 +12,8 @@ struct dropout_args {
     int active; /* 0: values pass through */
     float rate;
     uint64_t key, first_sample;
-    uint32_t sample; /* elements of one; their number is below 2^34, as the mask's counter is 32 bits */
+    uint32_t
+        sample; /* elements of one; their number is below 2^34, as the mask's counter is 32 bits */
     uint32_t items;  /* groups of four elements of one sample */
     uint32_t groups; /* of one sample */
 };
@@ -60,7 +61,8 @@ static sg_err launch_drop(sg_cuda *cuda, const sg_site *site, const sg_io *io, d
 {
     size_t sample = sg_shape_count(site->out) / (size_t)site->out.n;
     if (sample > UINT32_MAX - 4)
-        return sg_fail(SG_EUNSUPPORTED, "%s: a sample of %zu elements is too large: use a smaller tile",
+        return sg_fail(SG_EUNSUPPORTED,
+                       "%s: a sample of %zu elements is too large: use a smaller tile",
                        site->node->name, sample);
     a.active = site->training;
     a.rate = site->node->attr.dropout.rate;

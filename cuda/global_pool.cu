@@ -135,5 +135,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                            args_of(site, io));
 }
 
-extern "C" const sg_kernel_def sg_cuda_global_pool = {sg_cuda_prepare_plain, NULL, forward, backward,
-                                                      sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_global_pool = {sg_cuda_prepare_plain, NULL, forward,
+                                                      backward, sg_cuda_release_plain};

@@ -40,15 +40,16 @@ template <int N> __global__ void act_backward(act_args a)
     sg_read(before ? a.in : a.out, before ? a.in_type : a.out_type, at, &value);
     sg_read(a.grad_out, a.grad_type, at, &gradient);
     for (int i = 0; i < N; i++)
-        gradient.v[i] *= before ? sg_act_slope_before(a.act, value.v[i])
-                                : sg_act_slope_after(a.act, value.v[i]);
+        gradient.v[i] *=
+            before ? sg_act_slope_before(a.act, value.v[i]) : sg_act_slope_after(a.act, value.v[i]);
     sg_put_gradient(a.to, a.grad_type, a.write, at, gradient);
 }
 
 static act_args act_args_of(const sg_site *site, const sg_io *io, void *to)
 {
-    act_args a = {io->in[0],      io->out,         io->grad_out,    to,           site->in_type[0],
-                  site->out_type, site->grad_type, site->node->act, site->write[0]};
+    act_args a = {io->in[0],        io->out,        io->grad_out,    to,
+                  site->in_type[0], site->out_type, site->grad_type, site->node->act,
+                  site->write[0]};
     return a;
 }
 

@@ -52,9 +52,9 @@ __global__ void softmax_gradient(softmax_args a)
 
 static softmax_args args_of(const sg_site *site, const sg_io *io)
 {
-    softmax_args a = {io->in[0],      io->grad_out,    io->out,        io->grad_in[0],
-                      site->in_type[0], site->out_type, site->grad_type, site->write[0],
-                      (uint32_t)site->out.c};
+    softmax_args a = {io->in[0],       io->grad_out,     io->out,
+                      io->grad_in[0],  site->in_type[0], site->out_type,
+                      site->grad_type, site->write[0],   (uint32_t)site->out.c};
     return a;
 }
 
@@ -72,8 +72,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     if (site->write[0] == SG_GRAD_NONE)
         return SG_OK;
-    return sg_launch_items((sg_cuda *)kernel, softmax_gradient, pixels_of(site),
-                           args_of(site, io));
+    return sg_launch_items((sg_cuda *)kernel, softmax_gradient, pixels_of(site), args_of(site, io));
 }
 
 extern "C" const sg_kernel_def sg_cuda_softmax = {sg_cuda_prepare_plain, NULL, forward, backward,

@@ -3,8 +3,8 @@
  *
  * Numerical contract. The largest logit is subtracted first; exponentials, their sum (in channel
  * order) and a pixel's loss are f32. Sums over pixels are f64: a thread adds every
- * (THREADS * blocks)-th pixel, a block its threads in order, and one thread the blocks in order; the
- * number of blocks depends on the number of pixels alone. The gradient is loss_scale * weight *
+ * (THREADS * blocks)-th pixel, a block its threads in order, and one thread the blocks in order;
+ * the number of blocks depends on the number of pixels alone. The gradient is loss_scale * weight *
  * (softmax - onehot), rounded once, 0 at ignored pixels, stored or added. A label that is no class
  * is found by the kernel, told by the forward pass.
  */
@@ -214,9 +214,8 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const loss_kernel *k = (const loss_kernel *)kernel;
     loss_args a = args_of(k, site, io);
-    return site->write[0] == SG_GRAD_NONE
-               ? SG_OK
-               : sg_launch_items(k->cuda, loss_gradient, a.pixels, a);
+    return site->write[0] == SG_GRAD_NONE ? SG_OK
+                                          : sg_launch_items(k->cuda, loss_gradient, a.pixels, a);
 }
 
 extern "C" const sg_kernel_def sg_cuda_softmax_loss = {prepare, NULL, forward, backward, release};
