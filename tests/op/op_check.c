@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "op/compare.h"
+#include "op/network.h"
 
 typedef struct {
     int passed, refused, failed;
@@ -23,6 +24,23 @@ static void check(sg_backend *backend, sg_dtype type, const op_case *row, counts
     n->refused += !err && !ran;
     n->passed += !err && ran;
     fflush(stdout);
+}
+
+static void note(const char *what, sg_err err, counts *n)
+{
+    if (err)
+        printf("FAILED  %s: %s\n", what, sg_error_text());
+    n->failed += err != SG_OK;
+    n->passed += err == SG_OK;
+    fflush(stdout);
+}
+
+static void check_network(sg_backend *backend, counts *n)
+{
+    note("network: training in f32", op_compare_training(backend, SG_F32), n);
+    if (backend->supports(backend, SG_BF16))
+        note("network: training in bf16", op_compare_training(backend, SG_BF16), n);
+    note("network: prediction", op_compare_prediction(backend), n);
 }
 
 int main(int argc, char **argv)
@@ -43,6 +61,8 @@ int main(int argc, char **argv)
         for (sg_dtype type = SG_F32; type <= SG_BF16; type++)
             if (argc < 3 || strstr(op_cases[i].name, argv[2]))
                 check(backend, type, &op_cases[i], &n);
+    if (argc < 3 || strcmp(argv[2], "network") == 0)
+        check_network(backend, &n);
     sg_backend_close(backend);
     printf("%d passed, %d refused, %d failed\n", n.passed, n.refused, n.failed);
     return n.failed > 0 || n.passed == 0;

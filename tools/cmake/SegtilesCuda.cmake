@@ -34,7 +34,6 @@ macro(sg_try_cuda missing)
     set(${missing} "nvcc is not found")
   else()
     enable_language(CUDA)
-    set(CMAKE_CUDA_LINKER_PREFERENCE 1) # programs are linked by the C compiler, kernels or not
     find_package(CUDAToolkit 12.8)
     if(CUDAToolkit_FOUND)
       sg_find_cudnn()
