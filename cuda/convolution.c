@@ -96,20 +96,22 @@ static bool is_final(const conv *k, const sg_site *site)
     return sg_conv_is_whole(&k->out) && (k->fused || !has_epilogue(site));
 }
 
-static sg_conv_request request_of(const conv *k, sg_conv_target target, sg_dtype result_type)
+static sg_conv_request request_of(const conv *k, const sg_site *site, sg_conv_target target,
+                                  sg_dtype result_type)
 {
     return (sg_conv_request){.geometry = k->geometry,
                              .target = target,
                              .type = k->type,
                              .result_type = result_type,
-                             .tf32 = k->cuda->tf32};
+                             .tf32 = k->cuda->tf32,
+                             .steady = !site->training};
 }
 
 /* Bias and relu within the convolution, where cuDNN has that. */
 static sg_err try_fused(conv *k, const sg_site *site)
 {
     int32_t act = site->node->act;
-    sg_conv_request request = request_of(k, SG_CONV_SMALL, site->out_type);
+    sg_conv_request request = request_of(k, site, SG_CONV_SMALL, site->out_type);
     if (k->transposed || !sg_conv_is_whole(&k->out) || !has_epilogue(site) ||
         (act != SG_ACT_NONE && act != SG_ACT_RELU))
         return SG_OK;
@@ -125,15 +127,15 @@ static sg_err plan_forward(conv *k, const sg_site *site)
     sg_err err = try_fused(k, site);
     if (err || k->fused)
         return err;
-    sg_conv_request request = request_of(k, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
+    sg_conv_request request = request_of(k, site, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
                                          is_final(k, site) ? site->out_type : SG_F32);
     return sg_conv_plan_create(k->cuda, &request, &k->forward);
 }
 
 static sg_err plan_backward(conv *k, const sg_site *site)
 {
-    sg_conv_request filter = request_of(k, SG_CONV_FILTER, SG_F32);
-    sg_conv_request input = request_of(k, k->transposed ? SG_CONV_SMALL : SG_CONV_BIG,
+    sg_conv_request filter = request_of(k, site, SG_CONV_FILTER, SG_F32);
+    sg_conv_request input = request_of(k, site, k->transposed ? SG_CONV_SMALL : SG_CONV_BIG,
                                        sg_conv_is_whole(&k->in) ? site->grad_type : SG_F32);
     sg_err err = sg_conv_plan_create(k->cuda, &filter, &k->to_filter);
     if (!err && site->write[0] != SG_GRAD_NONE)

@@ -1,22 +1,18 @@
 /*
- * A convolution as a graph of cuDNN's backend API: tensors, the convolution, a bias and relu after
- * it where asked for; the engines that the heuristics propose, the first of which that holds our
+ * The engines that cuDNN's heuristics propose for a convolution; the first of them that holds our
  * contract and builds becomes the plan. No engine is timed: the choice must be the same in every
  * run, or results would not have the same bits.
  */
-#include "cuda/cudnn_plan.h"
+#include "cuda/cudnn_graph.h"
 
-#include <cudnn.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/size.h"
 
-/* The handle is given to graphs and plans as every cuDNN 9 takes it; newer ones call it deprecated.
- */
+/* The handle is given as every cuDNN 9 takes it; newer ones call that deprecated. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-enum { MOST_DESCRIPTORS = 24, MOST_CONFIGS = 24, ALIGNMENT = 16 };
-enum { A = 1, B, RESULT, BIAS, SUM, BIASED }; /* unique ids of tensors; the last two are virtual */
+enum { MOST_CONFIGS = 24 };
 
 static const int64_t most_workspace = (int64_t)1 << 30;
 
@@ -25,10 +21,11 @@ struct sg_cudnn {
 };
 
 struct sg_cudnn_plan {
-    sg_cudnn *cudnn;                                  /* borrowed */
-    cudnnBackendDescriptor_t owned[MOST_DESCRIPTORS]; /* what the plan is made of */
-    int count;
-    cudnnStatus_t status; /* of the first call that failed while it is made */
+    sg_cudnn *cudnn; /* borrowed */
+    sg_cudnn_graph graph;
+    /* what the plan was made from, kept as long as it: a configuration; of a transplanted one also
+     * the engine and its knobs */
+    cudnnBackendDescriptor_t config, engine, knob[CUDNN_KNOB_TYPE_COUNTS];
     cudnnBackendDescriptor_t plan;
     size_t workspace_bytes;
     cudnnBackendDescriptor_t pack; /* of the pointers of the last run; NULL at first */
@@ -80,195 +77,25 @@ void sg_cudnn_version(char *text, size_t size)
     snprintf(text, size, "cuDNN %zu.%zu.%zu", v / 10000, v / 100 % 100, v % 100);
 }
 
-/* ---- descriptors ---- */
-
-static cudnnBackendDescriptor_t make(sg_cudnn_plan *p, cudnnBackendDescriptorType_t type)
-{
-    SG_ASSERT(p->count < MOST_DESCRIPTORS);
-    cudnnBackendDescriptor_t made = NULL;
-    if (p->status == CUDNN_STATUS_SUCCESS)
-        p->status = cudnnBackendCreateDescriptor(type, &made);
-    if (made)
-        p->owned[p->count++] = made;
-    return made;
-}
-
-static void set(sg_cudnn_plan *p, cudnnBackendDescriptor_t to, cudnnBackendAttributeName_t name,
-                cudnnBackendAttributeType_t type, int64_t count, const void *values)
-{
-    if (p->status == CUDNN_STATUS_SUCCESS)
-        p->status = cudnnBackendSetAttribute(to, name, type, count, values);
-}
-
-static void set_part(sg_cudnn_plan *p, cudnnBackendDescriptor_t to,
-                     cudnnBackendAttributeName_t name, cudnnBackendDescriptor_t part)
-{
-    set(p, to, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &part);
-}
-
-static void finish(sg_cudnn_plan *p, cudnnBackendDescriptor_t made)
-{
-    if (p->status == CUDNN_STATUS_SUCCESS)
-        p->status = cudnnBackendFinalize(made);
-}
-
-/* ---- the graph ---- */
-
-static cudnnDataType_t type_of(sg_dtype type)
-{
-    return type == SG_F32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
-}
-
-/* cuDNN names dimensions n, c, h, w; the strides say that c lies innermost. A filter's n is its
- * output channel. */
-static cudnnBackendDescriptor_t tensor(sg_cudnn_plan *p, int64_t id, sg_shape s, sg_dtype type)
-{
-    cudnnBackendDescriptor_t made = make(p, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    const int64_t dims[] = {s.n, s.c, s.h, s.w};
-    const int64_t strides[] = {s.h * s.w * s.c, 1, s.w * s.c, s.c};
-    const int64_t alignment = ALIGNMENT;
-    const bool is_virtual = id >= SUM;
-    const cudnnDataType_t data = type_of(type);
-    set(p, made, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id);
-    set(p, made, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &data);
-    set(p, made, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, dims);
-    set(p, made, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides);
-    set(p, made, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
-    set(p, made, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
-    finish(p, made);
-    return made;
-}
-
-static cudnnBackendDescriptor_t convolution(sg_cudnn_plan *p, const sg_conv_geometry *g)
-{
-    cudnnBackendDescriptor_t made = make(p, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
-    const cudnnDataType_t sums = CUDNN_DATA_FLOAT;
-    const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
-    const int64_t dims = 2, pad[] = {g->pad_h, g->pad_w}, stride[] = {g->stride_h, g->stride_w},
-                  dilation[] = {g->dilation_h, g->dilation_w};
-    set(p, made, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &dims);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &sums);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2, pad);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2, pad);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2, stride);
-    set(p, made, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2, dilation);
-    finish(p, made);
-    return made;
-}
-
-/* How cuDNN calls the parts of the three operations: where a, b and the result go. */
-typedef struct {
-    cudnnBackendDescriptorType_t type;
-    cudnnBackendAttributeName_t a, b, result, convolution, alpha, beta;
-} operation_names;
-
-static const operation_names names[] = {
-    [SG_CONV_SMALL] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-                       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA},
-    [SG_CONV_BIG] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-                     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA},
-    [SG_CONV_FILTER] = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-                        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA},
-};
-
-static sg_shape operand_shape(const sg_conv_request *r, int64_t id)
-{
-    const sg_conv_geometry *g = &r->geometry;
-    sg_shape filter = sg_conv_filter_shape(g);
-    const sg_shape shapes[3][3] = {[SG_CONV_SMALL] = {g->big, filter, g->small},
-                                   [SG_CONV_BIG] = {g->small, filter, g->big},
-                                   [SG_CONV_FILTER] = {g->big, g->small, filter}};
-    return shapes[r->target][id - A];
-}
-
-/* The convolution of tensors A and B into `result`. */
-static cudnnBackendDescriptor_t operation(sg_cudnn_plan *p, const sg_conv_request *r,
-                                          cudnnBackendDescriptor_t result)
-{
-    const operation_names *n = &names[r->target];
-    const float alpha = 1, beta = 0;
-    cudnnBackendDescriptor_t a = tensor(p, A, operand_shape(r, A), r->type);
-    cudnnBackendDescriptor_t b = tensor(p, B, operand_shape(r, B), r->type);
-    cudnnBackendDescriptor_t how = convolution(p, &r->geometry), made = make(p, n->type);
-    set_part(p, made, n->a, a);
-    set_part(p, made, n->b, b);
-    set_part(p, made, n->result, result);
-    set_part(p, made, n->convolution, how);
-    set(p, made, n->alpha, CUDNN_TYPE_FLOAT, 1, &alpha);
-    set(p, made, n->beta, CUDNN_TYPE_FLOAT, 1, &beta);
-    finish(p, made);
-    return made;
-}
-
-/* to = mode(from), or mode(from, with). */
-static cudnnBackendDescriptor_t pointwise(sg_cudnn_plan *p, cudnnPointwiseMode_t mode,
-                                          cudnnBackendDescriptor_t from,
-                                          cudnnBackendDescriptor_t with,
-                                          cudnnBackendDescriptor_t to)
-{
-    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    cudnnBackendDescriptor_t what = make(p, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-    set(p, what, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-    set(p, what, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type);
-    finish(p, what);
-    cudnnBackendDescriptor_t made = make(p, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    set_part(p, made, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, what);
-    set_part(p, made, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
-    if (with)
-        set_part(p, made, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, with);
-    set_part(p, made, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to);
-    finish(p, made);
-    return made;
-}
-
-/* Operations from the convolution to the result; sums between them are f32 and stay on the chip. */
-static int operations(sg_cudnn_plan *p, const sg_conv_request *r, cudnnBackendDescriptor_t *op)
-{
-    sg_shape shape = operand_shape(r, RESULT);
-    int count = 0;
-    cudnnBackendDescriptor_t result = tensor(p, RESULT, shape, r->result_type);
-    cudnnBackendDescriptor_t at =
-        r->bias || r->relu ? tensor(p, SUM, shape, SG_F32) : result; /* what is made so far */
-    op[count++] = operation(p, r, at);
-    if (r->bias) {
-        cudnnBackendDescriptor_t bias = tensor(p, BIAS, (sg_shape){1, 1, 1, shape.c}, SG_F32);
-        cudnnBackendDescriptor_t to = r->relu ? tensor(p, BIASED, shape, SG_F32) : result;
-        op[count++] = pointwise(p, CUDNN_POINTWISE_ADD, at, bias, to);
-        at = to;
-    }
-    if (r->relu)
-        op[count++] = pointwise(p, CUDNN_POINTWISE_RELU_FWD, at, NULL, result);
-    return count;
-}
-
-static cudnnBackendDescriptor_t make_graph(sg_cudnn_plan *p, const sg_conv_request *r)
-{
-    cudnnBackendDescriptor_t op[3];
-    int count = operations(p, r, op);
-    cudnnBackendDescriptor_t graph = make(p, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    set(p, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &p->cudnn->handle);
-    set(p, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, op);
-    finish(p, graph);
-    return graph;
-}
-
 /* ---- choosing an engine ---- */
+
+static void destroy(cudnnBackendDescriptor_t descriptor)
+{
+    if (descriptor)
+        cudnnBackendDestroyDescriptor(descriptor);
+}
+
+static cudnnStatus_t get_part(cudnnBackendDescriptor_t from, cudnnBackendAttributeName_t name,
+                              int64_t most, int64_t *count, cudnnBackendDescriptor_t *parts)
+{
+    return cudnnBackendGetAttribute(from, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, count, parts);
+}
+
+static cudnnStatus_t set_part(cudnnBackendDescriptor_t to, cudnnBackendAttributeName_t name,
+                              int64_t count, const cudnnBackendDescriptor_t *parts)
+{
+    return cudnnBackendSetAttribute(to, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, parts);
+}
 
 static bool note_allowed(cudnnBackendNumericalNote_t note, const sg_conv_request *r)
 {
@@ -298,12 +125,10 @@ static bool engine_allowed(cudnnBackendDescriptor_t config, const sg_conv_reques
     int64_t count = 0;
     if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine))
         return false;
-    bool allowed =
-        cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                 1, &count, &engine) == CUDNN_STATUS_SUCCESS &&
-        cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
-                                 CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count,
-                                 note) == CUDNN_STATUS_SUCCESS;
+    bool allowed = !get_part(config, CUDNN_ATTR_ENGINECFG_ENGINE, 1, &count, &engine) &&
+                   cudnnBackendGetAttribute(
+                       engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                       CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, note) == CUDNN_STATUS_SUCCESS;
     for (int64_t i = 0; allowed && i < count; i++)
         allowed = note_allowed(note[i], r);
     cudnnBackendDestroyDescriptor(engine);
@@ -320,9 +145,7 @@ static bool build_plan(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
     bool built =
         cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
                                  &p->cudnn->handle) == CUDNN_STATUS_SUCCESS &&
-        cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
-                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                                 &config) == CUDNN_STATUS_SUCCESS &&
+        !set_part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, 1, &config) &&
         cudnnBackendFinalize(plan) == CUDNN_STATUS_SUCCESS &&
         cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,
                                  1, &count, &bytes) == CUDNN_STATUS_SUCCESS &&
@@ -336,8 +159,78 @@ static bool build_plan(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
     return true;
 }
 
-/* The engines of one mode of the heuristics, best first, until one will do. */
-static bool try_mode(sg_cudnn_plan *p, const sg_conv_request *r, cudnnBackendDescriptor_t graph,
+/* Space for the knobs of an engine; cuDNN fills the first of them. */
+static int make_knobs(cudnnBackendDescriptor_t *knob)
+{
+    int made = 0;
+    while (made < CUDNN_KNOB_TYPE_COUNTS &&
+           !cudnnBackendCreateDescriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &knob[made]))
+        made++;
+    return made;
+}
+
+/* Which engine a configuration is of. */
+static bool index_of(cudnnBackendDescriptor_t config, int64_t *index)
+{
+    cudnnBackendDescriptor_t engine = NULL;
+    int64_t count = 0;
+    bool found = !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) &&
+                 !get_part(config, CUDNN_ATTR_ENGINECFG_ENGINE, 1, &count, &engine) &&
+                 !cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64,
+                                           1, &count, index);
+    destroy(engine);
+    return found;
+}
+
+static void drop_config(sg_cudnn_plan *p)
+{
+    destroy(p->config);
+    destroy(p->engine);
+    for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; i++)
+        destroy(p->knob[i]);
+    p->config = p->engine = NULL;
+    memset(p->knob, 0, sizeof p->knob);
+}
+
+/* p->config: the engine of another graph's configuration, with the same knobs, for p's graph. */
+static bool transplant(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
+{
+    int64_t index = 0, knobs = 0;
+    int most = make_knobs(p->knob);
+    return index_of(config, &index) &&
+           !get_part(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, most, &knobs, p->knob) &&
+           !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &p->engine) &&
+           !set_part(p->engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, 1, &p->graph.graph) &&
+           !cudnnBackendSetAttribute(p->engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1,
+                                     &index) &&
+           !cudnnBackendFinalize(p->engine) &&
+           !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &p->config) &&
+           !set_part(p->config, CUDNN_ATTR_ENGINECFG_ENGINE, 1, &p->engine) &&
+           (knobs == 0 ||
+            !set_part(p->config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, knobs, p->knob)) &&
+           !cudnnBackendFinalize(p->config);
+}
+
+/* A plan for p's graph from a configuration that was proposed for `proposed`; the configuration is
+ * taken over (NULL after) where the plan keeps it. */
+static bool use(sg_cudnn_plan *p, const sg_conv_request *r, cudnnBackendDescriptor_t *config,
+                const sg_cudnn_graph *proposed)
+{
+    if (!engine_allowed(*config, r))
+        return false;
+    if (proposed == &p->graph) {
+        p->config = *config;
+        *config = NULL;
+    }
+    bool used = (p->config || transplant(p, *config)) && build_plan(p, p->config);
+    if (!used)
+        drop_config(p);
+    return used;
+}
+
+/* The engines that one mode of the heuristics proposes for a graph, best first, until one will do.
+ */
+static bool try_mode(sg_cudnn_plan *p, const sg_conv_request *r, const sg_cudnn_graph *for_graph,
                      cudnnBackendHeurMode_t mode)
 {
     cudnnBackendDescriptor_t config[MOST_CONFIGS] = {0}, heuristics = NULL;
@@ -348,19 +241,50 @@ static bool try_mode(sg_cudnn_plan *p, const sg_conv_request *r, cudnnBackendDes
            !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config[made]))
         made++;
     if (!cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics) &&
-        !cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
-                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph) &&
+        !set_part(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, 1, &for_graph->graph) &&
         !cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1,
                                   &mode) &&
         !cudnnBackendFinalize(heuristics) &&
-        !cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, made, &count, config))
+        !get_part(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, made, &count, config))
         for (int64_t i = 0; !found && i < count && i < made; i++)
-            found = engine_allowed(config[i], r) && build_plan(p, config[i]);
+            found = use(p, r, &config[i], for_graph);
     for (int i = 0; i < made; i++)
-        cudnnBackendDestroyDescriptor(config[i]);
-    if (heuristics)
-        cudnnBackendDestroyDescriptor(heuristics);
+        destroy(config[i]);
+    destroy(heuristics);
+    return found;
+}
+
+static bool try_graph(sg_cudnn_plan *p, const sg_conv_request *r, const sg_cudnn_graph *for_graph)
+{
+    return for_graph->status == CUDNN_STATUS_SUCCESS &&
+           (try_mode(p, r, for_graph, CUDNN_HEUR_MODE_A) ||
+            try_mode(p, r, for_graph, CUDNN_HEUR_MODE_FALLBACK));
+}
+
+/* The same convolution at the size that such a layer usually has: a function of the channels and
+ * the window alone. False where the padding leaves nothing. */
+static bool usual_size(const sg_conv_request *r, sg_conv_request *usual)
+{
+    sg_conv_geometry *g = &usual->geometry;
+    *usual = *r;
+    int64_t side = sg_max64(32, sg_min64(512, 32768 / g->small.c));
+    g->big.n = g->small.n = 1;
+    g->small.h = g->small.w = side;
+    g->big.h = (side - 1) * g->stride_h + g->dilation_h * (g->kernel_h - 1) + 1 - 2 * g->pad_h;
+    g->big.w = (side - 1) * g->stride_w + g->dilation_w * (g->kernel_w - 1) + 1 - 2 * g->pad_w;
+    return g->big.h > 0 && g->big.w > 0;
+}
+
+/* An engine that is chosen without looking at the size of the batch or of the tile. */
+static bool try_usual_size(sg_cudnn_plan *p, const sg_conv_request *r)
+{
+    sg_conv_request usual;
+    sg_cudnn_graph graph;
+    if (!usual_size(r, &usual))
+        return false;
+    sg_cudnn_graph_make(p->cudnn->handle, &usual, &graph);
+    bool found = try_graph(p, r, &graph);
+    sg_cudnn_graph_clear(&graph);
     return found;
 }
 
@@ -382,12 +306,12 @@ sg_err sg_cudnn_plan_create(sg_cudnn *cudnn, const sg_conv_request *request, sg_
     if (err)
         return err;
     p->cudnn = cudnn;
-    cudnnBackendDescriptor_t graph = make_graph(p, request);
-    bool found = p->status == CUDNN_STATUS_SUCCESS &&
-                 (try_mode(p, request, graph, CUDNN_HEUR_MODE_A) ||
-                  try_mode(p, request, graph, CUDNN_HEUR_MODE_FALLBACK));
+    sg_cudnn_graph_make(cudnn->handle, request, &p->graph);
+    bool found =
+        p->graph.status == CUDNN_STATUS_SUCCESS &&
+        ((request->steady && try_usual_size(p, request)) || try_graph(p, request, &p->graph));
     if (!found) {
-        err = refusal(p->status);
+        err = refusal(p->graph.status);
         sg_cudnn_plan_close(p);
         return err;
     }
@@ -399,12 +323,10 @@ void sg_cudnn_plan_close(sg_cudnn_plan *p)
 {
     if (!p)
         return;
-    if (p->pack)
-        cudnnBackendDestroyDescriptor(p->pack);
-    if (p->plan)
-        cudnnBackendDestroyDescriptor(p->plan);
-    while (p->count > 0)
-        cudnnBackendDestroyDescriptor(p->owned[--p->count]);
+    destroy(p->pack);
+    destroy(p->plan);
+    drop_config(p);
+    sg_cudnn_graph_clear(&p->graph);
     sg_free(p);
 }
 
@@ -424,10 +346,9 @@ static bool is_packed(const sg_cudnn_plan *p, const void *const *pointer, const 
 
 static sg_err repack(sg_cudnn_plan *p, const void *const *pointer, void *workspace)
 {
-    static const int64_t ids[] = {A, B, RESULT, BIAS};
+    static const int64_t ids[] = {SG_CUDNN_A, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS};
     const int64_t count = pointer[3] ? 4 : 3;
-    if (p->pack)
-        cudnnBackendDestroyDescriptor(p->pack);
+    destroy(p->pack);
     p->pack = NULL;
     cudnnStatus_t status =
         cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &p->pack);
@@ -444,8 +365,8 @@ static sg_err repack(sg_cudnn_plan *p, const void *const *pointer, void *workspa
         status = cudnnBackendFinalize(p->pack);
     memcpy(p->pointer, pointer, sizeof p->pointer);
     p->workspace = workspace;
-    if (status && p->pack) {
-        cudnnBackendDestroyDescriptor(p->pack);
+    if (status) {
+        destroy(p->pack);
         p->pack = NULL;
     }
     return check(status, "pointers cannot be given to a convolution");

@@ -1,6 +1,5 @@
 /*
- * One convolution on one shape, as cuDNN computes it. The only file behind it is the only one with
- * cudnn.h. [local]
+ * One convolution on one shape, as cuDNN computes it. [local]
  *
  * Numerical contract. Products of the operands' values, summed in f32, rounded once to the result's
  * type; the order of the sums is the engine's, and fixed (engines that call themselves
@@ -40,7 +39,10 @@ typedef struct {
     sg_conv_target target;
     sg_dtype type, result_type; /* of both operands; of the result */
     int32_t tf32;               /* may f32 operands be rounded to tf32? */
-    int32_t bias, relu;         /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
+    int32_t steady; /* the engine is chosen by channels and window alone, whatever n, h and w, so
+                       that a pixel has the same bits in every tile and batch; where cuDNN has one
+                       for both the usual size and this one */
+    int32_t bias, relu; /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
 } sg_conv_request;
 
 static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
