@@ -8,7 +8,7 @@ struct sg_conv_plan {
     sg_cuda *cuda;
     sg_conv_request request;
     way way;
-    sg_cudnn_plan *cudnn; /* owned; NULL when DIRECT */
+    sg_cudnn_plan *cudnn; /* borrowed from the library; NULL when DIRECT */
 };
 
 static sg_shape shape_a(const sg_conv_request *r)
@@ -44,14 +44,14 @@ static sg_conv_request widened(const sg_conv_request *request)
 static sg_err choose(sg_conv_plan *p)
 {
     sg_cudnn *cudnn = p->cuda->cudnn;
-    sg_err err = sg_cudnn_plan_create(cudnn, &p->request, &p->cudnn);
+    sg_err err = sg_cudnn_plan_get(cudnn, &p->request, &p->cudnn);
     bool fused = p->request.bias || p->request.relu;
     if (err != SG_EUNSUPPORTED || fused)
         return err;
     if (p->request.type == SG_BF16) {
         sg_conv_request wide = widened(&p->request);
         p->way = WIDENED;
-        err = sg_cudnn_plan_create(cudnn, &wide, &p->cudnn);
+        err = sg_cudnn_plan_get(cudnn, &wide, &p->cudnn);
     }
     if (err == SG_EUNSUPPORTED) {
         p->way = DIRECT;
@@ -79,9 +79,6 @@ sg_err sg_conv_plan_create(sg_cuda *cuda, const sg_conv_request *request, sg_con
 
 void sg_conv_plan_close(sg_conv_plan *p)
 {
-    if (!p)
-        return;
-    sg_cudnn_plan_close(p->cudnn);
     sg_free(p);
 }
 

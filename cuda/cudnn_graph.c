@@ -164,15 +164,23 @@ static cudnnBackendDescriptor_t pointwise(sg_cudnn_graph *p, cudnnPointwiseMode_
     return made;
 }
 
-/* Operations from the convolution to the result; sums between them are f32 and stay on the chip. */
+/*
+ * Operations from the convolution to the result; sums between them are f32 and stay on the chip. A
+ * result of another format than the operands' goes through an identity: cuDNN's engines for that
+ * are those that fuse, and without something to fuse it does not propose them.
+ */
 static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendDescriptor_t *op)
 {
     sg_shape shape = operand_shape(r, SG_CUDNN_RESULT);
+    bool mixed = r->type != r->result_type && !r->bias && !r->relu;
     int count = 0;
     cudnnBackendDescriptor_t result = tensor(p, SG_CUDNN_RESULT, shape, r->result_type);
-    cudnnBackendDescriptor_t at =
-        r->bias || r->relu ? tensor(p, SUM, shape, SG_F32) : result; /* what is made so far */
+    cudnnBackendDescriptor_t at = result; /* what is made so far */
+    if (r->bias || r->relu || mixed)
+        at = tensor(p, SUM, shape, SG_F32);
     op[count++] = operation(p, r, at);
+    if (mixed)
+        op[count++] = pointwise(p, CUDNN_POINTWISE_IDENTITY, at, NULL, result);
     if (r->bias) {
         cudnnBackendDescriptor_t bias =
             tensor(p, SG_CUDNN_BIAS, (sg_shape){1, 1, 1, shape.c}, SG_F32);
@@ -191,7 +199,8 @@ void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *r, sg_cudn
     *p = (sg_cudnn_graph){.status = CUDNN_STATUS_SUCCESS};
     int count = operations(p, r, op);
     cudnnBackendDescriptor_t graph = make(p, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    set(p, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+    if (handle)
+        set(p, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
     set(p, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, op);
     finish(p, graph);
     p->graph = graph;

@@ -21,7 +21,7 @@ typedef struct {
     cudnnBackendDescriptor_t graph;
 } sg_cudnn_graph;
 
-/* graph->status says whether cuDNN took it; to be cleared in any case. */
+/* graph->status says whether cuDNN took it; to be cleared in any case. handle: may be NULL. */
 void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *request,
                          sg_cudnn_graph *graph);
 void sg_cudnn_graph_clear(sg_cudnn_graph *graph);

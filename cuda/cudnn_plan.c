@@ -12,16 +12,20 @@
 /* The handle is given as every cuDNN 9 takes it; newer ones call that deprecated. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-enum { MOST_CONFIGS = 24 };
+enum { MOST_CONFIGS = 128 };
 
 static const int64_t most_workspace = (int64_t)1 << 30;
 
 struct sg_cudnn {
-    cudnnHandle_t handle;
+    cudnnHandle_t handle;            /* NULL where there is only a description of a GPU */
+    cudnnBackendDescriptor_t device; /* the description; else NULL */
+    sg_cudnn_plan *plans;            /* all that were asked for, owned */
 };
 
 struct sg_cudnn_plan {
-    sg_cudnn *cudnn; /* borrowed */
+    sg_cudnn *cudnn;     /* borrowed */
+    sg_cudnn_plan *next; /* in cudnn->plans */
+    sg_conv_request request;
     sg_cudnn_graph graph;
     /* what the plan was made from, kept as long as it: a configuration; of a transplanted one also
      * the engine and its knobs */
@@ -45,6 +49,48 @@ static sg_err check(cudnnStatus_t status, const char *what)
                    text[0] ? ": " : "", text);
 }
 
+static void destroy(cudnnBackendDescriptor_t descriptor)
+{
+    if (descriptor)
+        cudnnBackendDestroyDescriptor(descriptor);
+}
+
+static void drop_config(sg_cudnn_plan *p)
+{
+    destroy(p->config);
+    destroy(p->engine);
+    for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; i++)
+        destroy(p->knob[i]);
+    p->config = p->engine = NULL;
+    memset(p->knob, 0, sizeof p->knob);
+}
+
+static void free_plan(sg_cudnn_plan *p)
+{
+    if (!p)
+        return;
+    destroy(p->pack);
+    destroy(p->plan);
+    drop_config(p);
+    sg_cudnn_graph_clear(&p->graph);
+    sg_free(p);
+}
+
+void sg_cudnn_close(sg_cudnn *cudnn)
+{
+    if (!cudnn)
+        return;
+    while (cudnn->plans) {
+        sg_cudnn_plan *plan = cudnn->plans;
+        cudnn->plans = plan->next;
+        free_plan(plan);
+    }
+    destroy(cudnn->device);
+    if (cudnn->handle)
+        cudnnDestroy(cudnn->handle);
+    sg_free(cudnn);
+}
+
 sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn)
 {
     sg_cudnn *made = NULL;
@@ -62,13 +108,26 @@ sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn)
     return err;
 }
 
-void sg_cudnn_close(sg_cudnn *cudnn)
+sg_err sg_cudnn_describe(const char *json, sg_cudnn **cudnn)
 {
-    if (!cudnn)
-        return;
-    if (cudnn->handle)
-        cudnnDestroy(cudnn->handle);
-    sg_free(cudnn);
+    sg_cudnn *made = NULL;
+    *cudnn = NULL;
+    sg_err err = sg_calloc(1, sizeof *made, &made);
+    if (err)
+        return err;
+    cudnnStatus_t status =
+        cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &made->device);
+    if (!status)
+        status = cudnnBackendSetAttribute(made->device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION,
+                                          CUDNN_TYPE_CHAR, (int64_t)strlen(json), json);
+    if (!status)
+        status = cudnnBackendFinalize(made->device);
+    err = check(status, "the description of a GPU is not taken");
+    if (err)
+        sg_cudnn_close(made);
+    else
+        *cudnn = made;
+    return err;
 }
 
 void sg_cudnn_version(char *text, size_t size)
@@ -78,12 +137,6 @@ void sg_cudnn_version(char *text, size_t size)
 }
 
 /* ---- choosing an engine ---- */
-
-static void destroy(cudnnBackendDescriptor_t descriptor)
-{
-    if (descriptor)
-        cudnnBackendDestroyDescriptor(descriptor);
-}
 
 static cudnnStatus_t get_part(cudnnBackendDescriptor_t from, cudnnBackendAttributeName_t name,
                               int64_t most, int64_t *count, cudnnBackendDescriptor_t *parts)
@@ -95,6 +148,13 @@ static cudnnStatus_t set_part(cudnnBackendDescriptor_t to, cudnnBackendAttribute
                               int64_t count, const cudnnBackendDescriptor_t *parts)
 {
     return cudnnBackendSetAttribute(to, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, parts);
+}
+
+/* Where there is no handle to ask: which GPU it is for. */
+static cudnnStatus_t set_device(const sg_cudnn_plan *p, cudnnBackendDescriptor_t to,
+                                cudnnBackendAttributeName_t name)
+{
+    return p->cudnn->device ? set_part(to, name, 1, &p->cudnn->device) : CUDNN_STATUS_SUCCESS;
 }
 
 static bool note_allowed(cudnnBackendNumericalNote_t note, const sg_conv_request *r)
@@ -143,8 +203,9 @@ static bool build_plan(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
     if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan))
         return false;
     bool built =
-        cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                                 &p->cudnn->handle) == CUDNN_STATUS_SUCCESS &&
+        (p->cudnn->handle ? !cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE,
+                                                      CUDNN_TYPE_HANDLE, 1, &p->cudnn->handle)
+                          : !set_device(p, plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP)) &&
         !set_part(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, 1, &config) &&
         cudnnBackendFinalize(plan) == CUDNN_STATUS_SUCCESS &&
         cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,
@@ -182,16 +243,6 @@ static bool index_of(cudnnBackendDescriptor_t config, int64_t *index)
     return found;
 }
 
-static void drop_config(sg_cudnn_plan *p)
-{
-    destroy(p->config);
-    destroy(p->engine);
-    for (int i = 0; i < CUDNN_KNOB_TYPE_COUNTS; i++)
-        destroy(p->knob[i]);
-    p->config = p->engine = NULL;
-    memset(p->knob, 0, sizeof p->knob);
-}
-
 /* p->config: the engine of another graph's configuration, with the same knobs, for p's graph. */
 static bool transplant(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
 {
@@ -201,6 +252,7 @@ static bool transplant(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
            !get_part(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, most, &knobs, p->knob) &&
            !cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &p->engine) &&
            !set_part(p->engine, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, 1, &p->graph.graph) &&
+           !set_device(p, p->engine, CUDNN_ATTR_ENGINE_DEVICEPROP) &&
            !cudnnBackendSetAttribute(p->engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1,
                                      &index) &&
            !cudnnBackendFinalize(p->engine) &&
@@ -242,6 +294,7 @@ static bool try_mode(sg_cudnn_plan *p, const sg_conv_request *r, const sg_cudnn_
         made++;
     if (!cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristics) &&
         !set_part(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, 1, &for_graph->graph) &&
+        !set_device(p, heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP) &&
         !cudnnBackendSetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1,
                                   &mode) &&
         !cudnnBackendFinalize(heuristics) &&
@@ -298,36 +351,50 @@ static sg_err refusal(cudnnStatus_t status)
     return check(status, "a convolution cannot be described");
 }
 
-sg_err sg_cudnn_plan_create(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
+/* p->plan stays NULL where cuDNN refuses: that is remembered, too. */
+static sg_err make_plan(sg_cudnn_plan *p)
+{
+    const sg_conv_request *r = &p->request;
+    sg_cudnn_graph_make(p->cudnn->handle, r, &p->graph);
+    if (p->graph.status == CUDNN_STATUS_SUCCESS &&
+        ((r->steady && try_usual_size(p, r)) || try_graph(p, r, &p->graph)))
+        return SG_OK;
+    sg_err err = refusal(p->graph.status);
+    return err == SG_EUNSUPPORTED ? SG_OK : err;
+}
+
+static sg_err add_plan(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
 {
     sg_cudnn_plan *p = NULL;
-    *plan = NULL;
     sg_err err = sg_calloc(1, sizeof *p, &p);
     if (err)
         return err;
     p->cudnn = cudnn;
-    sg_cudnn_graph_make(cudnn->handle, request, &p->graph);
-    bool found =
-        p->graph.status == CUDNN_STATUS_SUCCESS &&
-        ((request->steady && try_usual_size(p, request)) || try_graph(p, request, &p->graph));
-    if (!found) {
-        err = refusal(p->graph.status);
-        sg_cudnn_plan_close(p);
+    p->request = *request;
+    err = make_plan(p);
+    if (err) {
+        free_plan(p);
         return err;
     }
+    p->next = cudnn->plans;
+    cudnn->plans = p;
     *plan = p;
     return SG_OK;
 }
 
-void sg_cudnn_plan_close(sg_cudnn_plan *p)
+sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
 {
-    if (!p)
-        return;
-    destroy(p->pack);
-    destroy(p->plan);
-    drop_config(p);
-    sg_cudnn_graph_clear(&p->graph);
-    sg_free(p);
+    sg_err err = SG_OK;
+    for (*plan = cudnn->plans; *plan; *plan = (*plan)->next)
+        if (memcmp(&(*plan)->request, request, sizeof *request) == 0)
+            break;
+    if (!*plan)
+        err = add_plan(cudnn, request, plan);
+    if (!err && !(*plan)->plan) {
+        *plan = NULL;
+        err = sg_fail(SG_EUNSUPPORTED, "cuDNN has no engine for this convolution");
+    }
+    return err;
 }
 
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *p)

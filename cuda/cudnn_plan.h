@@ -52,18 +52,22 @@ static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
 }
 
 sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn);
+/* Without a GPU, for one that is described: plans can be made, not run. json: as cuDNN writes a
+ * CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR (9.8 or newer). */
+sg_err sg_cudnn_describe(const char *json, sg_cudnn **cudnn);
 void sg_cudnn_close(sg_cudnn *cudnn); /* NULL is fine */
 void sg_cudnn_version(char *text, size_t size);
 
 typedef struct sg_cudnn_plan sg_cudnn_plan;
 
-/* SG_EUNSUPPORTED when no engine that holds the contract takes it. */
-sg_err sg_cudnn_plan_create(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
+/* The plan for a request, or SG_EUNSUPPORTED when no engine that holds the contract takes it.
+ * Making one can take seconds, as some engines are compiled for it, so it is made once: cudnn owns
+ * it. */
+sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
 /* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
 sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
                          void *result, void *workspace);
-void sg_cudnn_plan_close(sg_cudnn_plan *plan); /* NULL is fine */
 
 #ifdef __cplusplus
 }

@@ -10,12 +10,15 @@
 
 enum { WORKSPACE = 512 };
 
-struct sg_cudnn {
-    int dummy;
-};
+enum { MOST_PLANS = 4096 };
 
 struct sg_cudnn_plan {
     sg_conv_request request;
+};
+
+struct sg_cudnn {
+    sg_cudnn_plan plan[MOST_PLANS];
+    int plans;
 };
 
 sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn)
@@ -43,25 +46,20 @@ static bool takes(const sg_conv_request *r)
     return strcmp(what, "plain") == 0 || (r->type == SG_F32 && r->result_type == SG_F32);
 }
 
-sg_err sg_cudnn_plan_create(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
+sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
 {
     *plan = NULL;
     if (!takes(request))
         return sg_fail(SG_EUNSUPPORTED, "not taken");
-    sg_err err = sg_malloc(1, sizeof **plan, plan);
-    if (!err)
-        (*plan)->request = *request;
-    return err;
+    SG_ASSERT(cudnn->plans < MOST_PLANS);
+    *plan = &cudnn->plan[cudnn->plans++];
+    (*plan)->request = *request;
+    return SG_OK;
 }
 
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan)
 {
     return WORKSPACE;
-}
-
-void sg_cudnn_plan_close(sg_cudnn_plan *plan)
-{
-    sg_free(plan);
 }
 
 /* One product: offsets of the three numbers. */
