@@ -14,7 +14,13 @@
 
 enum { MOST_CONFIGS = 128 };
 
-static const int64_t most_workspace = (int64_t)1 << 30;
+/* Engines that change the layout first want a copy of each tensor. A limit that did not grow with
+ * them would make the choice of the engine depend on the size. */
+static int64_t most_workspace(const sg_conv_geometry *g)
+{
+    size_t values = sg_shape_count(g->big) + sg_shape_count(g->small);
+    return ((int64_t)1 << 30) + (int64_t)(2 * values * sizeof(float));
+}
 
 struct sg_cudnn {
     cudnnHandle_t handle;            /* NULL where there is only a description of a GPU */
@@ -210,7 +216,7 @@ static bool build_plan(sg_cudnn_plan *p, cudnnBackendDescriptor_t config)
         cudnnBackendFinalize(plan) == CUDNN_STATUS_SUCCESS &&
         cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64,
                                  1, &count, &bytes) == CUDNN_STATUS_SUCCESS &&
-        bytes <= most_workspace;
+        bytes <= most_workspace(&p->request.geometry);
     if (!built) {
         cudnnBackendDestroyDescriptor(plan);
         return false;
@@ -400,6 +406,12 @@ sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cud
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *p)
 {
     return p->workspace_bytes;
+}
+
+int64_t sg_cudnn_plan_engine(const sg_cudnn_plan *p)
+{
+    int64_t index = -1;
+    return index_of(p->config, &index) ? index : -1;
 }
 
 /* ---- running ---- */

@@ -65,6 +65,7 @@ typedef struct sg_cudnn_plan sg_cudnn_plan;
  * it. */
 sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
+int64_t sg_cudnn_plan_engine(const sg_cudnn_plan *plan);   /* cuDNN's number of it; -1: unknown */
 /* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
 sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
                          void *result, void *workspace);

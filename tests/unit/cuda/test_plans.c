@@ -49,8 +49,8 @@ static sg_conv_request window(int64_t n, int64_t size, int64_t from, int64_t to,
                                           .groups = 1}};
 }
 
-static void expect_taken(sg_cudnn *cudnn, sg_conv_request request, sg_conv_target target,
-                         sg_dtype type, sg_dtype result_type)
+static sg_cudnn_plan *expect_taken(sg_cudnn *cudnn, sg_conv_request request, sg_conv_target target,
+                                   sg_dtype type, sg_dtype result_type)
 {
     sg_cudnn_plan *plan = NULL, *again = NULL;
     request.target = target;
@@ -62,6 +62,7 @@ static void expect_taken(sg_cudnn *cudnn, sg_conv_request request, sg_conv_targe
                  sg_error_text());
     assert_int_equal(sg_cudnn_plan_get(cudnn, &request, &again), SG_OK);
     assert_ptr_equal(plan, again); /* made once */
+    return plan;
 }
 
 static void a_network_of_both_formats_is_taken(void **state)
@@ -82,15 +83,24 @@ static void a_network_of_both_formats_is_taken(void **state)
     sg_cudnn_close(cudnn);
 }
 
-static void engines_move_from_the_usual_size_to_any(void **state)
+/* The engine for tiles of this size, in prediction. */
+static int64_t engine_for(sg_cudnn *cudnn, int64_t n, int64_t size, int64_t from, sg_dtype type)
+{
+    sg_conv_request request = window(n, size, from, 64, 3, 1, 1);
+    request.steady = 1;
+    return sg_cudnn_plan_engine(expect_taken(cudnn, request, SG_CONV_SMALL, type, type));
+}
+
+static void prediction_has_one_engine_for_all_sizes(void **state)
 {
     sg_cudnn *cudnn = open_described();
-    for (int64_t size = 96; size <= 512; size += 208) {
-        sg_conv_request request = window(size == 96 ? 5 : 1, size, 64, 64, 3, 1, 1);
-        request.steady = 1;
-        expect_taken(cudnn, request, SG_CONV_SMALL, SG_BF16, SG_BF16);
-        expect_taken(cudnn, request, SG_CONV_SMALL, SG_F32, SG_F32);
-    }
+    for (int64_t from = 8; from <= 512; from *= 8)
+        for (sg_dtype type = SG_F32; type <= SG_BF16; type++) {
+            int64_t engine = engine_for(cudnn, 1, 512, from, type);
+            assert_true(engine >= 0);
+            assert_int_equal(engine_for(cudnn, 4, 96, from, type), engine);
+            assert_int_equal(engine_for(cudnn, 1, 1008, from, type), engine);
+        }
     sg_cudnn_close(cudnn);
 }
 
@@ -110,7 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_of_both_formats_is_taken),
-        cmocka_unit_test(engines_move_from_the_usual_size_to_any),
+        cmocka_unit_test(prediction_has_one_engine_for_all_sizes),
         cmocka_unit_test(what_cudnn_does_not_take_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
