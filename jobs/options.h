@@ -73,7 +73,7 @@ const char *sg_nearest_word(const char *text, const char *words, char *word);
      .target = (options)->device,                                                                  \
      .value = "NAME",                                                                              \
      .choices = SG_DEVICE_WORDS,                                                                   \
-     .help = "what computes; auto: a GPU where there is one"},                                                                     \
+     .help = "what computes; auto: a GPU where there is one"},                                     \
         {.name = "precision",                                                                      \
          .kind = SG_OPTION_CHOICE,                                                                 \
          .target = (options)->precision,                                                           \

@@ -3,7 +3,7 @@
  * barrier: kernels without barriers are plain loops. A fibre is begun with makecontext; after that
  * jumps switch, as swapcontext asks the kernel for the signal mask each time.
  */
-#include <cuda_runtime.h>
+#include "cuda_runtime.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* The runtime's calls of the emulation: see include/cuda_runtime_api.h. */
-#include <cuda_runtime_api.h>
+#include "cuda_runtime_api.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -11,6 +11,8 @@
 #include <string.h>
 #include "cuda_runtime_api.h"
 
+#ifdef __cplusplus
+
 #define __global__
 #define __device__
 #define __shared__ static /* blocks and launches run one at a time */
@@ -85,5 +87,7 @@ static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*k
     sg_emulate(config->gridDim, config->blockDim, sg_emulated_body<decltype(thread)>, &thread);
     return cudaSuccess;
 }
+
+#endif
 
 #endif
