@@ -14,7 +14,7 @@ enum { MOST_THREADS = 1024, STACK_BYTES = 128 << 10 };
 
 struct fibre {
     jmp_buf at;
-    bool begun;
+    void *stack;     /* kept to the end of the process; NULL: not begun */
     unsigned thread; /* which it runs */
     bool waits;      /* at a barrier */
 };
@@ -68,9 +68,9 @@ static void run_threads()
 static void begin(fibre *f)
 {
     static ucontext_t context;
-    f->begun = true;
+    f->stack = malloc(STACK_BYTES);
     getcontext(&context);
-    context.uc_stack.ss_sp = malloc(STACK_BYTES); /* kept to the end of the process */
+    context.uc_stack.ss_sp = f->stack;
     context.uc_stack.ss_size = STACK_BYTES;
     context.uc_link = NULL;
     makecontext(&context, run_threads, 0);
@@ -83,7 +83,7 @@ static void resume(fibre *f)
     set_thread(f->thread);
     if (_setjmp(scheduler))
         return;
-    if (f->begun)
+    if (f->stack)
         _longjmp(f->at, 1);
     begin(f);
 }
