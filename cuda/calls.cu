@@ -1,6 +1,6 @@
 /*
  * The backend's calls that compute but are no operators: changing formats, accumulate, classify,
- * the optimizer.
+ * the optimizer, the running mean.
  *
  * Numerical contract. accumulate adds in f32 and rounds once. classify: the lowest index of the
  * largest logit, NaN is never the largest; probabilities are exp(x - largest) / sum in f32, summed
@@ -177,4 +177,27 @@ sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count
     a.step_size = (float)((double)update->rate / (1 - pow((double)update->beta1, step)));
     a.root_correction = (float)(1 / sqrt(1 - pow((double)update->beta2, step)));
     return sg_launch_items(sg_cuda_of(backend), step_all, count, a);
+}
+
+/* ---- running mean ---- */
+
+struct average_args {
+    float *mean;
+    const float *value;
+    float share;
+    uint32_t items;
+};
+
+__global__ void average(average_args a)
+{
+    uint32_t i = sg_item();
+    if (i < a.items)
+        a.mean[i] = a.share == 1 ? a.value[i] : a.mean[i] + a.share * (a.value[i] - a.mean[i]);
+}
+
+sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
+                       float share)
+{
+    average_args a = {mean, value, share};
+    return sg_launch_items(sg_cuda_of(backend), average, count, a);
 }

@@ -84,6 +84,7 @@ static const sg_backend table = {
     .accumulate = sg_cuda_accumulate,
     .classify = sg_cuda_classify,
     .update = sg_cuda_update,
+    .average = sg_cuda_average,
     .synchronize = synchronize,
     .close = close_cuda,
 };

@@ -5,8 +5,8 @@
  * Two runs give the same bits: reductions have a fixed order, and of cuDNN's engines only those are
  * used that call themselves deterministic. A backend is used by one thread at a time, whichever.
  *
- * Written against CUDA 13 and cuDNN 9; its kernels have run in an emulation on the host only, and
- * what calls cuDNN has not run at all: see README.md.
+ * Not yet run on a GPU. Its own kernels have run in an emulation on the processor, and cuDNN has
+ * made plans for its convolutions for a GPU that was described to it: see README.md.
  */
 #ifndef SG_CUDA_CUDA_H
 #define SG_CUDA_CUDA_H

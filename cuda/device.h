@@ -76,6 +76,8 @@ sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, 
                         int64_t c, uint8_t *classes, float *probabilities);
 sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count, float *param,
                       const float *gradient, float *m, float *v, const uint8_t *decays);
+sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
+                       float share);
 
 /* The kernels, one file per family of operators. */
 #define SG_OPERATOR(id, name) extern const sg_kernel_def sg_cuda_##id;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include "cuda/cuda.h"
 #include "nn/exec.h"
+#include "op/calls.h"
 #include "op/network.h"
 
 static const sg_cuda_options options = {.local_rank = 0};
@@ -33,6 +34,14 @@ static void predictions_are_those_of_the_reference(void **state)
     sg_backend *backend = NULL;
     expect_ok(sg_cuda_open(&backend, &options));
     expect_ok(op_compare_prediction(backend));
+    sg_backend_close(backend);
+}
+
+static void calls_are_those_of_the_reference(void **state)
+{
+    sg_backend *backend = NULL;
+    expect_ok(sg_cuda_open(&backend, &options));
+    expect_ok(op_compare_calls(backend));
     sg_backend_close(backend);
 }
 
@@ -84,6 +93,7 @@ static void a_full_memory_is_told_with_the_batch_that_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_are_those_of_the_reference),
         cmocka_unit_test(losses_follow_the_reference),
         cmocka_unit_test(predictions_are_those_of_the_reference),
         cmocka_unit_test(a_full_memory_is_told_with_the_batch_that_fits),

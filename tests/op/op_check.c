@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "op/calls.h"
 #include "op/compare.h"
 #include "op/network.h"
 
@@ -37,6 +38,7 @@ static void note(const char *what, sg_err err, counts *n)
 
 static void check_network(sg_backend *backend, counts *n)
 {
+    note("calls that are no operators", op_compare_calls(backend), n);
     note("network: training in f32", op_compare_training(backend, SG_F32), n);
     if (backend->supports(backend, SG_BF16))
         note("network: training in bf16", op_compare_training(backend, SG_BF16), n);
