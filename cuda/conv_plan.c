@@ -1,5 +1,6 @@
 #include "cuda/conv_plan.h"
 
+#include "base/log.h"
 #include "base/size.h"
 
 typedef enum { BY_CUDNN, WIDENED, DIRECT } way;
@@ -60,6 +61,19 @@ static sg_err choose(sg_conv_plan *p)
     return err;
 }
 
+/* What is slower than it could be is told to who wants to know. */
+static void tell(const sg_conv_plan *p)
+{
+    static const char *const what[] = {[SG_CONV_SMALL] = "",
+                                       [SG_CONV_BIG] = " backward",
+                                       [SG_CONV_FILTER] = " gradient of the filter"};
+    const sg_conv_geometry *g = &p->request.geometry;
+    if (p->way != BY_CUDNN)
+        sg_verbose("convolution%s, %d x %d, %d to %d channels, %s: %s", what[p->request.target],
+                   (int)g->kernel_h, (int)g->kernel_w, (int)g->big.c, (int)g->small.c,
+                   sg_dtype_name(p->request.type), sg_conv_plan_way(p));
+}
+
 sg_err sg_conv_plan_create(sg_cuda *cuda, const sg_conv_request *request, sg_conv_plan **plan)
 {
     sg_conv_plan *p = NULL;
@@ -70,11 +84,13 @@ sg_err sg_conv_plan_create(sg_cuda *cuda, const sg_conv_request *request, sg_con
     p->cuda = cuda;
     p->request = *request;
     err = choose(p);
-    if (err)
+    if (err) {
         sg_conv_plan_close(p);
-    else
-        *plan = p;
-    return err;
+        return err;
+    }
+    tell(p);
+    *plan = p;
+    return SG_OK;
 }
 
 void sg_conv_plan_close(sg_conv_plan *p)
@@ -84,7 +100,7 @@ void sg_conv_plan_close(sg_conv_plan *p)
 
 const char *sg_conv_plan_way(const sg_conv_plan *p)
 {
-    return p->way == BY_CUDNN ? "cuDNN" : p->way == WIDENED ? "cuDNN in f32" : "own";
+    return p->way == BY_CUDNN ? "cuDNN" : p->way == WIDENED ? "cuDNN in f32" : "our own kernels";
 }
 
 static size_t copies(const sg_conv_request *r)

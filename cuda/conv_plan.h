@@ -24,7 +24,7 @@ size_t sg_conv_plan_workspace(const sg_conv_plan *plan); /* bytes */
 sg_err sg_conv_plan_run(sg_conv_plan *plan, const void *a, const void *b, const float *bias,
                         void *result, void *workspace);
 void sg_conv_plan_close(sg_conv_plan *plan); /* NULL is fine */
-/* "cuDNN", "cuDNN in f32", "own": for tests and for telling. */
+/* "cuDNN", "cuDNN in f32", "our own kernels". */
 const char *sg_conv_plan_way(const sg_conv_plan *plan);
 
 /* Our own kernels: direct.cu. No bias, no relu. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "model/model.h"
 #include "nn/measure.h"
 #include "op/harness.h"
@@ -153,6 +154,7 @@ int main(int argc, char **argv)
 {
     wishes w;
     sg_err err = read_arguments(argc, argv, &w);
+    sg_log_setup(0, 1, SG_LOG_VERBOSE); /* which convolutions take a slow way */
     if (!err)
         err = bench(&w);
     if (err)
