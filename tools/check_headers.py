@@ -20,7 +20,7 @@ def flags_by_folder(build):
     flags = {}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         for entry in json.load(file):
-            if not entry["file"].endswith(".c"):
+            if not entry["file"].endswith(".c") or "emulated.dir" in entry["command"]:
                 continue
             words = shlex.split(entry["command"])
             kept, skip = [], False
