@@ -1,21 +1,8 @@
 /* segtiles bench: how fast it is here. */
 #include "jobs/bench.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "jobs/options.h"
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double sg_bench_median(double *seconds, int32_t count)
-{
-    qsort(seconds, (size_t)count, sizeof *seconds, ascending);
-    return seconds[count / 2];
-}
 
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_options *o,
                               sg_arguments *arguments)

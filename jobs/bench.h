@@ -26,7 +26,4 @@ sg_err sg_bench_network(const sg_bench_options *options, sg_comm *comm);
  * [collective] */
 sg_err sg_bench_predict(const sg_bench_options *options, sg_comm *comm);
 
-/* Sorts seconds. [local] */
-double sg_bench_median(double *seconds, int32_t count);
-
 #endif

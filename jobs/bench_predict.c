@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "jobs/predict.h"
+#include "nn/measure.h"
 
 typedef struct {
     const sg_bench_options *options;
@@ -71,7 +72,7 @@ static sg_err time_whole(bench *b)
             remove_mask(b);
     }
     if (!err)
-        b->whole = sg_bench_median(seconds, b->options->repeats);
+        b->whole = sg_measure_median(seconds, b->options->repeats);
     return err;
 }
 
@@ -95,7 +96,7 @@ static sg_err time_batches(bench *b, sg_exec *exec, const float *pixels, uint8_t
         seconds[i] = sg_now() - start;
         sg_comm_max_f64(b->comm, &seconds[i], 1);
     }
-    b->alone = sg_bench_median(seconds, b->options->repeats);
+    b->alone = sg_measure_median(seconds, b->options->repeats);
     return err;
 }
 

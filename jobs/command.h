@@ -16,9 +16,10 @@ sg_err sg_command_info(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_bench(sg_comm *comm, int argc, char **argv);
 
 /*
- * Open the device a command computes on: device "auto", "cpu" or "reference"; precision "auto"
- * (bf16 where the device offers it, else f32), "f32" or "bf16" (SG_EUNSUPPORTED where it does not).
- * threads 0: fair share of the node. [local]
+ * Open the device a command computes on: device "auto" (a GPU where this build and node have one,
+ * else the processors), "cpu", "cuda" (SG_EUNSUPPORTED where there is none) or "reference";
+ * precision "auto" (bf16 where the device offers it, else f32), "f32" or "bf16" (SG_EUNSUPPORTED
+ * where it does not). threads 0: fair share of the node. [local]
  */
 typedef struct {
     char device[16];

@@ -4,19 +4,39 @@
 #include <string.h>
 #include "base/threads.h"
 #include "cpu/cpu.h"
+#include "cuda/cuda.h"
 
-static sg_err open_backend(const sg_device_options *options, const sg_comm *comm,
-                           sg_backend **backend)
+static sg_err open_cpu(const sg_device_options *options, const sg_comm *comm, sg_backend **backend)
 {
     int threads = options->threads;
     if (threads == 0)
         threads = comm ? sg_comm_threads(comm) : sg_threads_fair(1);
-    if (strcmp(options->device, "reference") == 0)
+    return sg_cpu_open(backend, threads);
+}
+
+/* Ranks of a node take its GPUs in turn. */
+static sg_err open_cuda(const sg_comm *comm, sg_backend **backend)
+{
+    const sg_cuda_options options = {.local_rank = comm ? sg_comm_local_rank(comm) : 0};
+    return sg_cuda_open(backend, &options);
+}
+
+static sg_err open_backend(const sg_device_options *options, const sg_comm *comm,
+                           sg_backend **backend)
+{
+    const char *device = options->device;
+    if (strcmp(device, "reference") == 0)
         return sg_reference_open(backend);
-    if (strcmp(options->device, "auto") == 0 || strcmp(options->device, "cpu") == 0)
-        return sg_cpu_open(backend, threads);
-    return sg_fail(SG_EUSAGE, "unknown device \"%s\"; there are auto, cpu and reference",
-                   options->device);
+    if (strcmp(device, "cuda") == 0)
+        return open_cuda(comm, backend);
+    if (strcmp(device, "auto") == 0) {
+        sg_err err = open_cuda(comm, backend);
+        return err == SG_EUNSUPPORTED ? open_cpu(options, comm, backend) : err;
+    }
+    if (strcmp(device, "cpu") == 0)
+        return open_cpu(options, comm, backend);
+    return sg_fail(SG_EUSAGE, "unknown device \"%s\"; there are auto, cpu, cuda and reference",
+                   device);
 }
 
 static sg_err choose_type(const char *precision, const sg_backend *backend, sg_dtype *type)

@@ -71,7 +71,7 @@ sg_err sg_options_help(const sg_usage *usage, sg_text *text);
  * near. word: at least 64 bytes. */
 const char *sg_nearest_word(const char *text, const char *words, char *word);
 
-#define SG_DEVICE_WORDS "auto cpu reference"
+#define SG_DEVICE_WORDS "auto cpu cuda reference"
 #define SG_PRECISION_WORDS "auto f32 bf16"
 
 /* Rows for a table whose command computes: --device, --precision, --threads into sg_device_options
@@ -82,7 +82,7 @@ const char *sg_nearest_word(const char *text, const char *words, char *word);
      .target = (options)->device,                                                                  \
      .value = "NAME",                                                                              \
      .choices = SG_DEVICE_WORDS,                                                                   \
-     .help = "what computes"},                                                                     \
+     .help = "what computes; auto: a GPU where there is one"},                                     \
         {.name = "precision",                                                                      \
          .kind = SG_OPTION_CHOICE,                                                                 \
          .target = (options)->precision,                                                           \

@@ -171,6 +171,7 @@ sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **back
     p->base.supports = supports;
     p->base.alloc = allocate;
     p->base.free = drop;
+    p->base.available = NULL;
     p->base.upload = upload;
     p->base.download = download;
     p->base.load_input = load_input;

@@ -13,7 +13,7 @@ folders=()
 for folder in src tiles jobs cuda tests tools; do
   if [ -d "$folder" ]; then folders+=("$folder"); fi
 done
-mapfile -d '' files < <(find "${folders[@]}" \( -name '*.c' -o -name '*.h' -o -name '*.cu' \) -print0)
+mapfile -d '' files < <(find "${folders[@]}" \( -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cpp' \) -print0)
 if [ "${1:-}" = --fix ]; then
   exec "$format" -i "${files[@]}"
 fi

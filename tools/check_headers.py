@@ -20,6 +20,8 @@ def flags_by_folder(build):
     flags = {}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         for entry in json.load(file):
+            if not entry["file"].endswith(".c") or "emulated.dir" in entry["command"]:
+                continue
             words = shlex.split(entry["command"])
             kept, skip = [], False
             for word in words:
@@ -33,8 +35,9 @@ def flags_by_folder(build):
     return flags
 
 
-def headers():
-    for folder in FOLDERS:
+def headers(flags):
+    built = [os.path.join(ROOT, "cuda")] if os.path.join(ROOT, "cuda") in flags else []
+    for folder in FOLDERS + built:  # cuda is there in builds with CUDA only
         for path, _, files in os.walk(os.path.join(ROOT, folder)):
             for name in sorted(files):
                 if name.endswith(".h"):
@@ -66,7 +69,7 @@ def main():
         sys.exit(__doc__)
     flags = flags_by_folder(sys.argv[1])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda header: compile_alone(header, flags), headers()))
+        results = list(pool.map(lambda header: compile_alone(header, flags), headers(flags)))
     errors = [result for result in results if result]
     for error in errors:
         print(error)

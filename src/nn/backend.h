@@ -75,6 +75,7 @@ struct sg_backend {
     bool (*supports)(const sg_backend *, sg_dtype);
     sg_err (*alloc)(sg_backend *, size_t bytes, void **memory); /* 64-byte aligned */
     void (*free)(sg_backend *, void *memory);
+    size_t (*available)(sg_backend *); /* bytes that alloc can still give; NULL: not known */
     sg_err (*upload)(sg_backend *, void *device, const void *host, size_t bytes);
     sg_err (*download)(sg_backend *, void *host, const void *device, size_t bytes);
     /* f32 NHWC on the host to the input tensor's type on the device. */

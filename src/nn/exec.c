@@ -5,6 +5,7 @@
 #include "nn/exec.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/size.h"
 #include "nn/plan_memory.h"
@@ -78,17 +79,51 @@ static sg_err make_arrays(sg_exec *exec)
     return err;
 }
 
+/* The largest number of samples below this plan's whose arena is at most `bytes`; 0: not one. Plans
+ * are integers, so this costs no memory. */
+static int64_t fitting_batch(const sg_exec *exec, size_t bytes)
+{
+    sg_shape input = exec->plan->tensor[0].shape;
+    int64_t fits = 0, most = input.n - 1;
+    while (fits < most) {
+        sg_plan *plan = NULL;
+        input.n = fits + (most - fits + 1) / 2;
+        sg_err err = sg_plan_create(exec->graph, input, exec->plan->type, exec->plan->mode, &plan);
+        if (!err && plan->arena_bytes <= bytes)
+            fits = input.n;
+        else
+            most = input.n - 1;
+        sg_plan_close(plan);
+    }
+    return fits;
+}
+
+static sg_err no_memory(const sg_exec *exec)
+{
+    sg_backend *backend = exec->backend;
+    sg_shape in = exec->plan->tensor[0].shape;
+    size_t bytes = exec->plan->arena_bytes;
+    size_t available = backend->available ? backend->available(backend) : 0;
+    available += exec->arena ? bytes : 0;
+    int64_t fits = fitting_batch(exec, available - available / 8); /* kernels want memory, too */
+    char cure[64] = "use a smaller batch or tile";
+    if (fits > 0)
+        snprintf(cure, sizeof cure, "a batch of %" PRId64 " would fit", fits);
+    else if (available > 0)
+        snprintf(cure, sizeof cure, "use a smaller tile");
+    return sg_fail(SG_ENOMEM,
+                   "no memory for the %zu MiB (%zu bytes) that the network needs for %" PRId64
+                   " x %" PRId64 " x %" PRId64 " pixels: %s",
+                   bytes >> 20, bytes, in.n, in.h, in.w, cure);
+}
+
 static sg_err make_memory(sg_exec *exec)
 {
     sg_shape in = exec->plan->tensor[0].shape;
-    size_t bytes = exec->plan->arena_bytes;
     void *memory = NULL;
-    sg_err err = exec->backend->alloc(exec->backend, bytes, &memory);
+    sg_err err = exec->backend->alloc(exec->backend, exec->plan->arena_bytes, &memory);
     if (err == SG_ENOMEM)
-        return sg_fail(err,
-                       "no memory for the %zu MiB (%zu bytes) that the network needs for %" PRId64
-                       " x %" PRId64 " x %" PRId64 " pixels: use a smaller batch or tile",
-                       bytes >> 20, bytes, in.n, in.h, in.w);
+        return no_memory(exec);
     if (err)
         return err;
     exec->arena = memory;
@@ -201,8 +236,11 @@ static sg_err open_exec(sg_exec *exec, sg_shape input, sg_dtype type, sg_plan_mo
         err = make_arrays(exec);
     if (!err)
         err = make_memory(exec);
-    if (!err)
+    if (!err) {
         err = prepare(exec);
+        if (err == SG_ENOMEM && exec->backend->available)
+            err = no_memory(exec);
+    }
     exec->version = exec->weights->version - 1; /* so that the first run refreshes */
     return err;
 }

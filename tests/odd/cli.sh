@@ -50,6 +50,9 @@ says 2 "one argument too many" info a b
 says 1 "none.yaml" train none.yaml
 says 1 "none.tif" info none.tif
 says 1 "none.tif" evaluate none.tif other.tif
+if [ ! -e /dev/nvidiactl ]; then
+  says 1 'the device "cuda" is not' bench net --device cuda
+fi
 
 "$make_scene" --size 200x160 --bands 3 -o scene.tif -l labels.tif
 cat >job.yaml <<'YAML'

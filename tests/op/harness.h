@@ -58,9 +58,10 @@ sg_err op_run(sg_backend *backend, const op_problem *problem, const op_options *
               op_result *result);
 void op_result_close(op_result *result); /* {0} is fine */
 
-/* The backends that this build has: "reference", "cpu". *backend is the caller's. */
+/* The backends that this build has: "reference", "cpu", "cuda"; the first op_backend_count() of
+ * them run here (no GPU: "cuda" does not, and it is said once). *backend is the caller's. */
 extern const char *const op_backend_names[];
-extern const size_t op_backend_count;
+size_t op_backend_count(void);
 sg_err op_backend_open(const char *name, sg_backend **backend);
 
 #endif

@@ -79,7 +79,7 @@ static bool has_batch(const op_case *row)
 
 int main(void)
 {
-    size_t most = op_backend_count * 2 * op_case_count, count = 0;
+    size_t most = op_backend_count() * 2 * op_case_count, count = 0;
     struct CMUnitTest *tests = NULL;
     trial *t = NULL;
     if (sg_calloc(most, sizeof *tests, &tests) || sg_calloc(most, sizeof *t, &t))

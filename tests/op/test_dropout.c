@@ -53,7 +53,7 @@ static double agreement(const op_result *a, const op_result *b, size_t count)
 
 static void rate_and_scale_are_right(void **state)
 {
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         fixture f;
         open_fixture(&f, op_backend_names[b]);
         op_result r = run(&f, 1, 2, 0);
@@ -72,7 +72,7 @@ static void rate_and_scale_are_right(void **state)
 
 static void mask_depends_on_seed_step_sample_and_node(void **state)
 {
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         fixture f;
         open_fixture(&f, op_backend_names[b]);
         size_t count = sg_shape_count(f.problem.out);

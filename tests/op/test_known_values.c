@@ -241,7 +241,7 @@ static void check_known(const char *name, const known *k)
 
 static void results_are_those_worked_out_by_hand(void **state)
 {
-    for (size_t b = 0; b < op_backend_count; b++)
+    for (size_t b = 0; b < op_backend_count(); b++)
         for (size_t i = 0; i < COUNT(values); i++)
             check_known(op_backend_names[b], &values[i]);
 }
@@ -257,7 +257,7 @@ static void loss_is_weighted_and_skips_ignored_pixels(void **state)
                          .inputs = 1,
                          .in = {{1, 1, 3, 2}},
                          .labels = OP_LABELS_WEIGHTED};
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         sg_backend *backend = NULL;
         op_problem p;
         op_result r;
@@ -284,7 +284,7 @@ static void input_is_rounded_to_even(void **state)
 {
     static const float in[] = {1 + 0x1p-8f, 1 + 0x3p-8f, -2, 1e30f};
     static const float bf16[] = {1, 1 + 0x1p-6f, -2};
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         sg_backend *backend = NULL;
         void *memory = NULL;
         uint16_t raw[4];
@@ -307,7 +307,7 @@ static void classes_are_the_largest_logits(void **state)
                                    0, 0, 0, /* all equal */ 100, 0, -100};
     static const uint8_t wanted[] = {1, 0, 0, 0, 0};
     enum { PIXELS = 5, CLASSES = 3 };
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         sg_backend *backend = NULL;
         void *memory = NULL;
         uint8_t classes[PIXELS];
@@ -335,7 +335,7 @@ static void classes_are_the_largest_logits(void **state)
 static void parts_are_accumulated(void **state)
 {
     static const float a[] = {1, -2, .5f, 1e10f}, c[] = {3, 2, .25f, 1};
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         sg_backend *backend = NULL;
         void *sum = NULL, *part = NULL;
         float got[4];

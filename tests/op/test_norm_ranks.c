@@ -139,7 +139,7 @@ static void ranks_share_statistics(const char *backend, const op_case *row)
 static void statistics_are_those_of_all_ranks(void **state)
 {
     int runs = 0;
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         for (size_t i = 0; i < op_case_count; i++) {
             const op_case *row = &op_cases[i];
             if (row->op != SG_OP_batch_norm || row->in[0].n < 2 || row->values == OP_VALUES_OFFSET)

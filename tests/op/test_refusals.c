@@ -96,7 +96,7 @@ static void unknown_label_is_refused(void **state)
                          .inputs = 1,
                          .in = {{1, 3, 4, 5}},
                          .labels = OP_LABELS_MIXED};
-    for (size_t b = 0; b < op_backend_count; b++) {
+    for (size_t b = 0; b < op_backend_count(); b++) {
         sg_backend *backend = NULL;
         op_problem p;
         op_result result;

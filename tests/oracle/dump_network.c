@@ -22,6 +22,8 @@ typedef struct {
     sg_exec *exec;
     sg_shape shape;
     float *input, *label_values, *logits;
+    float *gradient;           /* of all trainable parameters, on the host */
+    void *device_class_weight; /* class_weight where the backend reads it */
     uint8_t *labels;
     float class_weight[SG_MAX_CLASSES];
     sg_run run;
@@ -87,10 +89,29 @@ static sg_err make_data(session *s, int32_t classes)
     return err;
 }
 
+static sg_err put_class_weight(session *s)
+{
+    sg_err err = s->backend->alloc(s->backend, sizeof s->class_weight, &s->device_class_weight);
+    return err ? err
+               : s->backend->upload(s->backend, s->device_class_weight, s->class_weight,
+                                    sizeof s->class_weight);
+}
+
+static sg_err take_gradient(session *s)
+{
+    size_t count = s->params->layout->trainable_count;
+    sg_err err = sg_malloc(count, sizeof *s->gradient, &s->gradient);
+    return err ? err
+               : s->backend->download(s->backend, s->gradient, s->weights->gradient,
+                                      count * sizeof *s->gradient);
+}
+
 static sg_err run_step(session *s)
 {
-    s->run = (sg_run){.loss_scale = 1.0f / 1024, .class_weight = s->class_weight};
-    sg_err err = sg_weights_create(s->backend, s->params, true, &s->weights);
+    sg_err err = put_class_weight(s);
+    s->run = (sg_run){.loss_scale = 1.0f / 1024, .class_weight = s->device_class_weight};
+    if (!err)
+        err = sg_weights_create(s->backend, s->params, true, &s->weights);
     if (!err)
         err = sg_exec_create(s->backend, s->fused, s->weights, s->shape, SG_F32, SG_PLAN_TRAINING,
                              &s->exec);
@@ -102,7 +123,7 @@ static sg_err run_step(session *s)
         err = sg_exec_backward(s->exec, &s->run, NULL, NULL);
     if (!err)
         err = sg_weights_to_host(s->weights);
-    return err;
+    return err ? err : take_gradient(s);
 }
 
 static sg_err write_params(FILE *file, const session *s, const char *what, bool trainable)
@@ -114,7 +135,7 @@ static sg_err write_params(FILE *file, const session *s, const char *what, bool 
         if (trainable && !sg_param_is_trainable(info))
             continue;
         snprintf(name, sizeof name, "%s:%s", what, info->name);
-        const float *values = trainable ? s->weights->gradient + s->params->layout->offset[id]
+        const float *values = trainable ? s->gradient + s->params->layout->offset[id]
                                         : sg_params_values(s->params, id);
         err = record_array(file, name, info->dims, info->dim, values);
     }
@@ -162,6 +183,9 @@ static void close_session(session *s)
     sg_graph_close(s->fused);
     sg_graph_close(s->with_loss);
     sg_graph_close(s->plain);
+    if (s->device_class_weight)
+        s->backend->free(s->backend, s->device_class_weight);
+    sg_free(s->gradient);
     sg_backend_close(s->backend);
     sg_free(s->input);
     sg_free(s->labels);
@@ -209,5 +233,5 @@ int main(int argc, char **argv)
     close_session(&s);
     if (err)
         fprintf(stderr, "dump_network: %s\n", sg_error_text());
-    return sg_exit_status(err);
+    return err == SG_EUNSUPPORTED ? 77 : sg_exit_status(err); /* 77: the device is not here */
 }

@@ -145,5 +145,5 @@ int main(int argc, char **argv)
     sg_backend_close(backend);
     if (err)
         fprintf(stderr, "dump_ops: %s\n", sg_error_text());
-    return sg_exit_status(err);
+    return err == SG_EUNSUPPORTED ? 77 : sg_exit_status(err); /* 77: the device is not here */
 }

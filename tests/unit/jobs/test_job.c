@@ -84,7 +84,7 @@ static void mistakes_are_told_with_file_and_line(void **state)
     refused("command line: train.stepz: unknown key; did you mean steps?", least, "train.stepz=1");
     refused("command line: model.width: 'wide' is not an integer", least, "model.width=wide");
     refused("model.depth: 9 is out of range", least, "model.depth=9");
-    refused("device: 'gpu' is unknown; allowed: auto cpu reference", least, "device=gpu");
+    refused("device: 'gpu' is unknown; allowed: auto cpu cuda reference", least, "device=gpu");
     refused("precision: 'f16' is unknown", least, "precision=f16");
     refused("model.net: 'vnet' is unknown", least, "model.net=vnet");
     refused("name: 'a/b' names the run folder", least, "name=a/b");

@@ -1,0 +1,203 @@
+/*
+ * The backend's calls that compute but are no operators: changing formats, accumulate, classify,
+ * the optimizer, the running mean.
+ *
+ * Numerical contract. accumulate adds in f32 and rounds once. classify: the lowest index of the
+ * largest logit, NaN is never the largest; probabilities are exp(x - largest) / sum in f32, summed
+ * in channel order. The optimizer's arithmetic is that of nn/update.c, in f32, operation by
+ * operation; all parameters in one launch.
+ */
+#include "cuda/launch.cuh"
+
+#include <math.h>
+
+struct convert_args {
+    const void *from;
+    void *to;
+    int from_type, to_type, write;
+    uint32_t items;
+};
+
+template <int N> __global__ void convert(convert_args a)
+{
+    uint32_t item = sg_item();
+    if (item >= a.items)
+        return;
+    size_t at = (size_t)item * N;
+    sg_row<N> row;
+    sg_read(a.from, a.from_type, at, &row);
+    sg_put_gradient(a.to, a.to_type, a.write, at, row);
+}
+
+static sg_err launch_convert(sg_cuda *cuda, size_t count, convert_args a)
+{
+    return sg_launch_rows(cuda, convert<8>, convert<1>, count % 8 == 0, count, a);
+}
+
+sg_err sg_cuda_convert(sg_cuda *cuda, void *to, sg_dtype to_type, const void *from,
+                       sg_dtype from_type, size_t count)
+{
+    convert_args a = {from, to, from_type, to_type, SG_GRAD_STORE};
+    return launch_convert(cuda, count, a);
+}
+
+sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
+                          size_t count)
+{
+    convert_args a = {part, sum, type, type, SG_GRAD_ADD};
+    return launch_convert(sg_cuda_of(backend), count, a);
+}
+
+/* The values travel as f32 and are rounded on the GPU. */
+sg_err sg_cuda_load_input(sg_backend *backend, void *device, sg_dtype type, const float *host,
+                          size_t count)
+{
+    sg_cuda *cuda = sg_cuda_of(backend);
+    size_t bytes;
+    if (type == SG_F32)
+        return sg_cuda_upload(cuda, device, host, count * sizeof(float));
+    sg_err err = sg_size_mul(count, sizeof(float), &bytes);
+    if (!err)
+        err = sg_cuda_reserve(cuda, bytes);
+    if (!err)
+        err = sg_cuda_upload(cuda, cuda->scratch, host, bytes);
+    return err ? err : sg_cuda_convert(cuda, device, type, cuda->scratch, SG_F32, count);
+}
+
+/* ---- classify ---- */
+
+struct classify_args {
+    const void *logits;
+    int type;
+    uint32_t classes;
+    uint8_t *best;
+    float *probabilities; /* or NULL */
+    uint32_t items;
+};
+
+__global__ void classify(classify_args a)
+{
+    uint32_t pixel = sg_item(), best = 0;
+    if (pixel >= a.items)
+        return;
+    size_t first = (size_t)pixel * a.classes;
+    float largest = sg_get(a.logits, a.type, first), sum = 0;
+    for (uint32_t c = 1; c < a.classes; c++) {
+        float value = sg_get(a.logits, a.type, first + c);
+        if (value > largest || (isnan(largest) && !isnan(value))) {
+            largest = value;
+            best = c;
+        }
+    }
+    a.best[pixel] = (uint8_t)best;
+    if (!a.probabilities)
+        return;
+    for (uint32_t c = 0; c < a.classes; c++)
+        sum += expf(sg_get(a.logits, a.type, first + c) - largest);
+    for (uint32_t c = 0; c < a.classes; c++)
+        a.probabilities[first + c] = expf(sg_get(a.logits, a.type, first + c) - largest) / sum;
+}
+
+sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
+                        int64_t c, uint8_t *classes, float *probabilities)
+{
+    sg_cuda *cuda = sg_cuda_of(backend);
+    size_t values = 0, labels = sg_cuda_piece(pixels);
+    sg_err err = SG_OK;
+    if (probabilities)
+        err = sg_size_mul3(pixels, (size_t)c, sizeof(float), &values);
+    if (!err)
+        err = sg_cuda_reserve(cuda, labels + values);
+    if (err)
+        return err;
+    uint8_t *best = (uint8_t *)cuda->scratch;
+    float *shares = probabilities ? (float *)(best + labels) : NULL;
+    classify_args a = {logits, type, (uint32_t)c, best, shares};
+    err = sg_launch_items(cuda, classify, pixels, a);
+    if (!err)
+        err = sg_cuda_download(cuda, classes, best, pixels);
+    if (!err && probabilities)
+        err = sg_cuda_download(cuda, probabilities, shares, values);
+    return err;
+}
+
+/* ---- optimizer ---- */
+
+struct update_args {
+    sg_update u;
+    float step_size, root_correction; /* Adam: see nn/update.c */
+    float *param, *m, *v;
+    const float *gradient;
+    const uint8_t *decays;
+    uint32_t items;
+};
+
+static __device__ void step_sgd(const update_args &a, uint32_t i)
+{
+    const sg_update &u = a.u;
+    float p = a.param[i], before = u.step <= 1 ? 0 : a.m[i];
+    float g = a.gradient[i] * u.gradient_scale + u.decay * (float)a.decays[i] * p;
+    float m = u.momentum * before + g;
+    float of_g = u.nesterov ? 1 : 0, of_m = u.nesterov ? u.momentum : 1;
+    a.m[i] = m;
+    a.param[i] = p - u.rate * (of_g * g + of_m * m);
+}
+
+static __device__ void step_adam(const update_args &a, uint32_t i)
+{
+    const sg_update &u = a.u;
+    float p = a.param[i], decayed = (float)a.decays[i] * p;
+    float inside = u.rule == SG_ADAM ? u.decay : 0,
+          shrink = u.rule == SG_ADAM ? 0 : u.rate * u.decay;
+    float g = a.gradient[i] * u.gradient_scale + inside * decayed;
+    float mean = u.beta1 * a.m[i] + (1 - u.beta1) * g;
+    float square = u.beta2 * a.v[i] + (1 - u.beta2) * (g * g);
+    a.m[i] = mean;
+    a.v[i] = square;
+    a.param[i] = p - shrink * decayed -
+                 a.step_size * (mean / (sqrtf(square) * a.root_correction + u.epsilon));
+}
+
+__global__ void step_all(update_args a)
+{
+    uint32_t i = sg_item();
+    if (i >= a.items)
+        return;
+    if (a.u.rule == SG_SGD)
+        step_sgd(a, i);
+    else
+        step_adam(a, i);
+}
+
+sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count, float *param,
+                      const float *gradient, float *m, float *v, const uint8_t *decays)
+{
+    double step = (double)update->step;
+    update_args a = {*update, 0, 0, param, m, v, gradient, decays};
+    a.step_size = (float)((double)update->rate / (1 - pow((double)update->beta1, step)));
+    a.root_correction = (float)(1 / sqrt(1 - pow((double)update->beta2, step)));
+    return sg_launch_items(sg_cuda_of(backend), step_all, count, a);
+}
+
+/* ---- running mean ---- */
+
+struct average_args {
+    float *mean;
+    const float *value;
+    float share;
+    uint32_t items;
+};
+
+__global__ void average(average_args a)
+{
+    uint32_t i = sg_item();
+    if (i < a.items)
+        a.mean[i] = a.share == 1 ? a.value[i] : a.mean[i] + a.share * (a.value[i] - a.mean[i]);
+}
+
+sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
+                       float share)
+{
+    average_args a = {mean, value, share};
+    return sg_launch_items(sg_cuda_of(backend), average, count, a);
+}

@@ -1,0 +1,165 @@
+/* The backend's table, opening and closing. */
+#include "cuda/cuda.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/size.h"
+#include "cuda/cudnn_plan.h"
+#include "cuda/device.h"
+
+enum { LEAST_MAJOR = 8 }; /* compute capability: bf16 needs 8.0 */
+
+static bool supports(const sg_backend *backend, sg_dtype type)
+{
+    return type == SG_F32 || type == SG_BF16;
+}
+
+static sg_err allocate(sg_backend *backend, size_t bytes, void **memory)
+{
+    return sg_cuda_alloc(sg_cuda_of(backend), bytes, memory);
+}
+
+static void release(sg_backend *backend, void *memory)
+{
+    sg_cuda_free(sg_cuda_of(backend), memory);
+}
+
+static sg_err upload(sg_backend *backend, void *device, const void *host, size_t bytes)
+{
+    return sg_cuda_upload(sg_cuda_of(backend), device, host, bytes);
+}
+
+static sg_err download(sg_backend *backend, void *host, const void *device, size_t bytes)
+{
+    return sg_cuda_download(sg_cuda_of(backend), host, device, bytes);
+}
+
+static size_t available(sg_backend *backend)
+{
+    size_t unused = 0, total = 0;
+    if (sg_cuda_use(sg_cuda_of(backend)) || cudaMemGetInfo(&unused, &total) != cudaSuccess)
+        return 0;
+    return unused;
+}
+
+static sg_err synchronize(sg_backend *backend)
+{
+    sg_cuda *cuda = sg_cuda_of(backend);
+    sg_err err = sg_cuda_use(cuda);
+    return err ? err
+               : sg_cuda_check(cudaStreamSynchronize(cuda->stream), "what the GPU computed failed");
+}
+
+static void close_cuda(sg_backend *backend)
+{
+    sg_cuda *cuda = sg_cuda_of(backend);
+    if (sg_cuda_use(cuda) == SG_OK) {
+        if (cuda->stream)
+            cudaStreamSynchronize(cuda->stream);
+        sg_cudnn_close(cuda->cudnn);
+        sg_staging_close(cuda->staging);
+        sg_cuda_free(cuda, cuda->scratch);
+        if (cuda->stream)
+            cudaStreamDestroy(cuda->stream);
+    }
+    sg_free(cuda);
+}
+
+static const sg_backend table = {
+    .name = "cuda",
+    .kernel =
+        {
+#define SG_OPERATOR(id, name) [SG_OP_##id] = &sg_cuda_##id,
+#include "nn/ops.def"
+#undef SG_OPERATOR
+        },
+    .host_memory = 0,
+    .supports = supports,
+    .alloc = allocate,
+    .free = release,
+    .available = available,
+    .upload = upload,
+    .download = download,
+    .load_input = sg_cuda_load_input,
+    .accumulate = sg_cuda_accumulate,
+    .classify = sg_cuda_classify,
+    .update = sg_cuda_update,
+    .average = sg_cuda_average,
+    .synchronize = synchronize,
+    .close = close_cuda,
+};
+
+/* How many GPUs there are. Without a driver CUDA leaves the number untouched. */
+static sg_err count_devices(int *count)
+{
+    *count = 0;
+    cudaError_t result = cudaGetDeviceCount(count);
+    if (result == cudaSuccess && *count > 0)
+        return SG_OK;
+    if (result == cudaSuccess || result == cudaErrorNoDevice)
+        return sg_fail(SG_EUNSUPPORTED, "the device \"cuda\" is not here: there is no NVIDIA GPU");
+    cudaGetLastError();
+    if (result == cudaErrorInsufficientDriver)
+        return sg_fail(SG_EUNSUPPORTED, "the device \"cuda\" is not here: there is no NVIDIA "
+                                        "driver, or it is too old for this build");
+    return sg_fail(SG_EUNSUPPORTED, "the device \"cuda\" cannot be used: %s",
+                   cudaGetErrorString(result));
+}
+
+static sg_err describe(sg_cuda *cuda)
+{
+    struct cudaDeviceProp properties;
+    char version[32];
+    int driver = 0;
+    sg_err err = sg_cuda_check(cudaGetDeviceProperties(&properties, cuda->device),
+                               "the GPU's properties cannot be read");
+    if (err)
+        return err;
+    if (properties.major < LEAST_MAJOR)
+        return sg_fail(SG_EUNSUPPORTED,
+                       "the GPU %s has compute capability %d.%d; %d.0 or newer is needed",
+                       properties.name, properties.major, properties.minor, LEAST_MAJOR);
+    cudaDriverGetVersion(&driver);
+    sg_cudnn_version(version, sizeof version);
+    snprintf(cuda->base.kind, sizeof cuda->base.kind, "%.48s, %s%s", properties.name, version,
+             cuda->tf32 ? ", tf32" : "");
+    snprintf(cuda->base.device, sizeof cuda->base.device, "GPU %d, %.90s, CUDA %d.%d", cuda->device,
+             cuda->base.kind, driver / 1000, driver % 1000 / 10);
+    return SG_OK;
+}
+
+static sg_err open_device(sg_cuda *cuda)
+{
+    sg_err err = sg_cuda_use(cuda);
+    if (!err)
+        err = describe(cuda);
+    if (!err)
+        err = sg_cuda_check(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking),
+                            "a stream cannot be made");
+    if (!err)
+        err = sg_staging_open(&cuda->staging);
+    return err ? err : sg_cudnn_open(cuda->stream, &cuda->cudnn);
+}
+
+sg_err sg_cuda_open(sg_backend **backend, const sg_cuda_options *options)
+{
+    int count;
+    sg_cuda *cuda = NULL;
+    *backend = NULL;
+    SG_ASSERT(options->local_rank >= 0);
+    sg_err err = count_devices(&count);
+    if (!err)
+        err = sg_calloc(1, sizeof *cuda, &cuda);
+    if (err)
+        return err;
+    cuda->base = table;
+    cuda->device = options->local_rank % count;
+    cuda->tf32 = options->tf32;
+    err = open_device(cuda);
+    if (err) {
+        close_cuda(&cuda->base);
+        return err;
+    }
+    *backend = &cuda->base;
+    return SG_OK;
+}

@@ -1,0 +1,25 @@
+/*
+ * The GPU backend: cuDNN for convolutions, our own kernels around them. [local]
+ *
+ * Every call gives its work to one stream in order; synchronize, download and classify wait for it.
+ * Two runs give the same bits: reductions have a fixed order, and of cuDNN's engines only those are
+ * used that call themselves deterministic. A backend is used by one thread at a time, whichever.
+ *
+ * Not yet run on a GPU. Its own kernels have run in an emulation on the processor, and cuDNN has
+ * made plans for its convolutions for a GPU that was described to it: see README.md.
+ */
+#ifndef SG_CUDA_CUDA_H
+#define SG_CUDA_CUDA_H
+
+#include "nn/backend.h"
+
+typedef struct {
+    int32_t local_rank; /* among the ranks of this node: rank r takes GPU r modulo their number */
+    int32_t tf32;       /* 1: f32 convolutions may round their factors to tf32 */
+} sg_cuda_options;
+
+/* SG_EUNSUPPORTED, in one line, where there is no driver, no GPU, or none of compute capability 8.0
+ * or newer; in a build without CUDA always. */
+sg_err sg_cuda_open(sg_backend **backend, const sg_cuda_options *options);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * A convolution as a graph of cuDNN's backend API, between cudnn_graph.c, which describes it, and
+ * cudnn_plan.c, which chooses what computes it. The two alone include cudnn.h. [local]
+ */
+#ifndef SG_CUDA_CUDNN_GRAPH_H
+#define SG_CUDA_CUDNN_GRAPH_H
+
+#include <cudnn.h>
+#include "cuda/cudnn_plan.h"
+
+/* Unique ids of the tensors that have memory: operands a and b, result, bias. */
+enum { SG_CUDNN_A = 1, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS };
+
+enum { SG_CUDNN_PARTS = 24 };
+
+typedef struct {
+    cudnnBackendDescriptor_t
+        part[SG_CUDNN_PARTS]; /* owned: what the graph is made of, and itself */
+    int parts;
+    cudnnStatus_t status; /* of the first call that failed */
+    cudnnBackendDescriptor_t graph;
+} sg_cudnn_graph;
+
+/* graph->status says whether cuDNN took it; to be cleared in any case. handle: may be NULL. */
+void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *request,
+                         sg_cudnn_graph *graph);
+void sg_cudnn_graph_clear(sg_cudnn_graph *graph);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * One convolution on one shape, as cuDNN computes it. [local]
+ *
+ * Numerical contract. Products of the operands' values, summed in f32, rounded once to the result's
+ * type; the order of the sums is the engine's, and fixed (engines that call themselves
+ * nondeterministic are passed over). f32 operands are not rounded unless `tf32` says they may be.
+ * No Winograd or FFT engine is used: their errors depend on neighbouring pixels' magnitudes.
+ */
+#ifndef SG_CUDA_CUDNN_PLAN_H
+#define SG_CUDA_CUDNN_PLAN_H
+
+#include "cuda/device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A plain convolution between a big tensor (its input) and a small one (its output), which are
+ * related by small = (big + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1. A transposed
+ * convolution is the same with its input as the small tensor. All are NHWC without gaps.
+ */
+typedef struct {
+    sg_shape big, small;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int64_t pad_h, pad_w; /* on both sides */
+    int64_t groups;
+} sg_conv_geometry;
+
+/* Filters are [small.c][kernel_h][kernel_w][big.c / groups]. */
+typedef enum {
+    SG_CONV_SMALL, /* from big (a) and filter (b) to small: the forward pass */
+    SG_CONV_BIG,   /* from small (a) and filter (b) to big: the gradient of the input */
+    SG_CONV_FILTER /* from big (a) and small (b) to the filter: its gradient */
+} sg_conv_target;
+
+typedef struct {
+    sg_conv_geometry geometry;
+    sg_conv_target target;
+    sg_dtype type, result_type; /* of both operands; of the result */
+    int32_t tf32;               /* may f32 operands be rounded to tf32? */
+    int32_t steady; /* the engine is chosen by channels and window alone, whatever n, h and w, so
+                       that a pixel has the same bits in every tile and batch; where cuDNN has one
+                       for both the usual size and this one */
+    int32_t bias, relu; /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
+} sg_conv_request;
+
+static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
+{
+    sg_shape shape = {g->small.c, g->kernel_h, g->kernel_w, g->big.c / g->groups};
+    return shape;
+}
+
+sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn);
+/* Without a GPU, for one that is described: plans can be made, not run. json: as cuDNN writes a
+ * CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR (9.8 or newer). */
+sg_err sg_cudnn_describe(const char *json, sg_cudnn **cudnn);
+void sg_cudnn_close(sg_cudnn *cudnn); /* NULL is fine */
+void sg_cudnn_version(char *text, size_t size);
+
+typedef struct sg_cudnn_plan sg_cudnn_plan;
+
+/* The plan for a request, or SG_EUNSUPPORTED when no engine that holds the contract takes it.
+ * Making one can take seconds, as some engines are compiled for it, so it is made once: cudnn owns
+ * it. */
+sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
+size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
+int64_t sg_cudnn_plan_engine(const sg_cudnn_plan *plan);   /* cuDNN's number of it; -1: unknown */
+/* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
+sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
+                         void *result, void *workspace);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* Memory of the GPU and checks of CUDA's results. */
+#include "cuda/device.h"
+
+sg_err sg_cuda_check(cudaError_t result, const char *what)
+{
+    if (result == cudaSuccess)
+        return SG_OK;
+    cudaGetLastError(); /* an error that is told is over, unless it broke the device */
+    return sg_fail(result == cudaErrorMemoryAllocation ? SG_ENOMEM : SG_EINTERNAL, "CUDA: %s: %s",
+                   what, cudaGetErrorString(result));
+}
+
+sg_err sg_cuda_use(const sg_cuda *cuda)
+{
+    return sg_cuda_check(cudaSetDevice(cuda->device), "the GPU cannot be used");
+}
+
+sg_err sg_cuda_alloc(sg_cuda *cuda, size_t bytes, void **memory)
+{
+    *memory = NULL;
+    sg_err err = sg_cuda_use(cuda);
+    if (err)
+        return err;
+    cudaError_t result = cudaMalloc(memory, bytes > 0 ? bytes : 1);
+    if (result != cudaErrorMemoryAllocation)
+        return sg_cuda_check(result, "memory cannot be taken");
+    size_t unused = 0, total = 0;
+    cudaGetLastError();
+    cudaMemGetInfo(&unused, &total);
+    *memory = NULL;
+    return sg_fail(SG_ENOMEM,
+                   "%zu MiB wanted of the GPU's memory, of which %zu of %zu MiB are free",
+                   bytes >> 20, unused >> 20, total >> 20);
+}
+
+void sg_cuda_free(sg_cuda *cuda, void *memory)
+{
+    if (memory && sg_cuda_use(cuda) == SG_OK)
+        cudaFree(memory);
+}
+
+sg_err sg_cuda_reserve(sg_cuda *cuda, size_t bytes)
+{
+    if (bytes <= cuda->scratch_bytes)
+        return SG_OK;
+    sg_cuda_free(cuda, cuda->scratch); /* waits for what runs; first, as both may not fit */
+    cuda->scratch = NULL;
+    cuda->scratch_bytes = 0;
+    sg_err err = sg_cuda_alloc(cuda, bytes, &cuda->scratch);
+    if (!err)
+        cuda->scratch_bytes = bytes;
+    return err;
+}
+
+sg_err sg_cuda_prepare_plain(sg_backend *backend, const sg_site *site, void **kernel)
+{
+    *kernel = backend;
+    return SG_OK;
+}
+
+void sg_cuda_release_plain(void *kernel) {}

@@ -1,0 +1,91 @@
+/*
+ * What the GPU backend's files share: the opened backend, its scratch memory, checks of results,
+ * and the table of kernels. For C and for .cu files. May include: base, nn. [local]
+ *
+ * One call runs at a time on a backend and all work is in one stream, so all kernels share one
+ * scratch buffer: they reserve what they need in prepare and fetch the pointer anew in every call.
+ */
+#ifndef SG_CUDA_DEVICE_H
+#define SG_CUDA_DEVICE_H
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" { /* the headers of the other modules are C, and say nothing of it */
+#endif
+
+#include "base/rng.h"
+#include "base/size.h"
+#include "cuda/cuda.h"
+#include "nn/op/op_common.h"
+
+typedef struct sg_cudnn sg_cudnn;
+typedef struct sg_staging sg_staging;
+
+typedef struct sg_cuda {
+    sg_backend base; /* first, so that a pointer to it is a pointer to this */
+    int device;      /* CUDA's number of the GPU */
+    int tf32;
+    cudaStream_t stream; /* owned, all work */
+    sg_cudnn *cudnn;     /* owned */
+    sg_staging *staging; /* owned: pinned memory between the host and the GPU */
+    void *scratch;       /* owned, device memory, aligned to 256 bytes */
+    size_t scratch_bytes;
+} sg_cuda;
+
+static inline sg_cuda *sg_cuda_of(sg_backend *backend)
+{
+    return (sg_cuda *)backend;
+}
+
+/* SG_OK, or SG_ENOMEM or SG_EINTERNAL with a text that says what could not be done. */
+sg_err sg_cuda_check(cudaError_t result, const char *what);
+/* Make this thread's calls go to the backend's GPU. */
+sg_err sg_cuda_use(const sg_cuda *cuda);
+
+/* Device memory; SG_ENOMEM names the bytes wanted and free. NULL is fine to free. */
+sg_err sg_cuda_alloc(sg_cuda *cuda, size_t bytes, void **memory);
+void sg_cuda_free(sg_cuda *cuda, void *memory);
+/* Make scratch hold at least `bytes`. For prepare, classify and load_input only: it may move. */
+sg_err sg_cuda_reserve(sg_cuda *cuda, size_t bytes);
+/* Pieces of scratch: `bytes` rounded up so that the next piece is aligned too. */
+static inline size_t sg_cuda_piece(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+/* Copies in the stream. The host's memory may change as soon as an upload returns; a download has
+ * arrived when it returns. */
+sg_err sg_cuda_upload(sg_cuda *cuda, void *device, const void *host, size_t bytes);
+sg_err sg_cuda_download(sg_cuda *cuda, void *host, const void *device, size_t bytes);
+sg_err sg_staging_open(sg_staging **staging);
+void sg_staging_close(sg_staging *staging);
+
+/* For operators without state: the kernel is the backend itself. */
+sg_err sg_cuda_prepare_plain(sg_backend *backend, const sg_site *site, void **kernel);
+void sg_cuda_release_plain(void *kernel);
+
+/* Conversions and the backend's calls that compute: see sg_backend. */
+sg_err sg_cuda_convert(sg_cuda *cuda, void *to, sg_dtype to_type, const void *from,
+                       sg_dtype from_type, size_t count);
+sg_err sg_cuda_load_input(sg_backend *backend, void *device, sg_dtype type, const float *host,
+                          size_t count);
+sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
+                          size_t count);
+sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
+                        int64_t c, uint8_t *classes, float *probabilities);
+sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count, float *param,
+                      const float *gradient, float *m, float *v, const uint8_t *decays);
+sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
+                       float share);
+
+/* The kernels, one file per family of operators. */
+#define SG_OPERATOR(id, name) extern const sg_kernel_def sg_cuda_##id;
+#include "nn/ops.def"
+#undef SG_OPERATOR
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,323 @@
+#include "nn/measure.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/rng.h"
+#include "base/size.h"
+#include "nn/fuse.h"
+
+struct sg_measure {
+    sg_backend *device, *backend; /* borrowed */
+    const sg_graph *plain;        /* borrowed while it is opened */
+    sg_shape input_shape;
+    sg_dtype type;
+    bool train;
+    sg_graph *graph; /* with loss and fused, or folded */
+    sg_params *params;
+    sg_weights *weights;
+    sg_exec *exec;
+    float *input;
+    uint8_t *labels; /* host; also where classes go */
+    void *decays;    /* device */
+    int64_t pixels;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double sg_measure_median(double *seconds, int32_t count)
+{
+    qsort(seconds, (size_t)count, sizeof *seconds, ascending);
+    return seconds[count / 2];
+}
+
+/* ---- making ---- */
+
+static sg_err make_graph(sg_measure *b, const sg_graph *plain)
+{
+    sg_graph *changed = NULL;
+    sg_params *params = NULL;
+    sg_err err = sg_params_create(plain, &params);
+    if (!err)
+        err = sg_params_init(plain, params, 1);
+    if (!err && b->train)
+        err = sg_graph_with_loss(plain, &changed);
+    if (!err && b->train)
+        err = sg_graph_fuse(changed, &b->graph);
+    else if (!err)
+        err = sg_graph_fold(plain, params, &b->graph, &b->params);
+    if (!err && b->train) {
+        b->params = params;
+        params = NULL;
+    }
+    sg_params_close(params);
+    sg_graph_close(changed);
+    return err;
+}
+
+static sg_err make_batch(sg_measure *b)
+{
+    uint32_t classes = (uint32_t)sg_graph_output_channels(b->plain);
+    size_t values;
+    sg_err err = sg_size_mul((size_t)b->pixels, (size_t)b->input_shape.c, &values);
+    if (!err)
+        err = sg_malloc(values, sizeof *b->input, &b->input);
+    if (!err)
+        err = sg_malloc((size_t)b->pixels, 1, &b->labels);
+    if (err)
+        return err;
+    for (size_t i = 0; i < values; i++)
+        b->input[i] = sg_uniform(sg_random(1, SG_STREAM_SCENE, i, 0).v[0]) - .5f;
+    for (size_t i = 0; i < (size_t)b->pixels; i++)
+        b->labels[i] = (uint8_t)sg_below(sg_random(1, SG_STREAM_SCENE, i, 1).v[0], classes);
+    return SG_OK;
+}
+
+static sg_err make_decays(sg_measure *b)
+{
+    size_t count = b->params->layout->trainable_count;
+    uint8_t *ones = NULL;
+    sg_err err = b->backend->alloc(b->backend, count, &b->decays);
+    if (!err)
+        err = sg_malloc(count, 1, &ones);
+    if (!err)
+        err = b->backend->upload(b->backend, b->decays, memset(ones, 1, count), count);
+    sg_free(ones);
+    return err;
+}
+
+static sg_err make_all(sg_measure *b, const sg_graph *plain)
+{
+    sg_err err = make_graph(b, plain);
+    if (!err)
+        err = sg_weights_create(b->backend, b->params, b->train, &b->weights);
+    if (!err)
+        err = make_batch(b);
+    if (!err && b->train)
+        err = make_decays(b);
+    return err ? err
+               : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type,
+                                b->train ? SG_PLAN_TRAINING : SG_PLAN_INFERENCE, &b->exec);
+}
+
+sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
+{
+    sg_measure *b = NULL;
+    *measure = NULL;
+    sg_err err = sg_calloc(1, sizeof *b, &b);
+    if (err)
+        return err;
+    b->device = options->device;
+    b->backend = options->backend;
+    b->plain = options->graph;
+    b->input_shape = options->input;
+    b->type = options->type;
+    b->train = options->train;
+    b->pixels = options->input.n * options->input.h * options->input.w;
+    err = make_all(b, options->graph);
+    if (err)
+        sg_measure_close(b);
+    else
+        *measure = b;
+    return err;
+}
+
+void sg_measure_close(sg_measure *b)
+{
+    if (!b)
+        return;
+    sg_exec_close(b->exec);
+    sg_weights_close(b->weights);
+    sg_params_close(b->params);
+    sg_graph_close(b->graph);
+    if (b->decays)
+        b->backend->free(b->backend, b->decays);
+    sg_free(b->input);
+    sg_free(b->labels);
+    sg_free(b);
+}
+
+double sg_measure_flops(const sg_measure *b)
+{
+    double passes = b->train ? 3 : 1; /* output, input gradient, weight gradient */
+    return passes * sg_exec_plan(b->exec)->flops;
+}
+
+size_t sg_measure_bytes(const sg_measure *b)
+{
+    return sg_exec_plan(b->exec)->arena_bytes;
+}
+
+/* ---- the network ---- */
+
+static sg_err train_step(sg_measure *b)
+{
+    sg_run run = {.seed = 1, .loss_scale = 1.0f / (float)b->pixels};
+    const sg_update update = {.rule = SG_ADAMW,
+                              .rate = 1e-4f,
+                              .decay = 1e-2f,
+                              .beta1 = .9f,
+                              .beta2 = .999f,
+                              .epsilon = 1e-8f,
+                              .gradient_scale = 1,
+                              .step = 1};
+    sg_weights *w = b->weights;
+    sg_err err = sg_exec_forward(b->exec, b->input, b->labels, &run);
+    if (!err)
+        err = sg_exec_backward(b->exec, &run, NULL, NULL);
+    if (!err)
+        err = b->backend->update(b->backend, &update, b->params->layout->trainable_count,
+                                 w->trainable, w->gradient, w->m, w->v, b->decays);
+    sg_weights_changed(w);
+    return err ? err : b->backend->synchronize(b->backend);
+}
+
+static sg_err predict_batch(sg_measure *b)
+{
+    sg_err err = sg_exec_forward(b->exec, b->input, NULL, NULL);
+    if (!err)
+        err = sg_exec_classify(b->exec, b->labels, NULL);
+    return err ? err : b->backend->synchronize(b->backend);
+}
+
+sg_err sg_measure_step(sg_measure *b)
+{
+    return b->train ? train_step(b) : predict_batch(b);
+}
+
+/* ---- its 3x3 convolutions alone ---- */
+
+typedef struct {
+    void *in, *out, *grad_in, *grad_out, *saved;
+    float *weight, *bias, *gradient;
+} conv_memory;
+
+static void free_memory(sg_backend *device, conv_memory *m)
+{
+    void *all[] = {m->in,    m->out,    m->grad_in, m->grad_out,
+                   m->saved, m->weight, m->bias,    m->gradient};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i])
+            device->free(device, all[i]);
+}
+
+/* Small numbers: zeros and denormals would not cost what real values do. */
+static sg_err fill(sg_backend *device, size_t bytes, sg_dtype type, void **memory)
+{
+    size_t count = bytes / sg_dtype_size(type);
+    float *values = NULL;
+    sg_err err = device->alloc(device, bytes, memory);
+    if (!err)
+        err = sg_malloc(count, sizeof *values, &values);
+    for (size_t i = 0; !err && i < count; i++)
+        values[i] = (float)(int)(i * 2654435761u % 2001 - 1000) * 1e-3f;
+    if (!err)
+        err = device->load_input(device, *memory, type, values, count);
+    sg_free(values);
+    return err;
+}
+
+static sg_err make_memory(sg_backend *device, const sg_site *site, conv_memory *m)
+{
+    size_t in = sg_shape_count(site->in[0]), out = sg_shape_count(site->out);
+    size_t weights = (size_t)site->param_count[0] * sizeof(float);
+    void *p[3] = {NULL, NULL, NULL};
+    sg_err err = fill(device, in * sg_dtype_size(site->in_type[0]), site->in_type[0], &m->in);
+    if (!err)
+        err = fill(device, out * sg_dtype_size(site->out_type), site->out_type, &m->out);
+    if (!err)
+        err = fill(device, in * sg_dtype_size(site->grad_type), site->grad_type, &m->grad_in);
+    if (!err)
+        err = fill(device, out * sg_dtype_size(site->grad_type), site->grad_type, &m->grad_out);
+    if (!err && site->saved_bytes)
+        err = device->alloc(device, site->saved_bytes, &m->saved);
+    for (int i = 0; !err && i < 3; i++)
+        err = fill(device, weights, SG_F32, &p[i]);
+    m->weight = p[0];
+    m->bias = p[1];
+    m->gradient = p[2];
+    return err;
+}
+
+static sg_site site_of(const sg_measure *b, const sg_node *node)
+{
+    const sg_plan *plan = sg_exec_plan(b->exec);
+    const sg_plan_tensor *in = &plan->tensor[node->input[0]], *out = &plan->tensor[node->output];
+    int32_t id = (int32_t)(node - b->graph->node);
+    sg_site site = {.node = node,
+                    .inputs = 1,
+                    .in = {in->shape},
+                    .out = out->shape,
+                    .in_type = {in->type},
+                    .out_type = out->type,
+                    .grad_type = b->type,
+                    .training = b->train,
+                    .write = {plan->node[id].write[0]},
+                    .saved_bytes = plan->node[id].saved_bytes};
+    for (int32_t p = 0; p < node->params; p++)
+        site.param_count[p] = (int64_t)b->graph->param[node->param[p]].count;
+    return site;
+}
+
+/* Seconds of a node's forward pass, and backward pass in training: the best of some. */
+static sg_err time_conv(const sg_measure *b, const sg_node *node, int32_t repeats, double *seconds)
+{
+    sg_backend *device = b->device;
+    const sg_kernel_def *def = device->kernel[node->op];
+    sg_site site = site_of(b, node);
+    conv_memory m = {0};
+    void *kernel = NULL;
+    sg_err err = make_memory(device, &site, &m);
+    sg_io io = {.in = {m.in},
+                .out = m.out,
+                .grad_out = m.grad_out,
+                .grad_in = {m.grad_in},
+                .param = {m.weight, m.bias},
+                .param_grad = {m.gradient, m.bias},
+                .saved = m.saved};
+    if (!err)
+        err = def->prepare(device, &site, &kernel);
+    if (!err && def->refresh)
+        err = def->refresh(kernel, &site, &io);
+    double best = 1e30;
+    for (int32_t i = 0; !err && i < repeats + 2; i++) {
+        double start = sg_now();
+        err = def->forward(kernel, &site, &io);
+        if (!err && b->train)
+            err = def->backward(kernel, &site, &io);
+        if (!err)
+            err = device->synchronize(device);
+        double took = sg_now() - start;
+        best = took < best ? took : best;
+    }
+    if (kernel && def->release)
+        def->release(kernel);
+    free_memory(device, &m);
+    *seconds += best;
+    return err;
+}
+
+static bool is_3x3(const sg_node *node)
+{
+    const sg_window_attr *w = &node->attr.window;
+    return node->op == SG_OP_conv && w->kernel_h == 3 && w->kernel_w == 3;
+}
+
+sg_err sg_measure_convs(sg_measure *b, int32_t repeats, double *seconds, double *flops)
+{
+    sg_err err = SG_OK;
+    *seconds = *flops = 0;
+    for (int32_t n = 1; !err && n < b->graph->nodes; n++) {
+        const sg_node *node = &b->graph->node[n];
+        if (!is_3x3(node))
+            continue;
+        sg_site site = site_of(b, node);
+        *flops += sg_op_definition(node->op)->flops(node, site.in, site.out);
+        err = time_conv(b, node, repeats, seconds);
+    }
+    return err;
+}

@@ -1,0 +1,39 @@
+/*
+ * How fast a network runs on a device: its forward pass or training step, on made-up numbers, and
+ * its own 3x3 convolutions, the part that cannot be avoided, timed alone. For `segtiles bench` and
+ * engine_bench. [local]
+ */
+#ifndef SG_NN_MEASURE_H
+#define SG_NN_MEASURE_H
+
+#include "nn/exec.h"
+
+typedef struct {
+    sg_backend *device;    /* borrowed */
+    sg_backend *backend;   /* borrowed; what runs the network: device, or what watches it */
+    const sg_graph *graph; /* as built, without a loss; borrowed until the measure is open */
+    sg_shape input;
+    sg_dtype type;
+    bool train;
+} sg_measure_options;
+
+typedef struct sg_measure sg_measure;
+
+sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure);
+void sg_measure_close(sg_measure *measure); /* NULL is fine */
+
+/* One forward pass with its classes on the host, or one training step with its update; all of it
+ * has ended when this returns. */
+sg_err sg_measure_step(sg_measure *measure);
+/* Floating-point operations of such a step. */
+double sg_measure_flops(const sg_measure *measure);
+size_t sg_measure_bytes(const sg_measure *measure); /* of the plan's arena */
+
+/* Seconds that all 3x3 convolutions take by themselves, forward and in training backward, each the
+ * best of `repeats`; and their floating-point operations. */
+sg_err sg_measure_convs(sg_measure *measure, int32_t repeats, double *seconds, double *flops);
+
+/* Sorts seconds. */
+double sg_measure_median(double *seconds, int32_t count);
+
+#endif

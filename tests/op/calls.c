@@ -1,0 +1,233 @@
+#include "op/calls.h"
+
+#include <math.h>
+#include <string.h>
+#include "base/rng.h"
+#include "base/size.h"
+
+enum { COUNT = 1003, LARGE = 5 << 20 /* elements: 20 MiB */, CLASSES = 7, PIXELS = 143 };
+
+static float draw(uint32_t array, size_t i)
+{
+    return 2 * sg_uniform(sg_random(17, SG_STREAM_SCENE, i, array).v[0]) - 1;
+}
+
+static void fill(float *values, uint32_t array)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        values[i] = draw(array, i);
+}
+
+/* Device memory with these bytes. */
+static sg_err put(sg_backend *backend, const void *from, size_t bytes, void **memory)
+{
+    sg_err err = backend->alloc(backend, bytes, memory);
+    return err ? err : backend->upload(backend, *memory, from, bytes);
+}
+
+static void drop(sg_backend *backend, void *memory)
+{
+    if (memory)
+        backend->free(backend, memory);
+}
+
+/* Numbers equal but for some roundings of f32. */
+static sg_err expect_near(const char *what, const float *got, const float *wanted, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(got[i] - wanted[i]) <= 1e-6f * (1 + fabsf(wanted[i]))))
+            return sg_fail(SG_EINTERNAL, "%s: element %zu is %.9g, the reference has %.9g", what, i,
+                           (double)got[i], (double)wanted[i]);
+    return SG_OK;
+}
+
+/* ---- copies ---- */
+
+static sg_err compare_copies(sg_backend *backend)
+{
+    float *from = NULL, *to = NULL;
+    void *memory = NULL;
+    sg_err err = sg_malloc(LARGE, sizeof *from, &from);
+    if (!err)
+        err = sg_calloc(LARGE, sizeof *to, &to);
+    for (size_t i = 0; !err && i < LARGE; i++)
+        from[i] = (float)i;
+    if (!err)
+        err = put(backend, from, LARGE * sizeof *from, &memory);
+    if (!err)
+        err = backend->download(backend, to, memory, LARGE * sizeof *to);
+    if (!err && memcmp(from, to, LARGE * sizeof *to))
+        err = sg_fail(SG_EINTERNAL, "what comes down is not what went up");
+    drop(backend, memory);
+    sg_free(from);
+    sg_free(to);
+    return err;
+}
+
+/* ---- optimizers and the running mean ---- */
+
+typedef struct {
+    float p[COUNT], m[COUNT], v[COUNT], gradient[COUNT];
+    uint8_t decays[COUNT];
+} numbers;
+
+static sg_err run_rule(sg_backend *backend, sg_update update, numbers *n)
+{
+    void *p = NULL, *m = NULL, *v = NULL, *gradient = NULL, *decays = NULL;
+    sg_err err = put(backend, n->p, sizeof n->p, &p);
+    if (!err)
+        err = put(backend, n->m, sizeof n->m, &m);
+    if (!err)
+        err = put(backend, n->v, sizeof n->v, &v);
+    if (!err)
+        err = put(backend, n->gradient, sizeof n->gradient, &gradient);
+    if (!err)
+        err = put(backend, n->decays, sizeof n->decays, &decays);
+    for (update.step = 1; !err && update.step <= 3; update.step++)
+        err = backend->update(backend, &update, COUNT, p, gradient, m,
+                              update.rule == SG_SGD ? NULL : v, decays);
+    if (!err)
+        err = backend->average(backend, COUNT, m, p, .25f);
+    if (!err)
+        err = backend->download(backend, n->p, p, sizeof n->p);
+    if (!err)
+        err = backend->download(backend, n->m, m, sizeof n->m);
+    void *all[] = {p, m, v, gradient, decays};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        drop(backend, all[i]);
+    return err;
+}
+
+static void fill_numbers(numbers *n)
+{
+    memset(n, 0, sizeof *n);
+    fill(n->p, 1);
+    fill(n->gradient, 2);
+    for (size_t i = 0; i < COUNT; i++) {
+        n->decays[i] = i % 3 == 0;
+        n->m[i] = NAN; /* SGD's first step does not read it */
+    }
+}
+
+static sg_err compare_rule(sg_backend *backend, sg_backend *reference, const sg_update *update)
+{
+    numbers got, wanted;
+    fill_numbers(&got);
+    if (update->rule != SG_SGD)
+        memset(got.m, 0, sizeof got.m);
+    wanted = got;
+    sg_err err = run_rule(backend, *update, &got);
+    if (!err)
+        err = run_rule(reference, *update, &wanted);
+    if (!err)
+        err = expect_near("update", got.p, wanted.p, COUNT);
+    return err ? err : expect_near("average", got.m, wanted.m, COUNT);
+}
+
+static sg_err compare_rules(sg_backend *backend, sg_backend *reference)
+{
+    const sg_update plain = {.rate = .01f,
+                             .decay = .1f,
+                             .momentum = .9f,
+                             .beta1 = .9f,
+                             .beta2 = .999f,
+                             .epsilon = 1e-8f,
+                             .gradient_scale = .5f};
+    sg_err err = SG_OK;
+    for (int rule = SG_SGD; !err && rule <= SG_ADAMW; rule++)
+        for (int32_t nesterov = 0; !err && nesterov < 2; nesterov++) {
+            sg_update update = plain;
+            update.rule = (sg_update_rule)rule;
+            update.nesterov = nesterov;
+            err = compare_rule(backend, reference, &update);
+        }
+    return err;
+}
+
+/* ---- accumulate ---- */
+
+static sg_err add_up(sg_backend *backend, sg_dtype type, const void *a, const void *b, void *sum)
+{
+    void *to = NULL, *part = NULL;
+    size_t bytes = COUNT * sg_dtype_size(type);
+    sg_err err = put(backend, a, bytes, &to);
+    if (!err)
+        err = put(backend, b, bytes, &part);
+    if (!err)
+        err = backend->accumulate(backend, to, part, type, COUNT);
+    if (!err)
+        err = backend->download(backend, sum, to, bytes);
+    drop(backend, to);
+    drop(backend, part);
+    return err;
+}
+
+static sg_err compare_sums(sg_backend *backend, sg_backend *reference, sg_dtype type)
+{
+    float a[COUNT], b[COUNT], got[COUNT], wanted[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        sg_store(a, type, i, draw(3, i));
+        sg_store(b, type, i, draw(4, i));
+    }
+    sg_err err = add_up(backend, type, a, b, got);
+    if (!err)
+        err = add_up(reference, type, a, b, wanted);
+    if (!err && memcmp(got, wanted, COUNT * sg_dtype_size(type)))
+        err = sg_fail(SG_EINTERNAL, "accumulate in %s has other bits", sg_dtype_name(type));
+    return err;
+}
+
+/* ---- classify ---- */
+
+static sg_err classify(sg_backend *backend, const float *logits, uint8_t *classes,
+                       float *probabilities)
+{
+    void *memory = NULL;
+    sg_err err = put(backend, logits, PIXELS * CLASSES * sizeof *logits, &memory);
+    if (!err)
+        err = backend->classify(backend, memory, SG_F32, PIXELS, CLASSES, classes, probabilities);
+    drop(backend, memory);
+    return err;
+}
+
+/* Ties take the lowest class; NaN is never the largest. */
+static sg_err compare_classes(sg_backend *backend, sg_backend *reference)
+{
+    float logits[PIXELS * CLASSES], share[2][PIXELS * CLASSES];
+    uint8_t classes[3][PIXELS];
+    for (size_t i = 0; i < PIXELS * CLASSES; i++)
+        logits[i] = (float)(int)(4 * draw(5, i));
+    sg_err err = classify(backend, logits, classes[0], share[0]);
+    if (!err)
+        err = classify(reference, logits, classes[1], share[1]);
+    if (!err)
+        err = expect_near("probabilities", share[0], share[1], PIXELS * CLASSES);
+    if (!err && memcmp(classes[0], classes[1], PIXELS))
+        return sg_fail(SG_EINTERNAL, "classify takes other classes");
+    for (size_t i = 0; i < PIXELS * CLASSES; i += 3)
+        logits[i] = NAN;
+    if (!err)
+        err = classify(backend, logits, classes[0], NULL);
+    if (!err)
+        err = classify(reference, logits, classes[1], NULL);
+    if (!err && memcmp(classes[0], classes[1], PIXELS))
+        err = sg_fail(SG_EINTERNAL, "classify takes other classes where there is NaN");
+    return err;
+}
+
+sg_err op_compare_calls(sg_backend *backend)
+{
+    sg_backend *reference = NULL;
+    sg_err err = sg_reference_open(&reference);
+    if (!err)
+        err = compare_copies(backend);
+    if (!err)
+        err = compare_rules(backend, reference);
+    for (sg_dtype type = SG_F32; !err && type <= SG_BF16; type++)
+        if (backend->supports(backend, type))
+            err = compare_sums(backend, reference, type);
+    if (!err)
+        err = compare_classes(backend, reference);
+    sg_backend_close(reference);
+    return err;
+}

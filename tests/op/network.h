@@ -1,0 +1,19 @@
+/*
+ * A whole network on one backend against the reference: what the table of operators cannot show,
+ * the executor's use of a backend's memory, streams and calls. Independent of the test framework.
+ * [local]
+ */
+#ifndef SG_TEST_OP_NETWORK_H
+#define SG_TEST_OP_NETWORK_H
+
+#include "nn/backend.h"
+
+/* The losses of some training steps of a small U-Net, from the same weights on the same batch:
+ * within the rounding of f32, or of bf16. SG_EINTERNAL says which step differs by how much. */
+sg_err op_compare_training(sg_backend *backend, sg_dtype type);
+
+/* Its predictions in f32: classes but for near ties, probabilities within the rounding, and the
+ * same bits for a sample alone and in a batch. */
+sg_err op_compare_prediction(sg_backend *backend);
+
+#endif

@@ -1,0 +1,61 @@
+# SEGTILES_CUDA=AUTO|ON|OFF: whether the CUDA backend is built. AUTO: where nvcc and cuDNN 9 are found.
+# CUDNN_ROOT: where cuDNN lies; a folder with include/ and lib/, such as nvidia/cudnn of a Python wheel, or
+# the site-packages folder above it. Sets SEGTILES_CUDA_BUILT. To be included from the top folder, as it
+# enables a language.
+set(SEGTILES_CUDA AUTO CACHE STRING "Build the CUDA backend: AUTO, ON or OFF")
+set_property(CACHE SEGTILES_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(CUDNN_ROOT "" CACHE PATH "Folder of cuDNN, or of the Python packages that hold it")
+set(SEGTILES_CUDA_BUILT FALSE)
+
+function(sg_find_cudnn)
+  set(folders ${CUDNN_ROOT} ${CUDAToolkit_LIBRARY_ROOT} ${CUDAToolkit_BIN_DIR}/..)
+  find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${folders} PATH_SUFFIXES include nvidia/cudnn/include)
+  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS ${folders}
+    PATH_SUFFIXES lib lib64 lib/x64 nvidia/cudnn/lib)
+  mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_LIBRARY)
+endfunction()
+
+# Why CUDA cannot be built, or nothing.
+macro(sg_try_cuda missing)
+  set(${missing} "")
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    find_program(SEGTILES_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+    mark_as_advanced(SEGTILES_NVCC)
+    if(SEGTILES_NVCC)
+      set(ENV{CUDACXX} ${SEGTILES_NVCC}) # so that check_language tries it: a broken one is as good as none
+    endif()
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES) # the last one as PTX too, for later chips
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)
+  endif()
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    set(${missing} "nvcc is not found, or does not work")
+  else()
+    enable_language(CUDA)
+    find_package(CUDAToolkit 12.8)
+    if(CUDAToolkit_FOUND)
+      sg_find_cudnn()
+    endif()
+    if(NOT CUDAToolkit_FOUND)
+      set(${missing} "the CUDA toolkit is older than 12.8")
+    elseif(NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_LIBRARY)
+      set(${missing} "cuDNN 9 is not found; -DCUDNN_ROOT= says where it is")
+    endif()
+  endif()
+endmacro()
+
+if(SEGTILES_CUDA STREQUAL "OFF")
+  message(STATUS "CUDA backend: not built, as wished")
+else()
+  sg_try_cuda(sg_cuda_missing)
+  if(NOT sg_cuda_missing)
+    set(SEGTILES_CUDA_BUILT TRUE)
+    message(STATUS "CUDA backend: CUDA ${CUDAToolkit_VERSION}, ${CUDNN_LIBRARY}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
+  elseif(SEGTILES_CUDA STREQUAL "AUTO")
+    message(STATUS "CUDA backend: not built, ${sg_cuda_missing}")
+  else()
+    message(FATAL_ERROR "SEGTILES_CUDA=${SEGTILES_CUDA}, but ${sg_cuda_missing}")
+  endif()
+endif()
