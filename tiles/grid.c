@@ -101,8 +101,7 @@ static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_
 
 static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile)
 {
-    cut one = {
-        .chunk = chunk, .chunks = sg_div_up(along->to - along->from, chunk), .tile = tile};
+    cut one = {.chunk = chunk, .chunks = sg_div_up(along->to - along->from, chunk), .tile = tile};
     one.tiles = most_tiles(along, tile, chunk, one.chunks);
     sg_err err = sg_grow(&list->item, &list->capacity, list->count + 1, sizeof(cut));
     if (err == SG_OK)
@@ -276,15 +275,15 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
     sg_grid_wish wish = *wanted;
     int64_t unit = wish.block / greatest_divisor(wish.block, wish.stride) * wish.stride;
     wish.most_chunk = chunk_limit(&wish, unit);
-    *grid = (sg_grid){.width = wish.width,
-                      .height = wish.height,
-                      .stride = wish.stride,
-                      .halo = wish.halo,
-                      .part = sg_window_is_empty(wish.part)
-                                  ? (sg_window){0, 0, wish.width, wish.height}
-                                  : wish.part,
-                      .padded_w = sg_round_up(wish.width, wish.stride),
-                      .padded_h = sg_round_up(wish.height, wish.stride)};
+    *grid =
+        (sg_grid){.width = wish.width,
+                  .height = wish.height,
+                  .stride = wish.stride,
+                  .halo = wish.halo,
+                  .part = sg_window_is_empty(wish.part) ? (sg_window){0, 0, wish.width, wish.height}
+                                                        : wish.part,
+                  .padded_w = sg_round_up(wish.width, wish.stride),
+                  .padded_h = sg_round_up(wish.height, wish.stride)};
     cuts xs = {0}, ys = {0};
     err = list_both(grid, &wish, unit, &xs, &ys);
     if (err == SG_OK)
@@ -311,8 +310,7 @@ sg_window sg_grid_chunk(const sg_grid *grid, int64_t index)
 int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y)
 {
     SG_ASSERT(sg_window_contains(grid->part, (sg_window){x, y, 1, 1}));
-    return (y - grid->part.y) / grid->chunk_h * grid->chunks_x +
-           (x - grid->part.x) / grid->chunk_w;
+    return (y - grid->part.y) / grid->chunk_h * grid->chunks_x + (x - grid->part.x) / grid->chunk_w;
 }
 
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk)
