@@ -4,6 +4,7 @@
  *
  * Accepted: --name VALUE, --name=VALUE, -l VALUE, -lVALUE, -- (what follows is no option). Options
  * and other arguments may be mixed. An option given twice: the last counts.
+ * Whole names stand behind one dash as well, as GDAL's users write them: -te 0 0 100 100.
  */
 #ifndef SG_JOBS_OPTIONS_H
 #define SG_JOBS_OPTIONS_H
@@ -20,8 +21,17 @@ typedef enum {
     SG_OPTION_CHOICE, /* target char array that holds the longest of choices */
     SG_OPTION_INT,    /* target int32_t */
     SG_OPTION_LONG,   /* target int64_t */
-    SG_OPTION_REAL    /* target double */
+    SG_OPTION_REAL,   /* target double */
+    SG_OPTION_REALS   /* target sg_option_reals: -name 1 2, --name 1,2, --name=1,2 */
 } sg_option_kind;
+
+enum { SG_OPTION_REALS_MAX = 4 };
+
+typedef struct {
+    int wanted; /* how many there are, to be set before */
+    int count;  /* 0: the option was not given, else wanted */
+    double value[SG_OPTION_REALS_MAX];
+} sg_option_reals;
 
 typedef struct {
     char letter;      /* 0: none */

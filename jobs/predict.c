@@ -10,8 +10,13 @@
 #include "jobs/options.h"
 #include "jobs/signals.h"
 
+/* -te, -projwin and -srcwin as they were typed. */
+typedef struct {
+    sg_option_reals te, projwin, srcwin;
+} typed_parts;
+
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
-                              sg_arguments *arguments)
+                              typed_parts *parts, sg_arguments *arguments)
 {
     const sg_option table[] = {
         {.letter = 'm',
@@ -36,6 +41,31 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = &options->confidence,
          .value = "FILE",
          .help = "also the probability of the class chosen (else SCENE_confidence.tif)"},
+        {.name = "te",
+         .kind = SG_OPTION_REALS,
+         .target = &parts->te,
+         .value = "XMIN YMIN XMAX YMAX",
+         .help = "only this part of a scene, in its CRS, to whole pixels outwards"},
+        {.name = "projwin",
+         .kind = SG_OPTION_REALS,
+         .target = &parts->projwin,
+         .value = "ULX ULY LRX LRY",
+         .help = "the same by two corners"},
+        {.name = "srcwin",
+         .kind = SG_OPTION_REALS,
+         .target = &parts->srcwin,
+         .value = "X Y WIDTH HEIGHT",
+         .help = "the same in pixels of the mask of the whole scene"},
+        {.name = "cutline",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->area.cutline,
+         .value = "FILE",
+         .help = "only pixels whose centre is inside the polygons of this vector file"},
+        {.name = "cutline-layer",
+         .kind = SG_OPTION_TEXT,
+         .target = &options->area.layer,
+         .value = "NAME",
+         .help = "its layer (else the first)"},
         {.name = "force",
          .kind = SG_OPTION_FLAG,
          .target = &options->force,
@@ -188,8 +218,26 @@ static sg_err name_all(const sg_predict_options *options, const sg_arguments *ar
     return err;
 }
 
+/* At most one of the three. */
+static sg_err choose_part(const typed_parts *parts, sg_part_wish *wish)
+{
+    const sg_option_reals *given[] = {&parts->te, &parts->projwin, &parts->srcwin};
+    static const sg_part_kind kind[] = {SG_PART_TE, SG_PART_PROJWIN, SG_PART_SRCWIN};
+    for (int i = 0; i < 3; i++) {
+        if (given[i]->count == 0)
+            continue;
+        if (wish->kind != SG_PART_WHOLE)
+            return sg_fail(SG_EUSAGE, "-te, -projwin and -srcwin exclude each other");
+        wish->kind = kind[i];
+        memcpy(wish->value, given[i]->value, sizeof wish->value);
+    }
+    return sg_part_check(wish);
+}
+
 static sg_err check_options(const sg_predict_options *options)
 {
+    if (options->area.layer && !options->area.cutline)
+        return sg_fail(SG_EUSAGE, "--cutline-layer %s: there is no --cutline", options->area.layer);
     double bytes;
     if (options->force && options->resample)
         return sg_fail(SG_EUSAGE, "--force and --resample exclude each other");
@@ -216,14 +264,17 @@ static sg_err check_all(const sg_predict_options *options, const sg_network *net
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
+    typed_parts parts = {.te.wanted = 4, .projwin.wanted = 4, .srcwin.wanted = 4};
     sg_arguments arguments;
     sg_network network = {0};
     sg_predict_names *names = NULL;
     sg_predict_report report;
-    sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
+    sg_err err = parse_arguments(comm, argc, argv, &options, &parts, &arguments);
     if (err == SG_OK && arguments.help)
         return SG_OK;
     options.stop = sg_signals_catch();
+    if (err == SG_OK)
+        err = choose_part(&parts, &options.area.part);
     if (err == SG_OK)
         err = check_options(&options);
     if (err == SG_OK)

@@ -2,12 +2,13 @@
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
  * tiles and memory, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files.
+ * predict_output.c writes the files, predict_area.c says what of a scene is mapped.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
 
 #include "jobs/network.h"
+#include "jobs/predict_area.h"
 #include "tiles/grid.h"
 #include "tiles/pipeline.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
+    sg_area_options area; /* what of each scene is mapped */
     sg_device_options device;
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
 } sg_predict_options;
@@ -33,6 +35,7 @@ typedef struct {
 typedef struct {
     sg_grid grid;
     int32_t batch;
+    uint64_t cutline; /* its identity; 0: none */
 } sg_predict_plan;
 
 /* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
@@ -42,6 +45,7 @@ sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int
 /* What a plan is made for. */
 typedef struct {
     int64_t width, height;    /* of the scene, pixels */
+    sg_window part;           /* of it that is mapped */
     int64_t chunk_w, chunk_h; /* of an unfinished prediction that is gone on with; 0: none */
     int want_probabilities;
 } sg_predict_size;

@@ -36,6 +36,11 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
     if (err == SG_OK)
         err = sg_text_add(journal, "pixels %" PRId64 " x %" PRId64 " of %.17g m\n", info->width,
                           info->height, info->gsd);
+    if (err == SG_OK && (grid->part.w < grid->width || grid->part.h < grid->height))
+        err = sg_text_add(journal, "at %" PRId64 ", %" PRId64 " of %" PRId64 " x %" PRId64 "\n",
+                          grid->part.x, grid->part.y, grid->width, grid->height);
+    if (err == SG_OK && plan->cutline)
+        err = sg_text_add(journal, "cutline %016" PRIx64 "\n", plan->cutline);
     if (err == SG_OK && !network->exact)
         err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
     if (err == SG_OK)

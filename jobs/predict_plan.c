@@ -187,6 +187,7 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
                          .height = size->height,
                          .stride = network->reach.stride,
                          .halo = network->reach.halo,
+                         .part = size->part,
                          .block = SG_PREDICT_BLOCK,
                          .tile = options->tile,
                          .chunk_w = options->chunk,

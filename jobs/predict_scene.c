@@ -18,8 +18,10 @@ typedef struct {
     sg_comm *comm;
     const sg_predict_names *names;
     char path[SG_PATH_MAX]; /* what is read: the scene, or its resampled view */
-    sg_raster_info info;    /* of what is read */
-    sg_georef *georef;
+    sg_raster_info info;    /* of what is made: as the scene's, with the part's size */
+    sg_georef *georef;      /* of what is made */
+    sg_area area;           /* of the scene */
+    int64_t scene_w, scene_h;
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
     sg_predict_plan plan;
     sg_exec *exec;
@@ -64,6 +66,19 @@ static sg_err find_source(scene_run *run)
     return err;
 }
 
+/* What is made is a raster of its own. */
+static void take_part(scene_run *run)
+{
+    sg_window part = run->area.part;
+    run->scene_w = run->info.width;
+    run->scene_h = run->info.height;
+    run->info.width = part.w;
+    run->info.height = part.h;
+    sg_georef_shift(run->georef, part);
+    if (run->area.cutline)
+        run->plan.cutline = sg_cutline_identity(run->area.cutline);
+}
+
 static sg_err open_scene(scene_run *run)
 {
     const sg_spec *spec = spec_of(run);
@@ -71,10 +86,14 @@ static sg_err open_scene(scene_run *run)
     sg_err err = find_source(run);
     if (err == SG_OK)
         err = sg_raster_open_spec(&raster, run->path, spec);
+    if (err == SG_OK)
+        err = sg_area_open(&run->area, &run->options->area, raster);
     if (err == SG_OK) {
         run->info = *sg_raster_get_info(raster);
         err = sg_raster_georef(raster, &run->georef);
     }
+    if (err == SG_OK)
+        take_part(run);
     sg_raster_close(raster);
     return err;
 }
@@ -174,6 +193,7 @@ static sg_err run_pipeline(scene_run *run)
         .mean = run->mean,
         .std = run->std,
         .grid = &run->plan.grid,
+        .cutline = run->area.cutline,
         .batch = run->plan.batch,
         .readers = run->options->readers > 0 ? run->options->readers : READERS,
         .want_probabilities = wants_probabilities(run),
@@ -237,11 +257,23 @@ static void summarise(const scene_run *run)
             100 * sums[4] / wall);
 }
 
+/* What cost nothing, where there was such. [collective] */
+static void tell_empty(const scene_run *run)
+{
+    int64_t sums[] = {run->report.empty, run->report.unread};
+    sg_comm_sum_i64(run->comm, sums, 2);
+    if (sums[0] > 0)
+        sg_info("%s: %" PRId64 " of %" PRId64 " chunks without data; %" PRId64
+                " tiles were not even read",
+                run->names->output[SG_OUT_MASK], sums[0], sg_grid_chunks(&run->plan.grid), sums[1]);
+}
+
 static void close_run(scene_run *run)
 {
     sg_outputs_close(run->outputs);
     sg_exec_close(run->exec);
     sg_georef_close(run->georef);
+    sg_area_close(&run->area);
     if (strcmp(run->path, run->names->scene) != 0)
         sg_resample_close(run->path);
 }
@@ -249,8 +281,9 @@ static void close_run(scene_run *run)
 /* Chunks are those of an earlier run, where there is one to go on with. [collective] */
 static sg_err make_plan(scene_run *run)
 {
-    sg_predict_size size = {.width = run->info.width,
-                            .height = run->info.height,
+    sg_predict_size size = {.width = run->scene_w,
+                            .height = run->scene_h,
+                            .part = run->area.part,
                             .want_probabilities = wants_probabilities(run)};
     if (sg_comm_rank(run->comm) == 0 && !run->options->restart && run->options->chunk == 0)
         sg_predict_resumed(run->names->output[SG_OUT_MASK], &size);
@@ -292,6 +325,8 @@ static sg_err run_scene(scene_run *run)
     }
     if (err == SG_OK)
         summarise(run);
+    if (err == SG_OK)
+        tell_empty(run);
     return err;
 }
 
