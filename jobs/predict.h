@@ -28,7 +28,8 @@ enum { SG_OUTPUTS = 3 };
 typedef enum { SG_OUT_MASK, SG_OUT_PROBABILITIES, SG_OUT_CONFIDENCE } sg_output;
 
 typedef struct {
-    const char *scene;
+    const char *scene;                    /* as GDAL opens it */
+    const char *stem;                     /* what outputs are named for; NULL: the scene */
     char output[SG_OUTPUTS][SG_PATH_MAX]; /* "" where not wanted */
 } sg_predict_names;
 

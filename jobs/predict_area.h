@@ -11,7 +11,7 @@ typedef struct {
 } sg_area_options;
 
 typedef struct {
-    sg_window part; /* of the scene, pixels */
+    sg_window part;      /* of the scene, pixels */
     sg_cutline *cutline; /* owned, or NULL */
 } sg_area;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "data/mosaic_private.h"
 
 /* The part of a window that lies inside the scene, and where its pixels go. */
 typedef struct {
@@ -208,7 +209,7 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
     if (err)
         return err;
     sg_window scene = {0, 0, raster->info.width, raster->info.height};
-    if (!sg_window_contains(scene, window)) {
+    if (raster->mosaic || !sg_window_contains(scene, window)) {
         memset(pixels, 0, bytes);
         memset(valid, 0, count);
     }
@@ -216,6 +217,9 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
     if (sg_window_is_empty(inner))
         return SG_OK;
     size_t skip = (size_t)(inner.y - window.y) * (size_t)window.w + (size_t)(inner.x - window.x);
+    if (raster->mosaic)
+        return sg_mosaic_read(raster, inner, pixels + skip * (size_t)raster->bands, valid + skip,
+                              (size_t)window.w);
     area a = {raster, inner, pixels + skip * (size_t)raster->bands, valid + skip, (size_t)window.w};
     return read_inner(&a);
 }
@@ -257,6 +261,8 @@ static sg_err bands_are_blank(sg_raster *raster, sg_window window, bool *blank)
 sg_err sg_raster_is_blank(sg_raster *raster, sg_window window, bool *blank)
 {
     area pixel = {.raster = raster, .inner = {window.x, window.y, 1, 1}};
+    if (raster->mosaic)
+        return sg_mosaic_is_blank(raster, window, blank);
     *blank = false;
     sg_err err = is_transparent(&pixel, raster->mask, window, blank);
     if (!err)
