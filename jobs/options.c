@@ -179,6 +179,42 @@ static const sg_option *find_option(const sg_usage *usage, const char *text, con
     return NULL;
 }
 
+/* Numbers in one word, parted by commas or spaces: how many could be read, -1: something else. */
+static int read_reals(const char *word, double *out, int most)
+{
+    int count = 0;
+    while (*word) {
+        char *end = NULL;
+        double number = strtod(word, &end);
+        if (end == word || count == most || (*end && !strchr(", ", *end)))
+            return -1;
+        out[count++] = number;
+        word = end + (*end != '\0');
+    }
+    return count;
+}
+
+/* All in the first word, or in that and the words after it. */
+static sg_err take_reals(const sg_option *option, const char *first, int argc, char **argv, int *i)
+{
+    sg_option_reals *reals = option->target;
+    const char *word = first;
+    reals->count = 0;
+    for (;;) {
+        int more = read_reals(word, reals->value + reals->count, reals->wanted - reals->count);
+        if (more <= 0)
+            return sg_fail(SG_EUSAGE, "--%s %s: expected %d numbers: %s", option->name, word,
+                           reals->wanted, option->value);
+        reals->count += more;
+        if (reals->count == reals->wanted)
+            return SG_OK;
+        if (*i + 1 >= argc)
+            return sg_fail(SG_EUSAGE, "--%s %s: expected %d numbers: %s", option->name, first,
+                           reals->wanted, option->value);
+        word = argv[++*i];
+    }
+}
+
 /* One option at argv[*i]; *i moves on when its value is the next word. */
 static sg_err parse_option(const sg_usage *usage, int argc, char **argv, int *i)
 {
@@ -200,7 +236,8 @@ static sg_err parse_option(const sg_usage *usage, int argc, char **argv, int *i)
                            option->value);
         value = argv[++*i];
     }
-    return take_value(option, value);
+    return option->kind == SG_OPTION_REALS ? take_reals(option, value, argc, argv, i)
+                                           : take_value(option, value);
 }
 
 static sg_err check_count(const sg_usage *usage, const sg_arguments *arguments)

@@ -4,7 +4,7 @@
  *
  * Accepted: --name VALUE, --name=VALUE, -l VALUE, -lVALUE, -- (what follows is no option). Options
  * and other arguments may be mixed. An option given twice: the last counts, unless it is a LIST.
- * Whole names stand behind one dash as well, as GDAL's users write them: -of COG.
+ * Whole names stand behind one dash as well, as GDAL's users write them: -of COG, -te 0 0 100 100.
  */
 #ifndef SG_JOBS_OPTIONS_H
 #define SG_JOBS_OPTIONS_H
@@ -22,7 +22,8 @@ typedef enum {
     SG_OPTION_INT,    /* target int32_t */
     SG_OPTION_LONG,   /* target int64_t */
     SG_OPTION_REAL,   /* target double */
-    SG_OPTION_LIST    /* target sg_option_list, which takes all that are given */
+    SG_OPTION_LIST,   /* target sg_option_list, which takes all that are given */
+    SG_OPTION_REALS   /* target sg_option_reals: -name 1 2, --name 1,2, --name=1,2 */
 } sg_option_kind;
 
 enum { SG_OPTION_ITEMS_MAX = 32 };
@@ -31,6 +32,14 @@ typedef struct {
     const char *item[SG_OPTION_ITEMS_MAX]; /* borrowed from argv */
     int count;
 } sg_option_list;
+
+enum { SG_OPTION_REALS_MAX = 4 };
+
+typedef struct {
+    int wanted; /* how many there are, to be set before */
+    int count;  /* 0: the option was not given, else wanted */
+    double value[SG_OPTION_REALS_MAX];
+} sg_option_reals;
 
 typedef struct {
     char letter;      /* 0: none */

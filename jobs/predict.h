@@ -3,12 +3,14 @@
  * tiles, predict_memory.c what they
  * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files, predict_progress.c tells how it goes.
+ * predict_output.c writes the files, predict_area.c says what of a scene is mapped,
+ * predict_progress.c tells how it goes.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
 
 #include "jobs/network.h"
+#include "jobs/predict_area.h"
 #include "tiles/format.h"
 #include "tiles/grid.h"
 #include "tiles/pipeline.h"
@@ -20,8 +22,9 @@ typedef struct {
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
-    sg_format format; /* of the outputs */
-    int32_t augment; /* classify every tile in its eight turns, see tiles/augment.h */
+    sg_format format;     /* of the outputs */
+    int32_t augment;      /* classify every tile in its eight turns, see tiles/augment.h */
+    sg_area_options area; /* what of each scene is mapped */
     sg_device_options device;
     int32_t json;       /* progress and summary for machines, on standard output */
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
@@ -31,15 +34,17 @@ enum { SG_OUTPUTS = 3 };
 typedef enum { SG_OUT_MASK, SG_OUT_PROBABILITIES, SG_OUT_CONFIDENCE } sg_output;
 
 typedef struct {
-    const char *scene;
+    const char *scene;                    /* as GDAL opens it */
+    const char *stem;                     /* what outputs are named for; NULL: the scene */
     char output[SG_OUTPUTS][SG_PATH_MAX]; /* "" where not wanted */
 } sg_predict_names;
 
 typedef struct {
     sg_grid grid;
     int32_t batch, readers;
-    double cache; /* GDAL's, bytes */
-    int32_t augment; /* as in the options */
+    double cache;     /* GDAL's, bytes */
+    int32_t augment;  /* as in the options */
+    uint64_t cutline; /* its identity; 0: none */
 } sg_predict_plan;
 
 /* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
@@ -49,6 +54,7 @@ sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int
 /* What a plan is made for. */
 typedef struct {
     int64_t width, height;    /* of the scene, pixels */
+    sg_window part;           /* of it that is mapped */
     int64_t chunk_w, chunk_h; /* of an unfinished prediction that is gone on with; 0: none */
     int want_probabilities;
     int wanted[SG_OUTPUTS];

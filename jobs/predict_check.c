@@ -41,6 +41,19 @@ static sg_err check_info(const sg_predict_options *options, const sg_network *ne
     return err;
 }
 
+/* Pixels of a scene that is resampled are counted in what it becomes: they are looked at then. */
+static sg_err check_area(const sg_predict_options *options, const sg_network *network,
+                         const sg_raster *raster)
+{
+    sg_area area = {0};
+    if (options->resample &&
+        sg_predict_other_gsd(sg_raster_get_info(raster), &network->checkpoint.spec))
+        return SG_OK;
+    sg_err err = sg_area_open(&area, &options->area, raster);
+    sg_area_close(&area);
+    return err;
+}
+
 sg_err sg_predict_check(const sg_predict_options *options, const sg_network *network,
                         const char *scene)
 {
@@ -48,6 +61,8 @@ sg_err sg_predict_check(const sg_predict_options *options, const sg_network *net
     sg_err err = sg_raster_open(&raster, scene, NULL, 0);
     if (err == SG_OK)
         err = check_info(options, network, scene, sg_raster_get_info(raster));
+    if (err == SG_OK)
+        err = check_area(options, network, raster);
     sg_raster_close(raster);
     return err;
 }

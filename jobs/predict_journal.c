@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/size.h"
+#include "data/memory.h"
 
 #define CHUNKS "chunks %" PRId64 " x %" PRId64 "\n"
 
@@ -23,6 +24,31 @@ static sg_err add_file(const char *scene, sg_text *journal)
     return err;
 }
 
+typedef struct {
+    sg_text *journal;
+    uint64_t hash; /* FNV-1a of the texts in memory */
+} sources;
+
+static sg_err add_source(void *user, const char *path, const char *text)
+{
+    sources *s = user;
+    if (!text)
+        return add_file(path, s->journal);
+    for (; *text; text++)
+        s->hash = (s->hash ^ (uint8_t)*text) * 0x100000001b3u;
+    return SG_OK;
+}
+
+/* A scene that was put together in memory: of which files, and how. */
+static sg_err add_scene(const char *scene, sg_text *journal)
+{
+    sources s = {journal, 0xcbf29ce484222325u};
+    if (strncmp(scene, "/vsimem/", 8) != 0)
+        return add_file(scene, journal);
+    sg_err err = sg_memory_sources(scene, add_source, &s);
+    return err == SG_OK ? sg_text_add(journal, "put together as %016" PRIx64 "\n", s.hash) : err;
+}
+
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,
                           const sg_predict_plan *plan, const sg_format *format, sg_text *journal)
 {
@@ -32,12 +58,17 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
                     network->checkpoint.identity, sg_dtype_name(network->type),
                     network->backend->name, network->backend->kind);
     if (err == SG_OK)
-        err = add_file(scene, journal);
+        err = add_scene(scene, journal);
     if (err == SG_OK)
         err = sg_text_add(journal, "pixels %" PRId64 " x %" PRId64 " of %.17g m\n", info->width,
                           info->height, info->gsd);
     if (err == SG_OK && plan->augment)
         err = sg_text_add(journal, "mean of eight flips and rotations\n");
+    if (err == SG_OK && (grid->part.w < grid->width || grid->part.h < grid->height))
+        err = sg_text_add(journal, "at %" PRId64 ", %" PRId64 " of %" PRId64 " x %" PRId64 "\n",
+                          grid->part.x, grid->part.y, grid->width, grid->height);
+    if (err == SG_OK && plan->cutline)
+        err = sg_text_add(journal, "cutline %016" PRIx64 "\n", plan->cutline);
     if (err == SG_OK && !network->exact)
         err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
     if (err == SG_OK)

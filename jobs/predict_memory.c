@@ -88,7 +88,7 @@ static void add_output(const sg_predict_options *options, const sg_predict_plan 
     double overview = format->overviews ? chunk * pixel / 4 : 0;
     sg_pyramid pyramid;
     sg_records records;
-    sg_pyramid_make(&pyramid, grid->width, grid->height, format->block, format->overviews);
+    sg_pyramid_make(&pyramid, grid->part.w, grid->part.h, format->block, format->overviews);
     sg_records_make(&records, &pyramid, grid->chunk_w, grid->chunk_h);
     memory->outputs += 2 * overview + 4 * block;
     memory->tables += (double)sg_records_count(&records);
@@ -101,8 +101,8 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
 {
     const sg_grid *grid = &plan->grid;
     double batch = (double)grid->tile_w * (double)grid->tile_h * plan->batch;
-    double chunk = (double)sg_min64(grid->chunk_w, grid->width) *
-                   (double)sg_min64(grid->chunk_h, grid->height);
+    double chunk = (double)sg_min64(grid->chunk_w, grid->part.w) *
+                   (double)sg_min64(grid->chunk_h, grid->part.h);
     double result =
         1 + (size->want_probabilities ? sg_predict_pixel_bytes(network, SG_OUT_PROBABILITIES) : 0);
     *memory = (sg_predict_memory){.program = rank->resident + ALLOWANCE,

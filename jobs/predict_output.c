@@ -176,8 +176,7 @@ static sg_err put_confidence(const sg_outputs *o, const finished_chunk *chunk)
 sg_err sg_outputs_put(sg_outputs *o, sg_window core, const uint8_t *classes,
                       const float *probabilities)
 {
-    const sg_grid *grid = &o->options.plan->grid;
-    const finished_chunk chunk = {core.y / grid->chunk_h * grid->chunks_x + core.x / grid->chunk_w,
+    const finished_chunk chunk = {sg_grid_chunk_at(&o->options.plan->grid, core.x, core.y),
                                   (size_t)(core.w * core.h), classes, probabilities};
     sg_err err = put_values(o, &chunk);
     if (err == SG_OK && o->file[SG_OUT_PROBABILITIES])

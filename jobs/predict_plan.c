@@ -329,6 +329,7 @@ static sg_grid_wish make_wish(const sg_predict_options *options, const sg_networ
                          .height = size->height,
                          .stride = network->reach.stride,
                          .halo = network->reach.halo,
+                         .part = size->part,
                          .block = options->format.block,
                          .tile = options->tile,
                          .chunk_w = options->chunk,

@@ -17,8 +17,10 @@ typedef struct {
     sg_comm *comm;
     const sg_predict_names *names;
     char path[SG_PATH_MAX]; /* what is read: the scene, or its resampled view */
-    sg_raster_info info;    /* of what is read */
-    sg_georef *georef;
+    sg_raster_info info;    /* of what is made: as the scene's, with the part's size */
+    sg_georef *georef;      /* of what is made */
+    sg_area area;           /* of the scene */
+    int64_t scene_w, scene_h;
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
     sg_predict_plan plan;
     sg_classifier classifier;
@@ -64,6 +66,19 @@ static sg_err find_source(scene_run *run)
     return err;
 }
 
+/* What is made is a raster of its own. */
+static void take_part(scene_run *run)
+{
+    sg_window part = run->area.part;
+    run->scene_w = run->info.width;
+    run->scene_h = run->info.height;
+    run->info.width = part.w;
+    run->info.height = part.h;
+    sg_georef_shift(run->georef, part);
+    if (run->area.cutline)
+        run->plan.cutline = sg_cutline_identity(run->area.cutline);
+}
+
 static sg_err open_scene(scene_run *run)
 {
     const sg_spec *spec = spec_of(run);
@@ -71,10 +86,14 @@ static sg_err open_scene(scene_run *run)
     sg_err err = find_source(run);
     if (err == SG_OK)
         err = sg_raster_open_spec(&raster, run->path, spec);
+    if (err == SG_OK)
+        err = sg_area_open(&run->area, &run->options->area, raster);
     if (err == SG_OK) {
         run->info = *sg_raster_get_info(raster);
         err = sg_raster_georef(raster, &run->georef);
     }
+    if (err == SG_OK)
+        take_part(run);
     sg_raster_close(raster);
     return err;
 }
@@ -161,6 +180,7 @@ static sg_err run_pipeline(scene_run *run)
                                           .mean = run->mean,
                                           .std = run->std,
                                           .grid = &run->plan.grid,
+                                          .cutline = run->area.cutline,
                                           .batch = run->plan.batch,
                                           .readers = run->plan.readers,
                                           .want_probabilities = wants_probabilities(run),
@@ -233,11 +253,23 @@ static sg_err summarise(const scene_run *run)
     return sg_predict_summarise(&run->progress, run->comm, &done);
 }
 
+/* What cost nothing, where there was such. [collective] */
+static void tell_empty(const scene_run *run)
+{
+    int64_t sums[] = {run->report.empty, run->report.unread};
+    sg_comm_sum_i64(run->comm, sums, 2);
+    if (sums[0] > 0)
+        sg_info("%s: %" PRId64 " of %" PRId64 " chunks without data; %" PRId64
+                " tiles were not even read",
+                run->names->output[SG_OUT_MASK], sums[0], sg_grid_chunks(&run->plan.grid), sums[1]);
+}
+
 static void close_run(scene_run *run)
 {
     sg_outputs_close(run->outputs);
     sg_classifier_close(&run->classifier);
     sg_georef_close(run->georef);
+    sg_area_close(&run->area);
     if (strcmp(run->path, run->names->scene) != 0)
         sg_resample_close(run->path);
 }
@@ -245,8 +277,9 @@ static void close_run(scene_run *run)
 /* Chunks are those of an earlier run, where there is one to go on with. [collective] */
 static sg_err make_plan(scene_run *run)
 {
-    sg_predict_size size = {.width = run->info.width,
-                            .height = run->info.height,
+    sg_predict_size size = {.width = run->scene_w,
+                            .height = run->scene_h,
+                            .part = run->area.part,
                             .want_probabilities = wants_probabilities(run),
                             .source_rows = run->info.block_h,
                             .source_block = sg_raster_block_bytes(&run->info)};
@@ -286,6 +319,8 @@ static sg_err run_scene(scene_run *run)
         count_done(run);
         err = sg_outputs_commit(run->outputs, map_chunks(run));
     }
+    if (err == SG_OK)
+        tell_empty(run);
     return err == SG_OK ? summarise(run) : err;
 }
 

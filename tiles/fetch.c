@@ -71,7 +71,20 @@ static sg_err plan_chunk(sg_fetch *fetch)
     return SG_OK;
 }
 
-static sg_err plan_batch(sg_fetch *fetch, sg_fetched *batch)
+/* A look that costs next to nothing, so that what nobody asks for, or what is not there, is not
+ * read. */
+static sg_err look_at(const sg_fetch *fetch, sg_raster *raster, sg_planned_tile *planned)
+{
+    sg_cutline *cutline = fetch->options->cutline;
+    bool blank = false;
+    sg_err err = cutline ? sg_cutline_misses(cutline, planned->tile.core, &blank) : SG_OK;
+    if (err == SG_OK && !blank)
+        err = sg_raster_is_blank(raster, planned->tile.core, &blank);
+    planned->blank = blank;
+    return err;
+}
+
+static sg_err plan_batch(sg_fetch *fetch, sg_raster *raster, sg_fetched *batch)
 {
     batch->n = 0;
     while (batch->n < fetch->options->batch && !fetch->no_more_chunks) {
@@ -81,22 +94,32 @@ static sg_err plan_batch(sg_fetch *fetch, sg_fetched *batch)
                 return err;
             continue;
         }
-        batch->tile[batch->n++] = (sg_planned_tile){
+        sg_planned_tile *planned = &batch->tile[batch->n++];
+        *planned = (sg_planned_tile){
             .tile = sg_grid_tile(fetch->options->grid, fetch->chunk, fetch->next_tile),
             .chunk = fetch->chunk,
             .last = fetch->next_tile + 1 == fetch->tiles};
         fetch->next_tile++;
+        sg_err err = look_at(fetch, raster, planned);
+        if (err != SG_OK)
+            return err;
     }
     return SG_OK;
 }
 
+static void skip_blank(slot *s)
+{
+    while (s->tile < s->batch.n && s->batch.tile[s->tile].blank)
+        s->tile++;
+}
+
 /* Under the lock, which is given up while the plan is made: it may have to ask another rank. */
-static void open_slot(sg_fetch *fetch)
+static void open_slot(sg_fetch *fetch, sg_raster *raster)
 {
     slot *s = &fetch->ring[fetch->opened % SLOTS];
     fetch->opening = 1;
     pthread_mutex_unlock(&fetch->lock);
-    sg_err err = plan_batch(fetch, &s->batch);
+    sg_err err = plan_batch(fetch, raster, &s->batch);
     pthread_mutex_lock(&fetch->lock);
     fetch->opening = 0;
     s->tile = 0;
@@ -108,6 +131,7 @@ static void open_slot(sg_fetch *fetch)
     } else if (s->batch.n == 0) {
         fetch->ended = 1;
     } else {
+        skip_blank(s);
         fetch->opened++;
     }
     pthread_cond_broadcast(&fetch->changed);
@@ -129,17 +153,18 @@ static int hand_out(sg_fetch *fetch, strip *out)
     if (s->row == input.h) {
         s->row = 0;
         s->tile++;
+        skip_blank(s);
     }
     return 1;
 }
 
-static int take_strip(sg_fetch *fetch, strip *out)
+static int take_strip(sg_fetch *fetch, sg_raster *raster, strip *out)
 {
     int taken = 0;
     pthread_mutex_lock(&fetch->lock);
     while (!fetch->stop && !(taken = hand_out(fetch, out)) && !fetch->ended) {
         if (!fetch->opening && fetch->opened - fetch->returned < SLOTS)
-            open_slot(fetch);
+            open_slot(fetch, raster);
         else
             pthread_cond_wait(&fetch->changed, &fetch->lock);
     }
@@ -161,6 +186,8 @@ static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *
     if (err == SG_OK)
         sg_normalize_pixels(pixels, valid, (size_t)(window.w * window.h), options->spec->bands,
                             options->mean, options->std);
+    if (err == SG_OK && options->cutline)
+        err = sg_cutline_apply(options->cutline, window, valid);
     return err;
 }
 
@@ -169,7 +196,7 @@ static void *read_strips(void *argument)
     reader *self = argument;
     sg_fetch *fetch = self->fetch;
     strip part;
-    while (take_strip(fetch, &part)) {
+    while (take_strip(fetch, self->raster, &part)) {
         sg_err err = read_strip(fetch, self->raster, &part);
         pthread_mutex_lock(&fetch->lock);
         part.slot->reading--;

@@ -11,14 +11,15 @@
 typedef struct {
     sg_tile tile;
     int64_t chunk;
-    int32_t last; /* 1: the last tile of its chunk */
+    int32_t last;  /* 1: the last tile of its chunk */
+    int32_t blank; /* 1: known to have no pixel that is asked for and valid; it is not read */
 } sg_planned_tile;
 
 typedef struct {
     int32_t n;             /* tiles, in order of chunk and tile */
     sg_planned_tile *tile; /* [n] */
     float *pixels;         /* (batch, tile_h, tile_w, bands), normalised */
-    uint8_t *valid;        /* (batch, tile_h, tile_w) */
+    uint8_t *valid;        /* (batch, tile_h, tile_w): has data and is asked for */
 } sg_fetched;
 
 typedef struct sg_fetch sg_fetch;

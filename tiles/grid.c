@@ -7,9 +7,11 @@
  * what a rank holds and what is lost with it. */
 enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
 
-/* One axis of a scene. */
+/* One axis of a scene, and [from, to) of it that is mapped. */
 typedef struct {
     int64_t padded, stride, halo;
+    int64_t from, to;
+    int64_t end; /* the same as to, or where the padded scene ends */
 } axis;
 
 /* A way to cut one axis: `tiles` is the most that any chunk needs. */
@@ -32,11 +34,12 @@ static int64_t greatest_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* Where the tile lies whose core begins at `core`: the halo before it, moved inwards at the end. */
+/* Where the tile lies whose core begins at `core`: the halo before it, moved inwards at the end. A
+ * part may begin anywhere: then its chunks' first tiles begin up to a stride earlier. */
 static int64_t tile_origin(const axis *along, int64_t tile, int64_t core)
 {
-    int64_t origin = sg_min64(core - along->halo, along->padded - tile);
-    return sg_max64(origin, 0);
+    int64_t before = sg_max64(core - along->halo, 0);
+    return sg_min64(before - before % along->stride, along->padded - tile);
 }
 
 /* Where the core that begins at `core` ends: the halo before the tile's end, or the scene's. */
@@ -59,8 +62,14 @@ static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_
 /* Tiles of chunk number `index` along an axis. */
 static int64_t tiles_of_chunk(const axis *along, int64_t tile, int64_t chunk, int64_t index)
 {
-    int64_t from = index * chunk;
-    return count_tiles(along, tile, from, sg_min64(from + chunk, along->padded));
+    int64_t from = along->from + index * chunk;
+    return count_tiles(along, tile, from, sg_min64(from + chunk, along->to));
+}
+
+/* What the first tile of a chunk may lose, as its core does not begin where tiles do. */
+static int64_t most_lost(const axis *along)
+{
+    return along->from % along->stride == 0 ? 0 : along->stride - 1;
 }
 
 /* The most tiles that a chunk takes. Halos at the scene's edge save some, so inner chunks need
@@ -69,7 +78,7 @@ static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_
 {
     int64_t most = 0;
     if (chunks > 64)
-        return sg_div_up(chunk, tile - 2 * along->halo);
+        return sg_div_up(chunk + most_lost(along), tile - 2 * along->halo);
     for (int64_t i = 0; i < chunks; i++)
         most = sg_max64(most, tiles_of_chunk(along, tile, chunk, i));
     return most;
@@ -83,15 +92,16 @@ static int64_t least_tile(const axis *along)
 /* The smallest tile of which `pieces` cover any chunk. Halos at the scene's edge cost nothing. */
 static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_t pieces)
 {
-    int64_t edges = chunks == 1 ? 2 : chunks == 2 ? 1 : 0;
-    int64_t core = chunks == 1 ? along->padded : chunk;
+    int64_t both = (along->from == 0) + (along->end == along->padded);
+    int64_t edges = chunks == 1 ? both : chunks == 2 ? both / 2 : 0;
+    int64_t core = (chunks == 1 ? along->end - along->from : chunk) + most_lost(along);
     int64_t tile = sg_div_up(core + (2 * pieces - edges) * along->halo, pieces);
     return sg_min64(sg_round_up(tile, along->stride), along->padded);
 }
 
 static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile)
 {
-    cut one = {.chunk = chunk, .chunks = sg_div_up(along->padded, chunk), .tile = tile};
+    cut one = {.chunk = chunk, .chunks = sg_div_up(along->to - along->from, chunk), .tile = tile};
     one.tiles = most_tiles(along, tile, chunk, one.chunks);
     sg_err err = sg_grow(&list->item, &list->capacity, list->count + 1, sizeof(cut));
     if (err == SG_OK)
@@ -104,7 +114,8 @@ static sg_err add_cuts_of_chunk(cuts *list, const axis *along, int64_t chunk, in
 {
     if (wanted_tile > 0)
         return add_cut(list, along, chunk, wanted_tile);
-    int64_t chunks = sg_div_up(along->padded, chunk), least = least_tile(along), tile = 0, last = 0;
+    int64_t chunks = sg_div_up(along->to - along->from, chunk), least = least_tile(along);
+    int64_t tile = 0, last = 0;
     sg_err err = SG_OK;
     for (int64_t pieces = 1; err == SG_OK && tile != least; pieces += 1 + pieces / 16) {
         tile = sg_max64(tile_for(along, chunk, chunks, pieces), least);
@@ -118,7 +129,7 @@ static sg_err add_cuts_of_chunk(cuts *list, const axis *along, int64_t chunk, in
 static sg_err list_cuts(cuts *list, const axis *along, int64_t unit, int64_t wanted_chunk,
                         int64_t wanted_tile)
 {
-    int64_t whole = sg_round_up(along->padded, unit);
+    int64_t whole = sg_round_up(along->to - along->from, unit);
     if (wanted_chunk > 0)
         return add_cuts_of_chunk(list, along, sg_min64(sg_round_up(wanted_chunk, unit), whole),
                                  wanted_tile);
@@ -174,6 +185,7 @@ static sg_err check_wish(const sg_grid_wish *wish)
 {
     SG_ASSERT(wish->width > 0 && wish->height > 0 && wish->stride > 0 && wish->block > 0);
     SG_ASSERT(wish->halo >= 0 && wish->halo % wish->stride == 0 && wish->ranks > 0);
+    SG_ASSERT(sg_window_contains((sg_window){0, 0, wish->width, wish->height}, wish->part));
     if (wish->tile < 0 || wish->chunk_w < 0 || wish->chunk_h < 0)
         return sg_fail(SG_EUSAGE, "tile and chunk sizes are positive numbers of pixels");
     return SG_OK;
@@ -194,14 +206,21 @@ static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *
     return SG_OK;
 }
 
+static axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_t from,
+                      int64_t length)
+{
+    int64_t to = from + length;
+    return (axis){padded, grid->stride, grid->halo, from, to, to == scene ? padded : to};
+}
+
 static axis along_x(const sg_grid *grid)
 {
-    return (axis){grid->padded_w, grid->stride, grid->halo};
+    return make_axis(grid, grid->padded_w, grid->width, grid->part.x, grid->part.w);
 }
 
 static axis along_y(const sg_grid *grid)
 {
-    return (axis){grid->padded_h, grid->stride, grid->halo};
+    return make_axis(grid, grid->padded_h, grid->height, grid->part.y, grid->part.h);
 }
 
 /* However short memory is, the smallest candidate of a chunk must stay possible. */
@@ -256,12 +275,15 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
     sg_grid_wish wish = *wanted;
     int64_t unit = wish.block / greatest_divisor(wish.block, wish.stride) * wish.stride;
     wish.most_chunk = chunk_limit(&wish, unit);
-    *grid = (sg_grid){.width = wish.width,
-                      .height = wish.height,
-                      .stride = wish.stride,
-                      .halo = wish.halo,
-                      .padded_w = sg_round_up(wish.width, wish.stride),
-                      .padded_h = sg_round_up(wish.height, wish.stride)};
+    *grid =
+        (sg_grid){.width = wish.width,
+                  .height = wish.height,
+                  .stride = wish.stride,
+                  .halo = wish.halo,
+                  .part = sg_window_is_empty(wish.part) ? (sg_window){0, 0, wish.width, wish.height}
+                                                        : wish.part,
+                  .padded_w = sg_round_up(wish.width, wish.stride),
+                  .padded_h = sg_round_up(wish.height, wish.stride)};
     cuts xs = {0}, ys = {0};
     err = list_both(grid, &wish, unit, &xs, &ys);
     if (err == SG_OK)
@@ -279,11 +301,16 @@ int64_t sg_grid_chunks(const sg_grid *grid)
 sg_window sg_grid_chunk(const sg_grid *grid, int64_t index)
 {
     SG_ASSERT(index >= 0 && index < sg_grid_chunks(grid));
-    sg_window core = {index % grid->chunks_x * grid->chunk_w,
-                      index / grid->chunks_x * grid->chunk_h, 0, 0};
-    core.w = sg_min64(grid->chunk_w, grid->width - core.x);
-    core.h = sg_min64(grid->chunk_h, grid->height - core.y);
-    return core;
+    sg_window part = grid->part, core = {part.x + index % grid->chunks_x * grid->chunk_w,
+                                         part.y + index / grid->chunks_x * grid->chunk_h,
+                                         grid->chunk_w, grid->chunk_h};
+    return sg_window_intersect(core, part);
+}
+
+int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y)
+{
+    SG_ASSERT(sg_window_contains(grid->part, (sg_window){x, y, 1, 1}));
+    return (y - grid->part.y) / grid->chunk_h * grid->chunks_x + (x - grid->part.x) / grid->chunk_w;
 }
 
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk)
@@ -338,5 +365,5 @@ double sg_grid_overhead(const sg_grid *grid)
     double tiles = (double)tiles_along(&x, grid->tile_w, grid->chunk_w, grid->chunks_x) *
                    (double)tiles_along(&y, grid->tile_h, grid->chunk_h, grid->chunks_y);
     return tiles * (double)grid->tile_w * (double)grid->tile_h /
-           ((double)grid->width * (double)grid->height);
+           ((double)grid->part.w * (double)grid->part.h);
 }

@@ -7,6 +7,10 @@
  * tile that would reach over the extended edge is moved inwards. A tile's origin is a multiple of
  * the stride, and every pixel of its core is at least the halo away from those of its sides that
  * are not the scene's edge. That makes the result independent of the grid.
+ *
+ * A part of the scene may be mapped alone: chunks then begin at the part's corner, wherever it
+ * lies, while tiles lie where they could lie for the whole scene, and see the scene beyond the
+ * part. So the part's mask is what the whole scene's mask shows there.
  */
 #ifndef SG_TILES_GRID_H
 #define SG_TILES_GRID_H
@@ -16,6 +20,7 @@
 
 typedef struct {
     int64_t width, height;      /* scene, pixels */
+    sg_window part;             /* of it that is mapped: chunks partition it */
     int64_t stride, halo;       /* halo is a multiple of stride */
     int64_t padded_w, padded_h; /* scene rounded up to the stride */
     int64_t tile_w, tile_h;     /* multiples of stride, at most the padded scene */
@@ -31,6 +36,7 @@ typedef struct {
 
 typedef struct {
     int64_t width, height, stride, halo;
+    sg_window part;           /* inside the scene; empty: all of it */
     int64_t block;            /* output block, pixels; a multiple of stride or stride of it */
     int64_t tile;             /* wanted tile size, 0: choose */
     int64_t chunk_w, chunk_h; /* wanted chunk size, both 0: choose */
@@ -47,8 +53,9 @@ typedef struct {
 sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wish);
 
 int64_t sg_grid_chunks(const sg_grid *grid);
-/* The core of chunk `index` in row order, inside the scene. */
+/* The core of chunk `index` in row order, inside the part; and the index of a pixel's chunk. */
 sg_window sg_grid_chunk(const sg_grid *grid, int64_t index);
+int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y);
 /* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core. */
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk);
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i);

@@ -14,6 +14,7 @@ typedef struct {
     int32_t *result;      /* [batch]: which of the network's results is tile i's, or -1 */
     uint8_t *classes;     /* (batch, tile_h, tile_w) */
     float *probabilities; /* (batch, tile_h, tile_w, classes) or NULL */
+    int32_t filled;       /* has the chunk at hand a tile with data? */
     sg_pipeline_report *report;
     double start;
 } work;
@@ -52,7 +53,9 @@ static int32_t pack(work *w, sg_fetched *batch)
     int32_t n = 0;
     for (int32_t i = 0; i < batch->n; i++) {
         w->result[i] = -1;
-        if (!has_data(&batch->tile[i].tile, batch->valid + (size_t)i * w->tile_pixels))
+        w->report->unread += batch->tile[i].blank;
+        if (batch->tile[i].blank ||
+            !has_data(&batch->tile[i].tile, batch->valid + (size_t)i * w->tile_pixels))
             continue;
         if (n != i)
             memcpy(batch->pixels + (size_t)n * values, batch->pixels + (size_t)i * values,
@@ -62,6 +65,16 @@ static int32_t pack(work *w, sg_fetched *batch)
     return n;
 }
 
+static void count_chunk(work *w, const sg_planned_tile *tile, int known)
+{
+    w->filled |= known;
+    if (!tile->last)
+        return;
+    w->report->chunks++;
+    w->report->empty += !w->filled;
+    w->filled = 0;
+}
+
 static sg_err stitch_batch(work *w, const sg_fetched *batch)
 {
     size_t classes = (size_t)w->options->spec->classes.count;
@@ -69,6 +82,7 @@ static sg_err stitch_batch(work *w, const sg_fetched *batch)
     for (int32_t i = 0; err == SG_OK && i < batch->n; i++) {
         size_t first = w->result[i] < 0 ? 0 : (size_t)w->result[i] * w->tile_pixels;
         int known = w->result[i] >= 0;
+        count_chunk(w, &batch->tile[i], known);
         err = sg_stitch_put(w->stitch, &batch->tile[i], batch->valid + (size_t)i * w->tile_pixels,
                             known ? w->classes + first : NULL,
                             known && w->probabilities ? w->probabilities + first * classes : NULL);

@@ -6,6 +6,7 @@
 #ifndef SG_TILES_PIPELINE_H
 #define SG_TILES_PIPELINE_H
 
+#include "data/cutline.h"
 #include "data/stats.h"
 #include "tiles/grid.h"
 
@@ -35,6 +36,8 @@ typedef sg_err (*sg_chunk_fn)(void *user, sg_window core, const uint8_t *classes
 typedef struct {
     int64_t computed, written;         /* pixels */
     int64_t batches;                   /* calls of the network */
+    int64_t chunks, empty;             /* finished; those of them in which no pixel has a class */
+    int64_t unread;                    /* tiles that needed not even be read */
     double network_s, wait_s, stall_s; /* in the network, waiting for readers, for the writer */
     double write_s;                    /* in the writer, beside it */
     double wall_s;                     /* in all */
@@ -48,8 +51,9 @@ typedef struct {
     const sg_spec *spec;      /* bands and classes */
     const double *mean, *std; /* [bands], to be applied */
     const sg_grid *grid;
-    int32_t batch;   /* tiles per network call */
-    int32_t readers; /* threads, at least 1 */
+    sg_cutline *cutline; /* pixels outside are not asked for; or NULL */
+    int32_t batch;       /* tiles per network call */
+    int32_t readers;     /* threads, at least 1 */
     int32_t want_probabilities;
     sg_network_fn network;
     sg_next_fn next;

@@ -34,8 +34,8 @@ static sg_err make_buffers(sg_stitch *stitch)
     const sg_pipeline_options *options = stitch->options;
     const sg_grid *grid = options->grid;
     size_t pixels, values;
-    sg_err err = sg_size_mul((size_t)sg_min64(grid->chunk_w, grid->width),
-                             (size_t)sg_min64(grid->chunk_h, grid->height), &pixels);
+    sg_err err = sg_size_mul((size_t)sg_min64(grid->chunk_w, grid->part.w),
+                             (size_t)sg_min64(grid->chunk_h, grid->part.h), &pixels);
     if (err == SG_OK)
         err = sg_size_mul(pixels, (size_t)options->spec->classes.count, &values);
     for (int i = 0; err == SG_OK && i < BUFFERS; i++) {

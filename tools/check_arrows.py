@@ -33,6 +33,7 @@ LIBRARIES = {
     "NCCL": (r"nccl\.h", ["src/comm"]),
     "GDAL": (r"(gdal|ogr|cpl|vrt)\w*\.h", ["src/data"]),
     "HDF5": (r"hdf5\w*\.h|H5\w*\.h", ["src/data"]),
+    "json-c": (r"json-c/.*", ["src/data"]),
     "zlib": (r"zlib\.h", ["src/data"]),
     "zstd": (r"zstd\.h", ["src/data"]),
     "oneDNN": (r"(oneapi/dnnl/)?dnnl\w*\.h", ["src/cpu"]),

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev openmpi-bin
-  libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libzstd-dev libyaml-dev
+  libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libzstd-dev libyaml-dev libjson-c-dev
   libcmocka-dev"
 tests="git g++ python3 python3-numpy python3-torch python3-gdal python3-qgis qgis-providers
   clang-format-14 gcovr"

@@ -6,6 +6,7 @@
 #include <cpl_string.h>
 #include <gdal_alg.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -71,6 +72,31 @@ void sg_georef_close(sg_georef *georef)
     }
     CSLDestroy(georef->rpc);
     sg_free(georef);
+}
+
+static void shift_rpc(char ***rpc, const char *name, int64_t by)
+{
+    const char *text = CSLFetchNameValue(*rpc, name);
+    char shifted[64];
+    if (!text || by == 0)
+        return;
+    snprintf(shifted, sizeof shifted, "%.15g", CPLAtof(text) - (double)by);
+    *rpc = CSLSetNameValue(*rpc, name, shifted);
+}
+
+void sg_georef_shift(sg_georef *georef, sg_window part)
+{
+    double *gt = georef->geotransform, x = (double)part.x, y = (double)part.y;
+    if (georef->has_geotransform) {
+        gt[0] += x * gt[1] + y * gt[2];
+        gt[3] += x * gt[4] + y * gt[5];
+    }
+    for (int i = 0; i < georef->gcps; i++) {
+        georef->gcp[i].dfGCPPixel -= x;
+        georef->gcp[i].dfGCPLine -= y;
+    }
+    shift_rpc(&georef->rpc, "SAMP_OFF", part.x);
+    shift_rpc(&georef->rpc, "LINE_OFF", part.y);
 }
 
 /* The geotransform, or the one that fits the GCPs best. */

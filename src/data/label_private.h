@@ -29,6 +29,9 @@ sg_err sg_label_vector_open(sg_label_vector **label, GDALDatasetH dataset, const
                             const sg_raster *image, const sg_class_table *classes,
                             const sg_label_options *options);
 sg_err sg_label_vector_read(sg_label_vector *label, sg_window inner, uint8_t *out, size_t stride);
+/* The pixels that the features' boxes touch, and a number that other geometries do not have. */
+sg_window sg_label_vector_bounds(const sg_label_vector *label);
+uint64_t sg_label_vector_hash(const sg_label_vector *label);
 void sg_label_vector_close(sg_label_vector *label);
 
 #endif

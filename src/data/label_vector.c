@@ -345,6 +345,52 @@ void sg_label_vector_close(sg_label_vector *label)
     sg_free(label);
 }
 
+sg_window sg_label_vector_bounds(const sg_label_vector *label)
+{
+    OGREnvelope all = {INFINITY, -INFINITY, INFINITY, -INFINITY};
+    for (size_t i = 0; i < label->count; i++) {
+        const OGREnvelope *box = &label->item[i].box;
+        all.MinX = fmin(all.MinX, box->MinX);
+        all.MaxX = fmax(all.MaxX, box->MaxX);
+        all.MinY = fmin(all.MinY, box->MinY);
+        all.MaxY = fmax(all.MaxY, box->MaxY);
+    }
+    const double most = 1 << 30; /* pixels: GDAL's rasters are no larger than twice that */
+    int64_t x = (int64_t)floor(fmax(all.MinX, -most)), y = (int64_t)floor(fmax(all.MinY, -most));
+    int64_t right = (int64_t)ceil(fmin(all.MaxX, 2 * most));
+    int64_t low = (int64_t)ceil(fmin(all.MaxY, 2 * most));
+    return (sg_window){x, y, sg_max64(right - x, 0), sg_max64(low - y, 0)};
+}
+
+/* FNV-1a. */
+static void hash_bytes(uint64_t *hash, const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        *hash = (*hash ^ ((const uint8_t *)data)[i]) * 0x100000001b3u;
+}
+
+static void hash_geometry(OGRGeometryH geometry, uint64_t *hash)
+{
+    int32_t parts = OGR_G_GetGeometryCount(geometry);
+    int32_t points = parts == 0 ? OGR_G_GetPointCount(geometry) : 0;
+    int32_t counts[2] = {parts, points};
+    hash_bytes(hash, counts, sizeof counts);
+    for (int32_t i = 0; i < parts; i++)
+        hash_geometry(OGR_G_GetGeometryRef(geometry, i), hash);
+    for (int32_t i = 0; i < points; i++) {
+        double point[2] = {OGR_G_GetX(geometry, i), OGR_G_GetY(geometry, i)};
+        hash_bytes(hash, point, sizeof point);
+    }
+}
+
+uint64_t sg_label_vector_hash(const sg_label_vector *label)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < label->count; i++)
+        hash_geometry(label->item[i].geometry, &hash);
+    return hash;
+}
+
 /* Where a window lies, for the transformer. */
 typedef struct {
     double x, y, y_sign;

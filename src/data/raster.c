@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "data/mosaic_private.h"
 
 void sg_gdal_start(size_t cache_bytes)
 {
@@ -222,6 +223,8 @@ static sg_err prepare(sg_raster *raster, const char *path, const int32_t *band, 
         err = setup_band(raster, i);
     if (!err)
         setup_mask(raster);
+    if (!err)
+        err = sg_mosaic_open(&raster->mosaic, raster->dataset);
     return err;
 }
 
@@ -257,6 +260,7 @@ void sg_raster_close(sg_raster *raster)
 {
     if (raster == NULL)
         return;
+    sg_mosaic_close(raster->mosaic);
     if (raster->dataset)
         GDALClose(raster->dataset);
     sg_georef_close(raster->georef);

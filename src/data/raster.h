@@ -60,10 +60,18 @@ double sg_raster_block_bytes(const sg_raster_info *info);
  */
 sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_t *valid);
 
+/*
+ * Is it known, without reading its pixels, that no pixel of a window inside the scene is valid? For
+ * sparse files and what a VRT does not cover; false also where the format cannot tell.
+ */
+sg_err sg_raster_is_blank(sg_raster *raster, sg_window window, bool *blank);
+
 /* The georeferencing, owned by the caller. Equality: same CRS, geotransform within a hundredth of a
  * pixel. */
 sg_err sg_raster_georef(const sg_raster *raster, sg_georef **georef);
 void sg_georef_close(sg_georef *georef);
+/* Make it that of a part of the raster. */
+void sg_georef_shift(sg_georef *georef, sg_window part);
 bool sg_raster_same_grid(const sg_raster *a, const sg_raster *b);
 /*
  * How much two footprints (sizes in pixels) share on the ground, in pixels of a; edges are followed

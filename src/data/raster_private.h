@@ -40,9 +40,10 @@ struct sg_raster {
     GDALRasterBandH alpha; /* alpha band that the mask does not cover, or NULL */
     int has_fill;          /* pixels whose chosen bands all hold `fill` are invalid */
     float fill;
-    int exact_f32;      /* every value of every chosen band is a f32 */
-    int small_integers; /* every chosen band holds integers of at most 16 bits */
-    sg_georef *georef;  /* owned */
+    int exact_f32;            /* every value of every chosen band is a f32 */
+    int small_integers;       /* every chosen band holds integers of at most 16 bits */
+    sg_georef *georef;        /* owned */
+    struct sg_mosaic *mosaic; /* owned: what the pixels are made of; NULL: the dataset's own */
     /* Scratch, grown as needed: one mask window; validity; one band's window in f64. */
     uint8_t *mask_bytes, *valid_bytes;
     double *wide;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "data/mosaic_private.h"
 
 /* The part of a window that lies inside the scene, and where its pixels go. */
 typedef struct {
@@ -208,7 +209,7 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
     if (err)
         return err;
     sg_window scene = {0, 0, raster->info.width, raster->info.height};
-    if (!sg_window_contains(scene, window)) {
+    if (raster->mosaic || !sg_window_contains(scene, window)) {
         memset(pixels, 0, bytes);
         memset(valid, 0, count);
     }
@@ -216,6 +217,59 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
     if (sg_window_is_empty(inner))
         return SG_OK;
     size_t skip = (size_t)(inner.y - window.y) * (size_t)window.w + (size_t)(inner.x - window.x);
+    if (raster->mosaic)
+        return sg_mosaic_read(raster, inner, pixels + skip * (size_t)raster->bands, valid + skip,
+                              (size_t)window.w);
     area a = {raster, inner, pixels + skip * (size_t)raster->bands, valid + skip, (size_t)window.w};
     return read_inner(&a);
+}
+
+/* Does the format say that nothing is stored there? Then all pixels of the band are alike. */
+static bool stores_nothing(GDALRasterBandH band, sg_window w)
+{
+    return GDALGetDataCoverageStatus(band, (int)w.x, (int)w.y, (int)w.w, (int)w.h, 0, NULL) ==
+           GDAL_DATA_COVERAGE_STATUS_EMPTY;
+}
+
+/* Opaque nowhere. */
+static sg_err is_transparent(const area *pixel, GDALRasterBandH mask, sg_window window, bool *blank)
+{
+    uint8_t value = 1;
+    if (!mask || !stores_nothing(mask, window))
+        return SG_OK;
+    sg_err err = read_band(pixel, mask, GDT_Byte, &value);
+    *blank |= err == SG_OK && value == 0;
+    return err;
+}
+
+/* Where all chosen bands store nothing, one pixel stands for all; but a mask may differ. */
+static sg_err bands_are_blank(sg_raster *raster, sg_window window, bool *blank)
+{
+    float *pixel = NULL;
+    uint8_t valid = 1;
+    for (int32_t i = 0; i < raster->bands; i++)
+        if (raster->band[i].mask || !stores_nothing(raster->band[i].handle, window))
+            return SG_OK;
+    sg_err err = sg_malloc((size_t)raster->bands, sizeof *pixel, &pixel);
+    if (!err)
+        err = sg_raster_read(raster, (sg_window){window.x, window.y, 1, 1}, pixel, &valid);
+    *blank = !err && !valid;
+    sg_free(pixel);
+    return err;
+}
+
+sg_err sg_raster_is_blank(sg_raster *raster, sg_window window, bool *blank)
+{
+    area pixel = {.raster = raster, .inner = {window.x, window.y, 1, 1}};
+    if (raster->mosaic)
+        return sg_mosaic_is_blank(raster, window, blank);
+    *blank = false;
+    sg_err err = is_transparent(&pixel, raster->mask, window, blank);
+    if (!err)
+        err = is_transparent(&pixel, raster->alpha, window, blank);
+    for (int32_t i = 0; i < raster->bands && !err; i++)
+        err = is_transparent(&pixel, raster->band[i].mask, window, blank);
+    if (!err && !*blank && !raster->mask && !raster->alpha)
+        err = bands_are_blank(raster, window, blank);
+    return err;
 }

@@ -14,6 +14,7 @@ typedef struct {
     double rate;
     const char *model, *resume;
     char device[16];
+    sg_option_reals box;
 } values;
 
 enum { ARGUMENTS_MAX = 16 };
@@ -52,6 +53,11 @@ static sg_err parse(values *v, sg_arguments *arguments, const char *const *words
          .target = &v->steps,
          .value = "N",
          .help = "steps"},
+        {.name = "te",
+         .kind = SG_OPTION_REALS,
+         .target = &v->box,
+         .value = "XMIN YMIN XMAX YMAX",
+         .help = "box"},
         {.name = "rate", .kind = SG_OPTION_REAL, .target = &v->rate, .value = "R", .help = "rate"},
         {.name = "device",
          .kind = SG_OPTION_CHOICE,
@@ -93,6 +99,42 @@ static void reads_every_kind(void **state)
     assert_string_equal(a.item[0], "one");
     assert_string_equal(a.item[1], "two");
     assert_false(a.help);
+}
+
+/* As GDAL has them, and in one word. */
+static void numbers_may_be_words_or_one_word(void **state)
+{
+    static const char *const ways[][8] = {{"-te", "-1", "2.5", "3e2", "4", "one"},
+                                          {"one", "--te", "-1", "2.5", "3e2", "4"},
+                                          {"--te=-1,2.5,3e2,4", "one"},
+                                          {"-te=-1 2.5 3e2 4", "one"},
+                                          {"-te", "-1,2.5", "300,4", "one"},
+                                          {"--te", "-1, 2.5, 3e2, 4", "one"}};
+    static const double want[] = {-1, 2.5, 300, 4};
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        values v = {.box.wanted = 4};
+        sg_arguments a;
+        assert_int_equal(parse(&v, &a, ways[i]), SG_OK);
+        assert_int_equal(v.box.count, 4);
+        assert_memory_equal(v.box.value, want, sizeof want);
+        assert_int_equal(a.count, 1);
+    }
+}
+
+static void numbers_that_are_missing_or_none_are_refused(void **state)
+{
+    static const char *const ways[][8] = {
+        {"one", "-te", "1", "2", "3"},      {"-te", "1", "2", "3", "one"}, {"one", "-te"},
+        {"--te=1,2,3,4,5", "one"},          {"--te=1,2,,4", "one"},        {"--te=", "1", "one"},
+        {"-te", "1", "2", "3x", "4", "one"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        values v = {.box.wanted = 4};
+        sg_arguments a;
+        assert_int_equal(parse(&v, &a, ways[i]), SG_EUSAGE);
+        assert_non_null(strstr(sg_error_text(), "te"));
+    }
 }
 
 static void short_options_may_hold_their_value(void **state)
@@ -191,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
+        cmocka_unit_test(numbers_may_be_words_or_one_word),
+        cmocka_unit_test(numbers_that_are_missing_or_none_are_refused),
         cmocka_unit_test(short_options_may_hold_their_value),
         cmocka_unit_test(a_value_may_be_left_out_where_the_table_says_so),
         cmocka_unit_test(two_dashes_end_the_options),

@@ -21,7 +21,7 @@ static sg_grid_wish plain_wish(int64_t width, int64_t height)
                           .most_pixels = 2208 * 2208};
 }
 
-/* Each pixel of a small scene lies in exactly one tile's core. */
+/* Each pixel of the part that is mapped lies in exactly one tile's core, and no other does. */
 static void check_partition(const sg_grid *grid)
 {
     uint8_t *hits = calloc((size_t)(grid->width * grid->height), 1);
@@ -35,8 +35,10 @@ static void check_partition(const sg_grid *grid)
                     assert_int_equal(hits[y * grid->width + x]++, 0);
         }
     }
-    for (int64_t i = 0; i < grid->width * grid->height; i++)
-        assert_int_equal(hits[i], 1);
+    for (int64_t i = 0; i < grid->width * grid->height; i++) {
+        sg_window pixel = {i % grid->width, i / grid->width, 1, 1};
+        assert_int_equal(hits[i], sg_window_contains(grid->part, pixel));
+    }
     free(hits);
 }
 
@@ -59,8 +61,10 @@ static void check_tiles(const sg_grid *grid, const sg_grid_wish *wish)
     assert_int_equal(grid->chunk_h % wish->block, 0);
     for (int64_t c = 0; c < sg_grid_chunks(grid); c++) {
         sg_window chunk = sg_grid_chunk(grid, c);
-        assert_int_equal(chunk.x % wish->block, 0);
-        assert_int_equal(chunk.y % wish->block, 0);
+        assert_int_equal((chunk.x - grid->part.x) % wish->block, 0);
+        assert_int_equal((chunk.y - grid->part.y) % wish->block, 0);
+        assert_int_equal(sg_grid_chunk_at(grid, chunk.x, chunk.y), c);
+        assert_int_equal(sg_grid_chunk_at(grid, chunk.x + chunk.w - 1, chunk.y + chunk.h - 1), c);
         assert_true(sg_grid_tiles(grid, c) <= grid->tiles_x * grid->tiles_y);
         for (int64_t i = 0; i < sg_grid_tiles(grid, c); i++) {
             sg_tile t = sg_grid_tile(grid, c, i);
@@ -71,7 +75,7 @@ static void check_tiles(const sg_grid *grid, const sg_grid_wish *wish)
             area += t.core.w * t.core.h;
         }
     }
-    assert_int_equal(area, grid->width * grid->height);
+    assert_int_equal(area, grid->part.w * grid->part.h);
 }
 
 static void check(const sg_grid_wish *wish)
@@ -130,6 +134,70 @@ static void random_grids_keep_every_rule(void **state)
                              .most_chunk = b.v[1] & 4 ? 1 : 0};
         check(&wish);
     }
+}
+
+/* Every part of small scenes, along one axis and then the other. */
+static void every_part_of_small_scenes_is_partitioned(void **state)
+{
+    (void)state;
+    for (int64_t width = 1; width <= 45; width += 4)
+        for (int64_t x = 0; x < width; x++)
+            for (int64_t w = 1; x + w <= width; w++)
+                for (int64_t tile = 0; tile <= 16; tile += 8) {
+                    sg_grid_wish wish = {.width = width,
+                                         .height = 10,
+                                         .stride = 4,
+                                         .halo = tile == 8 ? 0 : 4,
+                                         .part = {x, 3, w, 5},
+                                         .block = 8,
+                                         .tile = tile,
+                                         .ranks = 2,
+                                         .most_pixels = tile == 0 ? 12 * 12 : 1};
+                    check(&wish);
+                    wish.width = 10;
+                    wish.height = width;
+                    wish.part = (sg_window){3, x, 5, w};
+                    check(&wish);
+                }
+}
+
+static void random_parts_keep_every_rule(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        sg_random4 a = sg_random(8, SG_STREAM_SCENE, i, 0), b = sg_random(8, SG_STREAM_SCENE, i, 1);
+        sg_random4 c = sg_random(8, SG_STREAM_SCENE, i, 2);
+        int64_t stride = 1 + below(a.v[0], 12), halo = stride * below(a.v[1], 6);
+        int64_t least = stride + 2 * halo;
+        sg_grid_wish wish = {.width = 1 + below(a.v[2], 4000),
+                             .height = 1 + below(a.v[3], 300),
+                             .stride = stride,
+                             .halo = halo,
+                             .block = 1 << below(b.v[0], 6),
+                             .tile = b.v[1] & 1 ? least + below(b.v[2], 100) : 0,
+                             .chunk_w = b.v[1] & 2 ? 1 + below(b.v[3], 200) : 0,
+                             .chunk_h = b.v[1] & 2 ? 1 + below(b.v[0], 200) : 0,
+                             .ranks = 1 + below(b.v[3], 17),
+                             .most_pixels = least * least + below(b.v[2], 20000)};
+        wish.part.x = below(c.v[0], wish.width);
+        wish.part.y = below(c.v[1], wish.height);
+        wish.part.w = 1 + below(c.v[2], wish.width - wish.part.x);
+        wish.part.h = 1 + below(c.v[3], wish.height - wish.part.y);
+        check(&wish);
+    }
+}
+
+/* What it is for: of a large scene little more is computed than what is asked for. */
+static void a_small_part_of_a_large_scene_is_one_tile(void **state)
+{
+    (void)state;
+    sg_grid_wish wish = plain_wish(100000, 100000);
+    wish.part = (sg_window){50001, 70003, 500, 300};
+    sg_grid grid;
+    assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+    assert_int_equal(sg_grid_chunks(&grid) * sg_grid_tiles(&grid, 0), 1);
+    assert_true(grid.tile_w <= 500 + 2 * (96 + 16) && grid.tile_h <= 300 + 2 * (96 + 16));
+    check(&wish);
 }
 
 static void a_scene_within_the_limit_is_one_tile(void **state)
@@ -241,6 +309,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_scenes_are_partitioned_for_every_size),
         cmocka_unit_test(random_grids_keep_every_rule),
+        cmocka_unit_test(every_part_of_small_scenes_is_partitioned),
+        cmocka_unit_test(random_parts_keep_every_rule),
+        cmocka_unit_test(a_small_part_of_a_large_scene_is_one_tile),
         cmocka_unit_test(a_scene_within_the_limit_is_one_tile),
         cmocka_unit_test(large_scenes_cost_at_most_three_tenths_more),
         cmocka_unit_test(no_wish_beats_the_choice),
