@@ -21,7 +21,7 @@ typedef struct {
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
     sg_format format; /* of the outputs */
-    int32_t augment; /* classify every tile in its eight turns, see tiles/augment.h */
+    int32_t augment;  /* classify every tile in its eight turns, see tiles/augment.h */
     sg_device_options device;
     int32_t json;       /* progress and summary for machines, on standard output */
     volatile int *stop; /* set by a signal: finish the chunks that are begun; or NULL */
@@ -38,7 +38,7 @@ typedef struct {
 typedef struct {
     sg_grid grid;
     int32_t batch, readers;
-    double cache; /* GDAL's, bytes */
+    double cache;    /* GDAL's, bytes */
     int32_t augment; /* as in the options */
 } sg_predict_plan;
 
