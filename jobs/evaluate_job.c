@@ -172,7 +172,7 @@ static sg_err evaluate_chunks(evaluation_run *run)
 /* Tiles and chunks of every scene. [collective] */
 static sg_err plan_scenes(evaluation_run *run)
 {
-    const sg_predict_options options = {.augment = run->augment};
+    const sg_predict_options options = {.format = sg_format_default(), .augment = run->augment};
     size_t count = run->survey.count;
     sg_err err = sg_calloc(count, sizeof(*run->plan), &run->plan);
     if (err == SG_OK)
