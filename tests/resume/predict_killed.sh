@@ -8,7 +8,9 @@ kills=20
 outputs="-o mask.tif --confidence=confidence.tif"
 options="-m model.h5 --chunk 256 --tile 256 --batch 1"
 mkdir whole
+begin=$(date +%s%N)
 predict 2 scene.tif $options -o whole/mask.tif --confidence=whole/confidence.tif
+span=$((($(date +%s%N) - begin) / 1000000)) # of an undisturbed run, ms
 
 # ranks_of: process numbers of the ranks that work in this folder
 ranks_of() {
@@ -25,7 +27,8 @@ while [ $killed -lt $kills ]; do
   n=$((round++ % 4 + 1))
   "$mpirun" $n "$segtiles" predict scene.tif $options $outputs >log 2>&1 &
   job=$!
-  sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
+  delay=$((span / 4 + RANDOM * span / 32768)) # before its first chunk up to after its end
+  sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
   mapfile -t processes < <(ranks_of)
   if [ ${#processes[@]} -gt 0 ]; then
     victims=("${processes[@]}")
