@@ -15,12 +15,12 @@ static sg_err read_block(void *user, int64_t block, void *data)
     return sg_parts_read(user, block, data);
 }
 
-static sg_err check_complete(const sg_records *records, const sg_parts *parts)
+static sg_err check_complete(const sg_pyramid *pyramid, const sg_parts *parts)
 {
-    for (int64_t i = 0; i < records->pyramid.blocks; i++)
+    for (int64_t i = 0; i < pyramid->blocks; i++)
         if (sg_parts_bytes(parts, i) < 0)
             return sg_fail(SG_EINTERNAL, "block %" PRId64 " of %" PRId64 " was never written", i,
-                           records->pyramid.blocks);
+                           pyramid->blocks);
     return SG_OK;
 }
 
@@ -55,14 +55,16 @@ static uint64_t raw_bytes(const sg_geotiff_options *raster, const sg_pyramid *py
 /* GDAL makes a file of one block, without pixels: all that it says of the raster goes into ours,
  * and no tables of blocks are made twice. */
 static sg_err write_file(const char *path, const sg_geotiff_options *raster,
-                         const sg_tiff_layout *layout, const sg_records *records, sg_parts *parts)
+                         const sg_tiff_layout *layout, const sg_pyramid *pyramid, sg_parts *parts)
 {
     char skeleton[SG_PATH_MAX];
     sg_tiff_tags tags = {0};
     sg_geotiff_options small = *raster;
     small.width = sg_min64(raster->width, raster->block);
     small.height = sg_min64(raster->height, raster->block);
-    sg_err err = sg_parts_path(parts, "skeleton.tif", skeleton);
+    sg_err err = check_complete(pyramid, parts);
+    if (err == SG_OK)
+        err = sg_parts_path(parts, "skeleton.tif", skeleton);
     if (err == SG_OK)
         err = sg_geotiff_create(skeleton, &small);
     if (err == SG_OK)
@@ -71,9 +73,9 @@ static sg_err write_file(const char *path, const sg_geotiff_options *raster,
         err = say_packing(&tags, raster);
     const sg_cog cog = {.path = path,
                         .layout = *layout,
-                        .raw_bytes = raw_bytes(raster, &records->pyramid),
+                        .raw_bytes = raw_bytes(raster, pyramid),
                         .tags = &tags,
-                        .pyramid = &records->pyramid,
+                        .pyramid = pyramid,
                         .bytes = block_bytes,
                         .read = read_block,
                         .user = parts};
@@ -88,10 +90,16 @@ static sg_err write_file(const char *path, const sg_geotiff_options *raster,
 sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_tiff_layout *layout,
                    const sg_records *records, sg_parts *parts)
 {
-    sg_err err = sg_parts_gather(parts);
-    if (err == SG_OK)
-        err = sg_compose(parts, records, raster);
-    if (err == SG_OK)
-        err = check_complete(records, parts);
-    return err == SG_OK ? write_file(path, raster, layout, records, parts) : err;
+    sg_err err = sg_compose(parts, records, raster);
+    return err == SG_OK ? write_file(path, raster, layout, &records->pyramid, parts) : err;
+}
+
+sg_err sg_assemble_plain(const char *path, const sg_geotiff_options *raster,
+                         const sg_records *records, sg_parts *parts)
+{
+    const sg_tiff_layout layout = {0};
+    sg_pyramid plain;
+    sg_pyramid_make(&plain, raster->width, raster->height, raster->block, false);
+    SG_ASSERT(records->pyramid.level[0].first == 0 && plain.blocks <= records->pyramid.blocks);
+    return write_file(path, raster, &layout, &plain, parts); /* the first records are its blocks */
 }

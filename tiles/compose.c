@@ -151,7 +151,7 @@ sg_err sg_compose(sg_parts *parts, const sg_records *records, const sg_geotiff_o
 {
     composer c = {.parts = parts,
                   .records = records,
-                  .how = {raster->bands, raster->is_float, raster->nodata}};
+                  .how = {raster->bands, raster->is_float, raster->nodata, raster->scale > 0}};
     int32_t direct = sg_pyramid_direct(&records->pyramid);
     bool further = records->pyramid.levels > direct + 1;
     sg_err err = sg_blocks_open(&c.blocks, raster);

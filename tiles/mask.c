@@ -1,6 +1,8 @@
 #include "tiles/mask.h"
 
 #include "base/size.h"
+#include "data/rows.h"
+#include "data/sieve.h"
 #include "tiles/assemble.h"
 #include "tiles/blocks.h"
 #include "tiles/parts.h"
@@ -10,6 +12,8 @@ struct sg_mask {
     sg_mask_options options;
     sg_records records;
     sg_parts *parts;
+    /* Where records go: to this rank's spool, or, after the sieve, to what is derived of all. */
+    sg_err (*add)(sg_parts *parts, int64_t record, const void *data, size_t bytes);
     sg_blocks blocks;
     void *reduced; /* a chunk's pixels in one overview */
 };
@@ -17,7 +21,7 @@ struct sg_mask {
 static sg_reduction reduction_of(const sg_mask *mask)
 {
     const sg_geotiff_options *raster = &mask->options.raster;
-    return (sg_reduction){raster->bands, raster->is_float, raster->nodata};
+    return (sg_reduction){raster->bands, raster->is_float, raster->nodata, raster->scale > 0};
 }
 
 /* What is not compressed is known to be too large before anything is done. */
@@ -60,6 +64,7 @@ sg_err sg_mask_create(sg_mask **out, sg_comm *comm, const sg_mask_options *optio
     if (err == SG_OK) {
         mask->comm = comm;
         mask->options = *options;
+        mask->add = sg_parts_add;
         err = prepare(mask);
     }
     err = sg_comm_agree(comm, err);
@@ -97,7 +102,7 @@ static sg_err put_blocks(sg_mask *mask, int32_t level, sg_window window, const v
             err = sg_blocks_pack(b, first, window.w, sg_min64(b->side, window.w - x),
                                  sg_min64(b->side, window.h - y));
             if (err == SG_OK)
-                err = sg_parts_add(mask->parts, number, b->packed, b->packed_bytes);
+                err = mask->add(mask->parts, number, b->packed, b->packed_bytes);
         }
     return err;
 }
@@ -108,7 +113,7 @@ static sg_err put_piece(sg_mask *mask, int32_t level, int64_t chunk, sg_window w
     sg_blocks *b = &mask->blocks;
     sg_err err = sg_blocks_pack_piece(b, pixels, (size_t)(window.w * window.h) * b->pixel_bytes);
     int64_t number = sg_records_piece(&mask->records, level, chunk);
-    return err == SG_OK ? sg_parts_add(mask->parts, number, b->piece, b->piece_bytes) : err;
+    return err == SG_OK ? mask->add(mask->parts, number, b->piece, b->piece_bytes) : err;
 }
 
 static sg_err put_overviews(sg_mask *mask, int64_t chunk, const void *pixels)
@@ -130,11 +135,15 @@ static sg_err put_overviews(sg_mask *mask, int64_t chunk, const void *pixels)
     return err;
 }
 
-sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels)
+static sg_err put_levels(sg_mask *mask, int64_t chunk, const void *pixels)
 {
     sg_err err = put_blocks(mask, 0, sg_records_window(&mask->records, 0, chunk), pixels);
-    if (err == SG_OK)
-        err = put_overviews(mask, chunk, pixels);
+    return err == SG_OK ? put_overviews(mask, chunk, pixels) : err;
+}
+
+sg_err sg_mask_put(sg_mask *mask, int64_t chunk, const void *pixels)
+{
+    sg_err err = put_levels(mask, chunk, pixels);
     if (err == SG_OK)
         err = sg_parts_add(mask->parts, sg_records_done(&mask->records, chunk), NULL, 0);
     return err == SG_OK ? sg_parts_sync(mask->parts) : err;
@@ -154,6 +163,43 @@ static sg_err style_path(const char *mask, char *path)
     return err == SG_OK ? sg_path_format(path, "%.*s%s.qml", folder, mask, stem) : err;
 }
 
+/* All records once more, of the sieved pixels at path, chunk by chunk. */
+static sg_err derive_levels(sg_mask *mask, const char *path)
+{
+    const sg_records *r = &mask->records;
+    uint8_t *pixels = NULL;
+    sg_rows *sieved = NULL;
+    sg_err err = sg_malloc((size_t)r->chunk_w, (size_t)r->chunk_h, &pixels);
+    if (err == SG_OK)
+        err = sg_rows_open(&sieved, path, false);
+    mask->add = sg_parts_derive;
+    for (int64_t chunk = 0; err == SG_OK && chunk < sg_records_chunks(r); chunk++) {
+        err = sg_rows_window(sieved, sg_records_window(r, 0, chunk), pixels);
+        if (err == SG_OK)
+            err = put_levels(mask, chunk, pixels);
+    }
+    sg_rows_close(sieved);
+    sg_free(pixels);
+    return err;
+}
+
+static sg_err sieve(sg_mask *mask)
+{
+    char whole[SG_PATH_MAX], sieved[SG_PATH_MAX];
+    sg_err err = sg_parts_path(mask->parts, "whole.tif", whole);
+    if (err == SG_OK)
+        err = sg_parts_path(mask->parts, "sieved.tif", sieved);
+    if (err == SG_OK)
+        err = sg_assemble_plain(whole, &mask->options.raster, &mask->records, mask->parts);
+    if (err == SG_OK)
+        err = sg_sieve(whole, sieved, mask->options.sieve);
+    sg_geotiff_discard(whole);
+    if (err == SG_OK)
+        err = derive_levels(mask, sieved);
+    sg_geotiff_discard(sieved);
+    return err;
+}
+
 /* Rank 0: all spools into one file, which then gets the final name, and its style. */
 static sg_err assemble(sg_mask *mask)
 {
@@ -163,6 +209,10 @@ static sg_err assemble(sg_mask *mask)
         err = sg_parts_path(mask->parts, "assembled.qml", style);
     if (err == SG_OK)
         err = style_path(mask->options.path, beside);
+    if (err == SG_OK)
+        err = sg_parts_gather(mask->parts);
+    if (err == SG_OK && mask->options.sieve > 0)
+        err = sieve(mask);
     if (err == SG_OK)
         err = sg_assemble(raster, &mask->options.raster, &mask->options.layout, &mask->records,
                           mask->parts);

@@ -4,7 +4,9 @@
  * renames it, so the file is byte-identical for any number of ranks, and for any number of runs
  * that it took. No pixels travel between ranks. Every block is written, those without data too
  * unless raster.packing says else: what the file holds does not depend on who wrote it. It is a
- * Cloud Optimized GeoTIFF, or a plain one.
+ * Cloud Optimized GeoTIFF, or a plain one. A mask that is to be sieved is laid down whole once
+ * before, because a patch may reach over any number of chunks; its levels are then made anew of
+ * what the sieve has left.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H
@@ -26,6 +28,8 @@ typedef struct {
     const char *style;   /* text of the .qml beside it, or NULL */
     const char *journal; /* what is being made: see parts.h */
     bool restart;
+    int32_t
+        sieve; /* patches of fewer pixels go, one band of bytes only (see data/sieve.h); 0: none */
 } sg_mask_options;
 
 /* Begin, or go on where an earlier run has ended. [collective] */

@@ -82,6 +82,18 @@ static float mean(const float *pixel, const cell *c, float nodata)
     return count > 0 ? (float)(sum / (double)count) : nodata;
 }
 
+static uint8_t mean_of_bytes(const uint8_t *pixel, const cell *c, uint8_t nodata)
+{
+    uint64_t sum = 0, count = 0;
+    for (int64_t y = 0; y < c->h; y++)
+        for (int64_t x = 0; x < c->w; x++) {
+            uint8_t value = pixel[y * c->row + x * c->stride];
+            sum += value == nodata ? 0 : value;
+            count += value != nodata;
+        }
+    return count > 0 ? (uint8_t)((2 * sum + count) / (2 * count)) : nodata;
+}
+
 static uint8_t reduce_bytes(const uint8_t *at, const cell *c, uint8_t nodata)
 {
     if (c->w != 2 || c->h != 2)
@@ -102,6 +114,9 @@ void sg_reduce(const sg_reduction *how, int32_t k, const void *pixels, int64_t w
                 if (how->is_float)
                     ((float *)out)[at] =
                         mean((const float *)pixels + first, &c, (float)how->nodata);
+                else if (how->amounts)
+                    ((uint8_t *)out)[at] =
+                        mean_of_bytes((const uint8_t *)pixels + first, &c, (uint8_t)how->nodata);
                 else
                     ((uint8_t *)out)[at] =
                         reduce_bytes((const uint8_t *)pixels + first, &c, (uint8_t)how->nodata);

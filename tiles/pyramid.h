@@ -1,9 +1,9 @@
 /*
  * The levels of a raster: level 0 is the raster itself, each next one, an overview, has half as
  * many pixels along both sides, rounded up. An overview's pixel stands for a cell of 2^k x 2^k
- * pixels of level 0: of bytes the value that most of them have (the smallest of several), of reals
- * their mean; pixels without data are left out, and where there are no others there is no data. All
- * blocks of all levels are numbered through. All [local].
+ * pixels of level 0: of classes the value that most of them have (the smallest of several), of
+ * amounts their mean; pixels without data are left out, and where there are no others there is no
+ * data. All blocks of all levels are numbered through. All [local].
  */
 #ifndef SG_TILES_PYRAMID_H
 #define SG_TILES_PYRAMID_H
@@ -38,6 +38,7 @@ typedef struct {
     int32_t bands;
     int32_t is_float; /* 1: f32, means; 0: bytes, majorities */
     double nodata;
+    int32_t amounts; /* of bytes: means, rounded, halves up */
 } sg_reduction;
 
 /*

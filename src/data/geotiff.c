@@ -101,6 +101,10 @@ static CPLErr put_bands(GDALDatasetH dataset, const sg_geotiff_options *options)
         GDALRasterBandH band = GDALGetRasterBand(dataset, i + 1);
         if (options->has_nodata)
             status = GDALSetRasterNoDataValue(band, options->nodata);
+        if (options->scale > 0 && status == CE_None)
+            status = GDALSetRasterScale(band, options->scale);
+        if (options->scale > 0 && status == CE_None)
+            status = GDALSetRasterOffset(band, 0);
         if (options->band_names && options->band_names[i])
             GDALSetDescription(band, options->band_names[i]);
     }

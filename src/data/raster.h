@@ -101,6 +101,7 @@ typedef struct {
     int32_t has_nodata;
     double nodata;
     sg_packing packing; /* of the blocks put in; the file without pixels says deflate in any case */
+    double scale; /* of bytes that stand for amounts: scale * byte; 0: they stand for themselves */
 } sg_geotiff_options;
 
 sg_err sg_geotiff_create(const char *path, const sg_geotiff_options *options);

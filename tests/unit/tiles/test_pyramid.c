@@ -49,7 +49,7 @@ static void the_most_frequent_value_wins_and_nodata_never(void **state)
     static const uint8_t pixels[3 * 5] = {7,   7, 2,   1,   255, /**/
                                           7,   3, 1,   2,   255, /**/
                                           255, 9, 255, 255, 4};
-    const sg_reduction how = {1, 0, 255};
+    const sg_reduction how = {1, 0, 255, 0};
     uint8_t out[6];
     (void)state;
     sg_reduce(&how, 1, pixels, 5, 3, out);
@@ -63,7 +63,7 @@ static void the_most_frequent_value_wins_and_nodata_never(void **state)
 static void means_leave_nodata_out(void **state)
 {
     static const float pixels[2 * 3 * 2] = {1, -1, 2, .5f, -1, -1, 3, -1, -1, 1.5f, 8, -1};
-    const sg_reduction how = {2, 1, -1};
+    const sg_reduction how = {2, 1, -1, 0};
     float out[4];
     (void)state;
     sg_reduce(&how, 1, pixels, 3, 2, out);
