@@ -10,6 +10,7 @@
 #include "jobs/options.h"
 #include "jobs/predict_inputs.h"
 #include "jobs/predict_mosaic.h"
+#include "jobs/predict_products.h"
 #include "jobs/signals.h"
 
 /* -of, -co and --progress, before they are looked at. */
@@ -52,6 +53,34 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = &options->confidence,
          .value = "FILE",
          .help = "also the probability of the class chosen (else SCENE_confidence.tif)"},
+        {.name = "confidence-kind",
+         .kind = SG_OPTION_CHOICE,
+         .target = options->confidence_kind,
+         .value = "KIND",
+         .choices = "max margin",
+         .help = "margin: how much more probable the class is than the next"},
+        {.name = "probabilities-type",
+         .kind = SG_OPTION_CHOICE,
+         .target = options->probabilities_type,
+         .value = "TYPE",
+         .choices = "float byte",
+         .help = "byte: in 254 steps, a quarter of the size"},
+        {.name = "polygons",
+         .kind = SG_OPTION_MAYBE,
+         .target = &options->polygons,
+         .value = "FILE",
+         .help = "also the mask's patches as polygons, .gpkg or .fgb (else SCENE_polygons.gpkg)"},
+        {.name = "areas",
+         .kind = SG_OPTION_MAYBE,
+         .target = &options->areas,
+         .value = "FILE",
+         .help = "also a table of each class's pixels and area (else SCENE_areas.csv)"},
+        {.name = "sieve",
+         .kind = SG_OPTION_INT,
+         .target = &options->sieve,
+         .value = "N",
+         .most = INT32_MAX,
+         .help = "give patches of fewer than N pixels to their largest neighbours"},
         {.name = "of",
          .kind = SG_OPTION_TEXT,
          .target = &typed->driver,
@@ -269,6 +298,8 @@ sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int
     if (err == SG_OK)
         err = name_beside(names->output[SG_OUT_CONFIDENCE], options->confidence, mask, stem,
                           "confidence");
+    if (err == SG_OK)
+        err = sg_products_name(options, stem, scenes, names);
     return err == SG_OK ? check_names(names) : err;
 }
 
@@ -358,7 +389,9 @@ static sg_err check_all(const sg_predict_options *options, const sg_network *net
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
     typed_words typed = {.progress = "auto"};
-    sg_predict_options options = {.device = {.device = "auto", .precision = "auto"}};
+    sg_predict_options options = {.device = {.device = "auto", .precision = "auto"},
+                                  .confidence_kind = "max",
+                                  .probabilities_type = "float"};
     typed_parts parts = {
         .te.wanted = 4, .projwin.wanted = 4, .srcwin.wanted = 4, .pixel.wanted = 2};
     sg_arguments arguments;

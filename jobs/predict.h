@@ -4,6 +4,7 @@
  * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
  * predict_output.c writes the files, predict_area.c says what of a scene is mapped,
+ * predict_products.c what is made of the finished mask,
  * predict_progress.c tells how it goes.
  */
 #ifndef SG_JOBS_PREDICT_H
@@ -18,6 +19,10 @@
 typedef struct {
     const char *model, *out;
     const char *probabilities, *confidence; /* file; "" its usual name; NULL not wanted */
+    const char *polygons, *areas;           /* as well */
+    char confidence_kind[8];                /* "max" or "margin" */
+    char probabilities_type[8];             /* "float" or "byte" */
+    int32_t sieve;                          /* pixels; 0: no sieve */
     int64_t tile, chunk;                    /* pixels; 0: choose */
     int32_t batch, readers;                 /* 0: choose */
     const char *max_mem;                    /* as typed, or NULL */
@@ -34,9 +39,11 @@ enum { SG_OUTPUTS = 3 };
 typedef enum { SG_OUT_MASK, SG_OUT_PROBABILITIES, SG_OUT_CONFIDENCE } sg_output;
 
 typedef struct {
-    const char *scene;                    /* as GDAL opens it */
-    const char *stem;                     /* what outputs are named for; NULL: the scene */
-    char output[SG_OUTPUTS][SG_PATH_MAX]; /* "" where not wanted */
+    const char *scene;                              /* as GDAL opens it */
+    const char *stem;                               /* outputs are named for it; NULL: the scene */
+    char output[SG_OUTPUTS][SG_PATH_MAX];           /* "" where not wanted */
+    char polygons[SG_PATH_MAX], areas[SG_PATH_MAX]; /* "" where not wanted */
+    bool confidence_aside; /* it was not asked for, and goes when the polygons are made */
 } sg_predict_names;
 
 typedef struct {

@@ -3,10 +3,15 @@
 
 #include <string.h>
 #include "base/size.h"
+#include "jobs/predict_products.h"
 
 enum { METADATA_MOST = SG_CLASSES_MAX + 3 };
 
+/* Probabilities as bytes: in steps of 1 / 254, and what stands for no data. */
+enum { BYTE_STEPS = 254, NO_BYTE = 255 };
+
 struct sg_outputs {
+    sg_comm *comm; /* borrowed */
     sg_outputs_options options;
     sg_mask *file[SG_OUTPUTS]; /* NULL where not wanted */
     const char *metadata[METADATA_MOST + 1];
@@ -15,6 +20,7 @@ struct sg_outputs {
     sg_text style, journal;
     uint8_t *values;   /* of a chunk: class values as the mask holds them */
     float *confidence; /* of a chunk */
+    uint8_t *bytes;    /* of a chunk: probabilities, or NULL where they are floats */
 };
 
 static const sg_class_table *classes_of(const sg_outputs *o)
@@ -25,6 +31,17 @@ static const sg_class_table *classes_of(const sg_outputs *o)
 static bool wants(const sg_outputs *o, sg_output output)
 {
     return o->options.names->output[output][0] != '\0';
+}
+
+static bool wants_bytes(const sg_outputs *o)
+{
+    return wants(o, SG_OUT_PROBABILITIES) &&
+           strcmp(o->options.wishes->probabilities_type, "byte") == 0;
+}
+
+static bool wants_margin(const sg_outputs *o)
+{
+    return strcmp(o->options.wishes->confidence_kind, "margin") == 0;
 }
 
 /* The model's identity and the class names, which readers without category names look for. */
@@ -54,22 +71,37 @@ static sg_err list_metadata(sg_outputs *o)
     return err;
 }
 
+static sg_geotiff_options probabilities_options(const sg_outputs *o, sg_geotiff_options raster)
+{
+    raster.bands = classes_of(o)->count;
+    raster.band_names = o->name;
+    if (wants_bytes(o)) {
+        raster.is_float = 0;
+        raster.nodata = NO_BYTE;
+        raster.scale = 1.0 / BYTE_STEPS;
+    }
+    return raster;
+}
+
 static sg_geotiff_options raster_options(const sg_outputs *o, sg_output kind)
 {
+    static const char *const margin[] = {"margin"};
     const sg_class_table *classes = classes_of(o);
-    return (sg_geotiff_options){.width = o->options.info->width,
-                                .height = o->options.info->height,
-                                .bands = kind == SG_OUT_PROBABILITIES ? classes->count : 1,
-                                .is_float = kind != SG_OUT_MASK,
-                                .block = o->options.format->block,
-                                .packing = o->options.format->packing,
-                                .georef = o->options.georef,
-                                .classes = kind == SG_OUT_MASK ? classes : NULL,
-                                .band_names = kind == SG_OUT_PROBABILITIES ? o->name : NULL,
-                                .metadata = o->metadata,
-                                .has_nodata = 1,
-                                .nodata = kind == SG_OUT_MASK ? classes->nodata
-                                                              : (double)SG_NO_PROBABILITY};
+    const bool named = kind == SG_OUT_CONFIDENCE && wants_margin(o);
+    const sg_geotiff_options raster = {.width = o->options.info->width,
+                                       .height = o->options.info->height,
+                                       .bands = 1,
+                                       .is_float = kind != SG_OUT_MASK,
+                                       .block = o->options.format->block,
+                                       .packing = o->options.format->packing,
+                                       .georef = o->options.georef,
+                                       .classes = kind == SG_OUT_MASK ? classes : NULL,
+                                       .band_names = named ? margin : NULL,
+                                       .metadata = o->metadata,
+                                       .has_nodata = 1,
+                                       .nodata = kind == SG_OUT_MASK ? classes->nodata
+                                                                     : (double)SG_NO_PROBABILITY};
+    return kind == SG_OUT_PROBABILITIES ? probabilities_options(o, raster) : raster;
 }
 
 static sg_err make_texts(sg_outputs *o)
@@ -83,6 +115,8 @@ static sg_err make_texts(sg_outputs *o)
     if (err == SG_OK)
         err = sg_predict_journal(o->options.network, o->options.names->scene, o->options.info,
                                  o->options.plan, o->options.format, &o->journal);
+    if (err == SG_OK)
+        err = sg_products_journal(o->options.wishes, &o->journal);
     return err;
 }
 
@@ -98,20 +132,25 @@ static sg_err prepare(sg_outputs *o)
         err = sg_malloc(pixels, 1, &o->values);
     if (err == SG_OK && wants(o, SG_OUT_CONFIDENCE))
         err = sg_malloc(pixels, sizeof(float), &o->confidence);
+    if (err == SG_OK && wants_bytes(o))
+        err = sg_malloc(pixels, (size_t)classes_of(o)->count, &o->bytes);
     return err;
 }
 
 static sg_err create_file(sg_outputs *o, sg_comm *comm, sg_output kind)
 {
-    const sg_mask_options options = {.path = o->options.names->output[kind],
-                                     .raster = raster_options(o, kind),
-                                     .chunk_w = o->options.plan->grid.chunk_w,
-                                     .chunk_h = o->options.plan->grid.chunk_h,
-                                     .overviews = o->options.format->overviews,
-                                     .layout = o->options.format->layout,
-                                     .style = kind == SG_OUT_MASK ? o->style.data : NULL,
-                                     .journal = o->journal.data,
-                                     .restart = o->options.restart};
+    const bool aside = kind == SG_OUT_CONFIDENCE && o->options.names->confidence_aside;
+    const sg_mask_options options = {
+        .path = o->options.names->output[kind],
+        .raster = raster_options(o, kind),
+        .chunk_w = o->options.plan->grid.chunk_w,
+        .chunk_h = o->options.plan->grid.chunk_h,
+        .overviews = o->options.format->overviews && !aside,
+        .layout = aside ? (sg_tiff_layout){0} : o->options.format->layout,
+        .sieve = kind == SG_OUT_MASK && o->options.wishes->sieve > 1 ? o->options.wishes->sieve : 0,
+        .style = kind == SG_OUT_MASK ? o->style.data : NULL,
+        .journal = o->journal.data,
+        .restart = o->options.restart};
     return sg_mask_create(&o->file[kind], comm, &options);
 }
 
@@ -120,9 +159,12 @@ sg_err sg_outputs_create(sg_outputs **out, sg_comm *comm, const sg_outputs_optio
     sg_outputs *o = NULL;
     sg_err err = sg_calloc(1, sizeof *o, &o);
     if (err == SG_OK) {
+        o->comm = comm;
         o->options = *options;
         err = prepare(o);
     }
+    if (err == SG_OK && sg_comm_rank(comm) == 0)
+        err = sg_products_check(options->names);
     err = sg_comm_agree(comm, err);
     for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
         if (wants(o, i))
@@ -163,6 +205,25 @@ static sg_err put_values(const sg_outputs *o, const finished_chunk *chunk)
     return sg_mask_put(o->file[SG_OUT_MASK], chunk->index, o->values);
 }
 
+/* Of one pixel: how much more probable its class is than the next. */
+static float margin_of(const float *probability, int32_t classes, uint8_t class)
+{
+    float next = 0;
+    for (int32_t i = 0; i < classes; i++)
+        if (i != class && probability[i] > next)
+            next = probability[i];
+    return probability[class] - next;
+}
+
+static void make_margins(const sg_outputs *o, const finished_chunk *chunk)
+{
+    int32_t across = classes_of(o)->count;
+    for (size_t i = 0; i < chunk->pixels; i++)
+        if (chunk->classes[i] != SG_NO_CLASS)
+            o->confidence[i] =
+                margin_of(chunk->probabilities + i * (size_t)across, across, chunk->classes[i]);
+}
+
 static sg_err put_confidence(const sg_outputs *o, const finished_chunk *chunk)
 {
     size_t across = (size_t)classes_of(o)->count;
@@ -170,7 +231,20 @@ static sg_err put_confidence(const sg_outputs *o, const finished_chunk *chunk)
         o->confidence[i] = chunk->classes[i] == SG_NO_CLASS
                                ? SG_NO_PROBABILITY
                                : chunk->probabilities[i * across + chunk->classes[i]];
+    if (wants_margin(o))
+        make_margins(o, chunk);
     return sg_mask_put(o->file[SG_OUT_CONFIDENCE], chunk->index, o->confidence);
+}
+
+static sg_err put_probabilities(const sg_outputs *o, const finished_chunk *chunk)
+{
+    size_t count = chunk->pixels * (size_t)classes_of(o)->count;
+    const float *p = chunk->probabilities;
+    if (!o->bytes)
+        return sg_mask_put(o->file[SG_OUT_PROBABILITIES], chunk->index, p);
+    for (size_t i = 0; i < count; i++)
+        o->bytes[i] = p[i] == SG_NO_PROBABILITY ? NO_BYTE : (uint8_t)(p[i] * BYTE_STEPS + 0.5f);
+    return sg_mask_put(o->file[SG_OUT_PROBABILITIES], chunk->index, o->bytes);
 }
 
 sg_err sg_outputs_put(sg_outputs *o, sg_window core, const uint8_t *classes,
@@ -180,7 +254,7 @@ sg_err sg_outputs_put(sg_outputs *o, sg_window core, const uint8_t *classes,
                                   (size_t)(core.w * core.h), classes, probabilities};
     sg_err err = put_values(o, &chunk);
     if (err == SG_OK && o->file[SG_OUT_PROBABILITIES])
-        err = sg_mask_put(o->file[SG_OUT_PROBABILITIES], chunk.index, probabilities);
+        err = put_probabilities(o, &chunk);
     if (err == SG_OK && o->file[SG_OUT_CONFIDENCE])
         err = put_confidence(o, &chunk);
     return err;
@@ -194,12 +268,21 @@ int64_t sg_outputs_written(const sg_outputs *o)
     return bytes;
 }
 
+static sg_err make_products(const sg_outputs *o)
+{
+    const sg_products products = {o->options.names, o->options.georef, classes_of(o)};
+    sg_err err = sg_comm_rank(o->comm) == 0 ? sg_products_make(&products) : SG_OK;
+    return sg_comm_agree(o->comm, err);
+}
+
 /* The spools of all outputs stay until all have their names. */
 sg_err sg_outputs_commit(sg_outputs *o, sg_err err)
 {
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (o->file[i])
             err = sg_mask_commit(o->file[i], err);
+    if (err == SG_OK)
+        err = make_products(o);
     for (int i = 0; err == SG_OK && i < SG_OUTPUTS; i++)
         if (o->file[i])
             sg_mask_forget(o->file[i]);
@@ -217,5 +300,6 @@ void sg_outputs_close(sg_outputs *o)
     sg_text_clear(&o->journal);
     sg_free(o->values);
     sg_free(o->confidence);
+    sg_free(o->bytes);
     sg_free(o);
 }

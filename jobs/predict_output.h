@@ -12,6 +12,7 @@ typedef struct sg_outputs sg_outputs;
 
 /* Borrowed until closed. */
 typedef struct {
+    const sg_predict_options *wishes;
     const sg_network *network;
     const sg_predict_names *names;
     const sg_raster_info *info; /* of what is read */

@@ -293,7 +293,8 @@ static sg_err make_plan(scene_run *run)
 
 static sg_err create_outputs(scene_run *run)
 {
-    const sg_outputs_options options = {.network = run->network,
+    const sg_outputs_options options = {.wishes = run->options,
+                                        .network = run->network,
                                         .names = run->names,
                                         .info = &run->info,
                                         .georef = run->georef,

@@ -1,0 +1,265 @@
+#include "jobs/predict_products.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "data/polygonize.h"
+#include "data/rows.h"
+#include "tiles/patches.h"
+
+/* ---- names ---- */
+
+/* FOLDER of the mask/STEM_KIND, or the name asked for. */
+static sg_err name_product(char *out, const char *wish, const char *mask, const char *stem,
+                           const char *kind)
+{
+    out[0] = '\0';
+    if (!wish)
+        return SG_OK;
+    if (*wish)
+        return sg_path_format(out, "%s", wish);
+    return sg_path_format(out, "%.*s%s_%s", (int)(sg_path_base(mask) - mask), mask, stem, kind);
+}
+
+/* The scene itself, or another output? */
+static sg_err check_other(const sg_predict_names *names, const char *name, const char *other)
+{
+    struct stat one, two;
+    if (name[0] && stat(name, &one) == 0 && stat(names->scene, &two) == 0 &&
+        one.st_dev == two.st_dev && one.st_ino == two.st_ino)
+        return sg_fail(SG_EUSAGE, "%s is the scene itself: give another output", name);
+    for (int i = 0; name[0] && i < SG_OUTPUTS; i++)
+        if (strcmp(name, names->output[i]) == 0)
+            return sg_fail(SG_EUSAGE, "%s: two outputs of one name", name);
+    if (name[0] && strcmp(name, other) == 0)
+        return sg_fail(SG_EUSAGE, "%s: two outputs of one name", name);
+    return SG_OK;
+}
+
+sg_err sg_products_name(const sg_predict_options *options, const char *stem, int scenes,
+                        sg_predict_names *names)
+{
+    const char *mask = names->output[SG_OUT_MASK];
+    char *confidence = names->output[SG_OUT_CONFIDENCE];
+    if (scenes > 1 &&
+        ((options->polygons && *options->polygons) || (options->areas && *options->areas)))
+        return sg_fail(SG_EUSAGE,
+                       "%d scenes cannot share a file of polygons or areas: leave its name out",
+                       scenes);
+    sg_err err = name_product(names->polygons, options->polygons, mask, stem, "polygons.gpkg");
+    if (err == SG_OK)
+        err = name_product(names->areas, options->areas, mask, stem, "areas.csv");
+    if (err == SG_OK && names->polygons[0])
+        err = sg_outlines_check_name(names->polygons);
+    if (err == SG_OK)
+        err = check_other(names, names->polygons, names->areas);
+    if (err == SG_OK)
+        err = check_other(names, names->areas, names->polygons);
+    names->confidence_aside = names->polygons[0] && !confidence[0];
+    if (err == SG_OK && names->confidence_aside)
+        err = sg_path_format(confidence, "%s.confidence.tif", mask);
+    return err;
+}
+
+sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal)
+{
+    sg_err err = SG_OK;
+    if (options->sieve > 1)
+        err = sg_text_add(journal, "sieve %d\n", options->sieve);
+    if (err == SG_OK && strcmp(options->confidence_kind, "margin") == 0)
+        err = sg_text_add(journal, "confidence margin\n");
+    if (err == SG_OK && strcmp(options->probabilities_type, "byte") == 0)
+        err = sg_text_add(journal, "probabilities byte\n");
+    return err;
+}
+
+/* ---- the folder in which polygons are made ---- */
+
+static sg_err work_folder(const char *product, char *folder)
+{
+    return sg_path_format(folder, "%s.parts", product);
+}
+
+static void empty_folder(const char *folder)
+{
+    char path[SG_PATH_MAX];
+    DIR *listing = opendir(folder);
+    for (struct dirent *item; listing && (item = readdir(listing));)
+        if (item->d_name[0] != '.' && sg_path_format(path, "%s/%s", folder, item->d_name) == SG_OK)
+            sg_file_discard(path);
+    if (listing)
+        closedir(listing);
+}
+
+/* A folder beside the product can be made, and taken away again with what a killed run has left. */
+static sg_err check_place(const char *product)
+{
+    char folder[SG_PATH_MAX];
+    sg_err err = work_folder(product, folder);
+    if (err == SG_OK)
+        err = sg_make_folders(folder);
+    if (err != SG_OK)
+        return err;
+    empty_folder(folder);
+    rmdir(folder);
+    return SG_OK;
+}
+
+sg_err sg_products_check(const sg_predict_names *names)
+{
+    sg_err err = names->polygons[0] ? check_place(names->polygons) : SG_OK;
+    return err == SG_OK && names->areas[0] ? check_place(names->areas) : err;
+}
+
+/* ---- polygons ---- */
+
+/* Mask and confidence side by side, row by row, and the patches that have ended so far. */
+typedef struct {
+    sg_rows *mask, *confidence;
+    sg_patches *patches;
+    sg_patch_store *ended;
+} patch_reader;
+
+static sg_err open_reader(const sg_products *products, patch_reader *r)
+{
+    sg_ground ground;
+    sg_ground_make(&ground, products->georef);
+    sg_err err = sg_rows_open(&r->mask, products->names->output[SG_OUT_MASK], false);
+    if (err == SG_OK)
+        err = sg_rows_open(&r->confidence, products->names->output[SG_OUT_CONFIDENCE], true);
+    if (err == SG_OK)
+        err = sg_patches_create(&r->patches, sg_rows_width(r->mask),
+                                (uint8_t)products->classes->nodata, &ground);
+    return err == SG_OK ? sg_patch_store_create(&r->ended) : err;
+}
+
+static void close_reader(patch_reader *r)
+{
+    sg_rows_close(r->mask);
+    sg_rows_close(r->confidence);
+    sg_patches_close(r->patches);
+    sg_patch_store_close(r->ended);
+}
+
+/* more: false when the mask had ended before. */
+static sg_err read_row(patch_reader *r, bool *more)
+{
+    const void *values, *confidence;
+    const sg_patch *ended = NULL;
+    size_t count = 0;
+    sg_err err = sg_rows_next(r->mask, &values);
+    if (err == SG_OK)
+        err = sg_rows_next(r->confidence, &confidence);
+    if (err == SG_OK)
+        err = sg_patches_row(r->patches, values, confidence, &ended, &count);
+    for (size_t i = 0; err == SG_OK && i < count; i++)
+        err = sg_patch_store_put(r->ended, &ended[i]);
+    *more = err == SG_OK && values;
+    return err;
+}
+
+/* Outlines and patches come in nearly the same order, so few patches have to wait. */
+static sg_err find_patch(patch_reader *r, sg_outline_place at, sg_patch *patch)
+{
+    sg_err err = SG_OK;
+    bool more = true;
+    while (err == SG_OK && !sg_patch_store_take(r->ended, at.x, at.y, patch)) {
+        if (!more)
+            return sg_fail(SG_EINTERNAL,
+                           "the outline at pixel %lld, %lld has no patch: no polygons",
+                           (long long)at.x, (long long)at.y);
+        err = read_row(r, &more);
+    }
+    return err;
+}
+
+static sg_err write_polygons(sg_outlines *outlines, patch_reader *reader)
+{
+    sg_outline_place at;
+    sg_patch patch;
+    bool more = true;
+    sg_err err = sg_outlines_next(outlines, &at, &more);
+    while (err == SG_OK && more) {
+        err = find_patch(reader, at, &patch);
+        if (err == SG_OK) {
+            const sg_outline_facts facts = {.value = patch.value,
+                                            .pixels = patch.pixels,
+                                            .area = patch.area,
+                                            .confidence = patch.confidence / (double)patch.pixels};
+            err = sg_outlines_put(outlines, &facts);
+        }
+        if (err == SG_OK)
+            err = sg_outlines_next(outlines, &at, &more);
+    }
+    return err == SG_OK ? sg_outlines_finish(outlines) : err;
+}
+
+/* Where things lie on the way. */
+typedef struct {
+    char folder[SG_PATH_MAX], traced[SG_PATH_MAX], made[SG_PATH_MAX], layer[SG_PATH_MAX];
+} places;
+
+static sg_err find_places(const char *polygons, places *p)
+{
+    sg_err err = work_folder(polygons, p->folder);
+    if (err == SG_OK)
+        err = sg_path_stem(p->layer, polygons);
+    if (err == SG_OK)
+        err = sg_path_format(p->traced, "%s/traced.fgb", p->folder);
+    if (err == SG_OK)
+        err = sg_path_format(p->made, "%s/%s", p->folder, sg_path_base(polygons));
+    if (err == SG_OK)
+        err = sg_make_folders(p->folder);
+    if (err == SG_OK)
+        empty_folder(p->folder);
+    return err;
+}
+
+static sg_err make_polygons(const sg_products *products)
+{
+    const char *path = products->names->polygons;
+    sg_ground ground;
+    places p;
+    patch_reader reader = {0};
+    sg_outlines *outlines = NULL;
+    sg_err err = find_places(path, &p);
+    if (err != SG_OK)
+        return err;
+    sg_ground_make(&ground, products->georef);
+    const sg_outlines_options options = {.mask = products->names->output[SG_OUT_MASK],
+                                         .traced = p.traced,
+                                         .path = p.made,
+                                         .layer = p.layer,
+                                         .classes = products->classes,
+                                         .has_confidence = true,
+                                         .has_area = ground.known};
+    sg_verbose("%s: tracing outlines", path);
+    err = sg_outlines_open(&outlines, &options);
+    if (err == SG_OK)
+        err = open_reader(products, &reader);
+    if (err == SG_OK)
+        err = write_polygons(outlines, &reader);
+    sg_outlines_close(outlines);
+    close_reader(&reader);
+    if (err == SG_OK)
+        err = sg_file_commit(p.made, path);
+    empty_folder(p.folder);
+    rmdir(p.folder);
+    return err;
+}
+
+sg_err sg_products_make(const sg_products *products)
+{
+    const sg_predict_names *names = products->names;
+    sg_err err = SG_OK;
+    if (names->areas[0])
+        err = sg_areas_write(names->areas, names->output[SG_OUT_MASK], products->classes,
+                             products->georef);
+    if (err == SG_OK && names->polygons[0])
+        err = make_polygons(products);
+    if (names->confidence_aside)
+        sg_geotiff_discard(names->output[SG_OUT_CONFIDENCE]); /* its spool is there still */
+    return err;
+}
