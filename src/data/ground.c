@@ -16,11 +16,16 @@ static double within(double value, double most)
     return fmax(-most, fmin(most, value));
 }
 
-double sg_ground_zone(const sg_ground *g, double south, double north)
+double sg_ground_zone(const sg_ground *g, double middle, double height)
 {
-    double p = within(fmin(south, north), M_PI / 2), q = within(fmax(south, north), M_PI / 2);
-    double s = sin(p), t = sin(q), e2 = g->e2, e = sqrt(e2);
-    double difference = 2 * cos((p + q) / 2) * sin((q - p) / 2); /* t - s */
+    double half = height / 2, e2 = g->e2, e = sqrt(e2);
+    if (fabs(middle) + half > M_PI / 2) {
+        double south = within(middle - half, M_PI / 2), north = within(middle + half, M_PI / 2);
+        middle = (south + north) / 2;
+        half = (north - south) / 2;
+    }
+    double s = sin(middle - half), t = sin(middle + half);
+    double difference = 2 * cos(middle) * sin(half); /* t - s */
     double first = difference * (1 + e2 * s * t) / ((1 - e2 * s * s) * (1 - e2 * t * t));
     double second = e > 0 ? atanh(e * difference / (1 - e2 * s * t)) / e : difference;
     return g->a * g->a * (1 - e2) / 2 * (first + second);
@@ -61,9 +66,7 @@ static double cell(const sg_ground *g, double x, double y)
     double middle = (gt[3] + (x + 0.5) * gt[4] + (y + 0.5) * gt[5]) * g->unit;
     double height = (fabs(gt[4]) + fabs(gt[5])) * g->unit;
     double size = fabs(gt[1] * gt[5] - gt[2] * gt[4]) * g->unit * g->unit;
-    return height > 0
-               ? sg_ground_zone(g, middle - height / 2, middle + height / 2) * (size / height)
-               : 0;
+    return height > 0 ? sg_ground_zone(g, middle, height) * (size / height) : 0;
 }
 
 /* All pixels of a row lie between the same parallels. */
