@@ -71,6 +71,17 @@ static void means_leave_nodata_out(void **state)
     assert_memory_equal(out, wanted, sizeof wanted);
 }
 
+static void bytes_that_stand_for_amounts_have_means_too(void **state)
+{
+    static const uint8_t pixels[2 * 3 * 2] = {1, 255, 2, 10, 255, 255, 2, 255, 255, 11, 254, 255};
+    const sg_reduction how = {2, 0, 255, 1};
+    uint8_t out[4];
+    (void)state;
+    sg_reduce(&how, 1, pixels, 3, 2, out);
+    static const uint8_t wanted[4] = {2, 11, 254, 255}; /* halves up */
+    assert_memory_equal(out, wanted, sizeof wanted);
+}
+
 /* Every record has one meaning, and a level's windows cover it once. */
 static void check_records(int64_t width, int64_t height, int64_t chunk_w, int64_t chunk_h)
 {
@@ -121,6 +132,7 @@ int main(void)
         cmocka_unit_test(no_cell_is_larger_than_a_block),
         cmocka_unit_test(the_most_frequent_value_wins_and_nodata_never),
         cmocka_unit_test(means_leave_nodata_out),
+        cmocka_unit_test(bytes_that_stand_for_amounts_have_means_too),
         cmocka_unit_test(records_are_numbered_through),
     };
     return cmocka_run_group_tests_name("pyramid", tests, NULL, NULL);
