@@ -143,6 +143,15 @@ static void fix_sizes(sg_grid_wish *wish)
     wish->chunk_w = wish->chunk_h = FIXED_CHUNK;
 }
 
+/* A chunk that reaches over the scene's edge ends with its last block, as one that is asked for
+ * does: a prediction that is gone on with has its chunks from the journal. */
+static void trim_chunks(sg_grid *grid, const sg_grid_wish *wish)
+{
+    int64_t unit = sg_max64(wish->block, wish->stride);
+    grid->chunk_w = sg_min64(grid->chunk_w, sg_round_up(grid->padded_w, unit));
+    grid->chunk_h = sg_min64(grid->chunk_h, sg_round_up(grid->padded_h, unit));
+}
+
 /*
  * Chunks of 2, 4 or 8 blocks a side where that costs little: so many levels of overviews then have
  * all their blocks in one chunk, and are finished with it.
@@ -161,6 +170,8 @@ static sg_err choose_grid(const sg_grid_wish *wish, sg_grid *grid)
         if (err == SG_OK && sg_grid_busiest(&tried, wish->ranks) <= most)
             *grid = tried;
     }
+    if (err == SG_OK)
+        trim_chunks(grid, wish);
     return err;
 }
 
