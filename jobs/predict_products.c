@@ -75,7 +75,7 @@ sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal)
     return err;
 }
 
-/* ---- the folder in which polygons are made ---- */
+/* ---- the folder in which a product is made ---- */
 
 static sg_err work_folder(const char *product, char *folder)
 {
@@ -93,18 +93,31 @@ static void empty_folder(const char *folder)
         closedir(listing);
 }
 
+/* An empty one, whatever a killed run has left in it. */
+static sg_err begin_folder(const char *product, char *folder)
+{
+    sg_err err = work_folder(product, folder);
+    if (err == SG_OK)
+        err = sg_make_folders(folder);
+    if (err == SG_OK)
+        empty_folder(folder);
+    return err;
+}
+
+static void end_folder(const char *folder)
+{
+    empty_folder(folder);
+    rmdir(folder);
+}
+
 /* A folder beside the product can be made, and taken away again with what a killed run has left. */
 static sg_err check_place(const char *product)
 {
     char folder[SG_PATH_MAX];
-    sg_err err = work_folder(product, folder);
+    sg_err err = begin_folder(product, folder);
     if (err == SG_OK)
-        err = sg_make_folders(folder);
-    if (err != SG_OK)
-        return err;
-    empty_folder(folder);
-    rmdir(folder);
-    return SG_OK;
+        end_folder(folder);
+    return err;
 }
 
 sg_err sg_products_check(const sg_predict_names *names)
@@ -203,17 +216,13 @@ typedef struct {
 
 static sg_err find_places(const char *polygons, places *p)
 {
-    sg_err err = work_folder(polygons, p->folder);
+    sg_err err = begin_folder(polygons, p->folder);
     if (err == SG_OK)
         err = sg_path_stem(p->layer, polygons);
     if (err == SG_OK)
         err = sg_path_format(p->traced, "%s/traced.fgb", p->folder);
     if (err == SG_OK)
         err = sg_path_format(p->made, "%s/%s", p->folder, sg_path_base(polygons));
-    if (err == SG_OK)
-        err = sg_make_folders(p->folder);
-    if (err == SG_OK)
-        empty_folder(p->folder);
     return err;
 }
 
@@ -245,8 +254,24 @@ static sg_err make_polygons(const sg_products *products)
     close_reader(&reader);
     if (err == SG_OK)
         err = sg_file_commit(p.made, path);
-    empty_folder(p.folder);
-    rmdir(p.folder);
+    end_folder(p.folder);
+    return err;
+}
+
+static sg_err make_areas(const sg_products *products)
+{
+    const char *path = products->names->areas;
+    char folder[SG_PATH_MAX], made[SG_PATH_MAX];
+    sg_err err = begin_folder(path, folder);
+    if (err != SG_OK)
+        return err;
+    err = sg_path_format(made, "%s/areas.csv", folder);
+    if (err == SG_OK)
+        err = sg_areas_write(made, products->names->output[SG_OUT_MASK], products->classes,
+                             products->georef);
+    if (err == SG_OK)
+        err = sg_file_commit(made, path);
+    end_folder(folder);
     return err;
 }
 
@@ -255,8 +280,7 @@ sg_err sg_products_make(const sg_products *products)
     const sg_predict_names *names = products->names;
     sg_err err = SG_OK;
     if (names->areas[0])
-        err = sg_areas_write(names->areas, names->output[SG_OUT_MASK], products->classes,
-                             products->georef);
+        err = make_areas(products);
     if (err == SG_OK && names->polygons[0])
         err = make_polygons(products);
     if (names->confidence_aside)

@@ -31,7 +31,8 @@ static sg_err failed(sg_err code, const char *path, const char *what)
 
 static GDALDatasetH create(const char *path, int width, int height)
 {
-    const char *options[] = {"COMPRESS=DEFLATE", "ZLEVEL=1", "BIGTIFF=IF_SAFER", "TILED=YES", NULL};
+    const char *options[] = {"COMPRESS=DEFLATE", "ZLEVEL=1",       "BIGTIFF=IF_SAFER",
+                             "TILED=YES",        "SPARSE_OK=TRUE", NULL};
     return GDALCreate(GDALGetDriverByName("GTiff"), path, width, height, 1, GDT_Byte,
                       (CSLConstList)options);
 }
@@ -45,7 +46,12 @@ sg_err sg_sieve(const char *from, const char *to, int32_t least)
     GDALRasterBandH band = GDALGetRasterBand(in, 1);
     GDALDatasetH out = create(to, GDALGetRasterXSize(in), GDALGetRasterYSize(in));
     sg_err err = out != NULL ? SG_OK : failed(SG_EOUTPUT, to, "written");
+    int has_nodata = 0;
+    double nodata = GDALGetRasterNoDataValue(band, &has_nodata);
+    if (err == SG_OK && has_nodata) /* GDAL writes nothing where there is no patch at all */
+        GDALSetRasterNoDataValue(GDALGetRasterBand(out, 1), nodata);
     GIntBig cache = sg_scanlines_begin(band);
+    CPLErrorReset();
     if (err == SG_OK &&
         !sg_gdal_succeeded(GDALSieveFilter(band, GDALGetMaskBand(band), GDALGetRasterBand(out, 1),
                                            least, CONNECTED, NULL, NULL, NULL)))

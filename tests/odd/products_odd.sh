@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Polygons and areas where they cannot be had: one clear line, old files kept, and what is finished
+# kept too.
+. "$(dirname "$0")/../support/program.bash" "$1"
+. "$support/training.bash"
+make_job
+train 2 run -o run train.steps=60 # enough for a map of several classes
+"$make_scene" -o map.tif -s 1500x1300 -b 3 --seed 4 >log 2>&1
+model="-m run/last.h5"
+
+refused 2 "shape.shp: polygons go into a file that ends in .gpkg or .fgb" 2 map.tif $model --polygons=shape.shp
+refused 2 "map.tif is the scene itself" 1 map.tif $model --areas=map.tif
+refused 2 "a.csv: two outputs of one name" 1 map.tif $model -o a.csv --areas=a.csv
+refused 2 "2 scenes cannot share a file of polygons" 1 map.tif scene.tif $model --polygons=p.gpkg
+touch file
+refused 1 "file" 3 map.tif $model --polygons=file/p.gpkg # no folder
+refused 1 "file" 3 map.tif $model --areas=file/a.csv
+[ ! -e map_mask.tif ] && [ ! -e map_mask.tif.parts ] || fail "work was done before"
+
+# Nothing valid: no patch, no share.
+/usr/bin/python3 - <<'PYTHON'
+from osgeo import gdal
+import numpy as np
+source = gdal.Open("map.tif")
+made = gdal.GetDriverByName("GTiff").CreateCopy("empty.tif", source)
+for i in range(3):
+    made.GetRasterBand(i + 1).SetNoDataValue(0)
+    made.GetRasterBand(i + 1).WriteArray(np.zeros((1300, 1500)))
+PYTHON
+predict 2 empty.tif $model --polygons --areas --sieve 10 --force
+predict 2 empty.tif $model --polygons=empty.fgb --force
+grep -q '^1,a,0,0.000000000,0.000,0.000000$' empty_areas.csv || { cat empty_areas.csv; fail "areas of nothing"; }
+for file in empty_polygons.gpkg empty.fgb; do
+  ogrinfo -so -al $file | grep -q "Feature Count: 0" || fail "polygons of nothing in $file"
+done
+
+disk=$work/disk
+mkdir "$disk"
+mount -t tmpfs -o size=16m tmpfs "$disk" 2>/dev/null || skip "a file system cannot be mounted here"
+trap 'umount "$disk"; rm -rf "$work"' EXIT
+predict 2 map.tif $model -o map_mask.tif --polygons --areas
+for ending in gpkg fgb; do # each alone on a disk that fills up
+  echo old >"$disk/p.$ending"
+  for kib in 8 40 90; do
+    mount -o remount,size=${kib}k "$disk"
+    refused 1 "p.$ending" 3 map.tif $model -o map_mask.tif --polygons="$disk/p.$ending"
+    [ "$(cat "$disk/p.$ending")" = old ] || fail "the old polygons are gone at $kib KiB"
+    [ "$(ls "$disk")" = p.$ending ] || { ls "$disk"; fail "files stay behind"; }
+  done
+  mount -o remount,size=16m "$disk"
+  predict 1 map.tif $model -o map_mask.tif --polygons="$disk/p.$ending"
+  [ "$(ls "$disk")" = p.$ending ] || { ls "$disk"; fail "files stay behind"; }
+  rm "$disk/p.$ending"
+done
+echo old >"$disk/a.csv"
+dd if=/dev/zero of="$disk/filler" bs=1k 2>/dev/null || true
+refused 1 "a.csv" 2 map.tif $model -o map_mask.tif --areas="$disk/a.csv"
+[ "$(cat "$disk/a.csv")" = old ] && [ "$(ls "$disk" | tr '\n' ' ')" = "a.csv filler " ] || fail "the old areas are gone"
+left=$(find . -name '*.tmp*' -o -name '*confidence*')
+[ -z "$left" ] || fail "left: $left"
