@@ -1,11 +1,12 @@
-"""qgis_shows.py SCENE MASK CLASSES: how QGIS shows a mask by itself, against the mask's GeoTIFF."""
+"""qgis_shows.py SCENE MASK CLASSES POLYGONS PROBABILITIES: how QGIS shows a mask and what belongs to it by itself,
+against the mask's GeoTIFF."""
 import os
 import sys
 
 import numpy as np
 from osgeo import gdal
 from qgis.core import (QgsApplication, QgsMapRendererParallelJob, QgsMapSettings,
-                       QgsPalettedRasterRenderer, QgsRasterLayer)
+                       QgsPalettedRasterRenderer, QgsRasterLayer, QgsVectorLayer)
 from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QColor, QImage
 
@@ -38,6 +39,32 @@ def render(layer, width, height):
     return data.reshape(height, image.bytesPerLine())[:, :3 * width].reshape(height, width, 3)
 
 
+def check_polygons(path, mask):
+    """Each polygon of a class, by value and name, lies on pixels of that class; together they are all."""
+    layer, raster = QgsVectorLayer(path, "polygons", "ogr"), QgsRasterLayer(mask, "mask")
+    assert layer.isValid() and layer.crs() == raster.crs()
+    names, pixels = colours(mask), 0
+    for feature in layer.getFeatures():
+        assert feature["name"] == names[feature["value"]][0]
+        assert abs(feature["area_m2"] - feature.geometry().area()) < 1e-6 * feature["area_m2"]
+        assert 0 < feature["confidence"] <= 1
+        inside = feature.geometry().pointOnSurface().asPoint()
+        assert raster.dataProvider().sample(inside, 1) == (feature["value"], True)
+        pixels += feature["pixels"]
+    dataset = gdal.Open(mask)
+    assert pixels == (dataset.ReadAsArray() != dataset.GetRasterBand(1).GetNoDataValue()).sum()
+    assert raster.extent().contains(layer.extent())
+
+
+def check_probabilities(path):
+    """QGIS scales the bytes: what it shows of one place adds up to 1."""
+    layer = QgsRasterLayer(path, "probabilities")
+    bands = range(1, layer.bandCount() + 1)
+    values = [layer.dataProvider().sample(layer.extent().center(), band) for band in bands]
+    assert all(valid for _, valid in values)
+    assert abs(sum(value for value, _ in values) - 1) < len(values) * 0.5 / 254 + 1e-9, values
+
+
 def main():
     scene, mask, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     wanted = colours(mask)
@@ -48,6 +75,8 @@ def main():
     assert isinstance(renderer, QgsPalettedRasterRenderer), type(renderer)
     shown = {int(c.value): (c.label, (c.color.red(), c.color.green(), c.color.blue())) for c in renderer.classes()}
     assert shown == wanted, (shown, wanted)
+    check_polygons(sys.argv[4], mask)
+    check_probabilities(sys.argv[5])
     assert layer.crs() == QgsRasterLayer(scene, "scene").crs()
     assert layer.extent() == QgsRasterLayer(scene, "scene").extent()
     values = gdal.Open(mask).ReadAsArray()
