@@ -1,6 +1,7 @@
 #include "jobs/predict_products.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,7 @@ typedef struct {
     sg_rows *mask, *confidence;
     sg_patches *patches;
     sg_patch_store *ended;
+    int64_t found;
 } patch_reader;
 
 static sg_err open_reader(const sg_products *products, patch_reader *r)
@@ -181,10 +183,11 @@ static sg_err find_patch(patch_reader *r, sg_outline_place at, sg_patch *patch)
     while (err == SG_OK && !sg_patch_store_take(r->ended, at.x, at.y, patch)) {
         if (!more)
             return sg_fail(SG_EINTERNAL,
-                           "the outline at pixel %lld, %lld has no patch: no polygons",
-                           (long long)at.x, (long long)at.y);
+                           "the outline at pixel %" PRId64 ", %" PRId64 " has no patch", at.x,
+                           at.y);
         err = read_row(r, &more);
     }
+    r->found += err == SG_OK;
     return err;
 }
 
@@ -212,10 +215,53 @@ static sg_err write_polygons(sg_outlines *outlines, patch_reader *reader)
 /* Where things lie on the way. */
 typedef struct {
     char folder[SG_PATH_MAX], traced[SG_PATH_MAX], made[SG_PATH_MAX], layer[SG_PATH_MAX];
+    char style[SG_PATH_MAX]; /* beside the polygons: "" where the mask's bears this name */
 } places;
 
-static sg_err find_places(const char *polygons, places *p)
+/* "FOLDER/STEM" of a path, without its ending. */
+static sg_err without_ending(const char *path, char *out)
 {
+    char stem[SG_PATH_MAX];
+    sg_err err = sg_path_stem(stem, path);
+    int folder = (int)(sg_path_base(path) - path);
+    return err == SG_OK ? sg_path_format(out, "%.*s%s", folder, path, stem) : err;
+}
+
+static sg_err find_style(const char *polygons, const char *mask, char *style)
+{
+    char mine[SG_PATH_MAX], masks[SG_PATH_MAX];
+    sg_err err = without_ending(polygons, mine);
+    if (err == SG_OK)
+        err = without_ending(mask, masks);
+    style[0] = '\0';
+    return err == SG_OK && strcmp(mine, masks) != 0 ? sg_path_format(style, "%s.qml", mine) : err;
+}
+
+static sg_err write_style(const sg_class_table *classes, const char *path)
+{
+    sg_text text = {0};
+    sg_err err = sg_classes_polygon_qml(classes, &text);
+    if (err == SG_OK)
+        err = sg_file_write_text(path, text.data);
+    sg_text_clear(&text);
+    return err;
+}
+
+/* Both get their names, the polygons last. */
+static sg_err commit_polygons(const sg_products *products, const places *p)
+{
+    char style[SG_PATH_MAX];
+    sg_err err = sg_path_format(style, "%s/style.qml", p->folder);
+    if (err == SG_OK && p->style[0])
+        err = write_style(products->classes, style);
+    if (err == SG_OK && p->style[0])
+        err = sg_file_commit(style, p->style);
+    return err == SG_OK ? sg_file_commit(p->made, products->names->polygons) : err;
+}
+
+static sg_err find_places(const sg_products *products, places *p)
+{
+    const char *polygons = products->names->polygons;
     sg_err err = begin_folder(polygons, p->folder);
     if (err == SG_OK)
         err = sg_path_stem(p->layer, polygons);
@@ -223,6 +269,8 @@ static sg_err find_places(const char *polygons, places *p)
         err = sg_path_format(p->traced, "%s/traced.fgb", p->folder);
     if (err == SG_OK)
         err = sg_path_format(p->made, "%s/%s", p->folder, sg_path_base(polygons));
+    if (err == SG_OK)
+        err = find_style(polygons, products->names->output[SG_OUT_MASK], p->style);
     return err;
 }
 
@@ -233,7 +281,7 @@ static sg_err make_polygons(const sg_products *products)
     places p;
     patch_reader reader = {0};
     sg_outlines *outlines = NULL;
-    sg_err err = find_places(path, &p);
+    sg_err err = find_places(products, &p);
     if (err != SG_OK)
         return err;
     sg_ground_make(&ground, products->georef);
@@ -250,10 +298,12 @@ static sg_err make_polygons(const sg_products *products)
         err = open_reader(products, &reader);
     if (err == SG_OK)
         err = write_polygons(outlines, &reader);
+    if (err == SG_OK)
+        sg_info("%s: %" PRId64 " polygons", path, reader.found);
     sg_outlines_close(outlines);
     close_reader(&reader);
     if (err == SG_OK)
-        err = sg_file_commit(p.made, path);
+        err = commit_polygons(products, &p);
     end_folder(p.folder);
     return err;
 }

@@ -155,6 +155,45 @@ sg_err sg_classes_qml(const sg_class_table *classes, sg_text *text)
     return err;
 }
 
+static sg_err add_category(sg_text *text, const sg_class *item)
+{
+    sg_err err = sg_text_add(text,
+                             "      <category value=\"%d\" symbol=\"%d\" render=\"true\" "
+                             "label=\"",
+                             item->value, item->value);
+    if (!err)
+        err = add_xml(text, item->name);
+    return err ? err : sg_text_add(text, "\"/>\n");
+}
+
+static sg_err add_symbol(sg_text *text, const sg_class *item)
+{
+    return sg_text_add(text,
+                       "      <symbol type=\"fill\" name=\"%d\" alpha=\"1\">\n"
+                       "        <layer class=\"SimpleFill\" enabled=\"1\" pass=\"0\">\n"
+                       "          <prop k=\"color\" v=\"%d,%d,%d,255\"/>\n"
+                       "          <prop k=\"style\" v=\"solid\"/>\n"
+                       "          <prop k=\"outline_style\" v=\"no\"/>\n"
+                       "        </layer>\n"
+                       "      </symbol>\n",
+                       item->value, item->colour[0], item->colour[1], item->colour[2]);
+}
+
+sg_err sg_classes_polygon_qml(const sg_class_table *classes, sg_text *text)
+{
+    sg_err err = sg_text_add(text, "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+                                   "<qgis version=\"3.22\" styleCategories=\"Symbology\">\n"
+                                   "  <renderer-v2 type=\"categorizedSymbol\" attr=\"value\">\n"
+                                   "    <categories>\n");
+    for (int32_t i = 0; i < classes->count && !err; i++)
+        err = add_category(text, &classes->item[i]);
+    if (!err)
+        err = sg_text_add(text, "    </categories>\n    <symbols>\n");
+    for (int32_t i = 0; i < classes->count && !err; i++)
+        err = add_symbol(text, &classes->item[i]);
+    return err ? err : sg_text_add(text, "    </symbols>\n  </renderer-v2>\n</qgis>\n");
+}
+
 int32_t sg_classes_find(const sg_class_table *classes, const char *name)
 {
     for (int32_t i = 0; i < classes->count; i++)

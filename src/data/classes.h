@@ -29,6 +29,8 @@ sg_err sg_classes_complete(sg_class_table *classes);
 sg_err sg_colour_parse(const char *text, uint8_t colour[3]);
 /* A QGIS style (.qml, paletted renderer) naming exactly these classes. */
 sg_err sg_classes_qml(const sg_class_table *classes, sg_text *text);
+/* The same for polygons, by their field "value" (see polygonize.h): filled, without outlines. */
+sg_err sg_classes_polygon_qml(const sg_class_table *classes, sg_text *text);
 /* By name, -1 when absent. */
 int32_t sg_classes_find(const sg_class_table *classes, const char *name);
 

@@ -34,6 +34,10 @@ for file in empty_polygons.gpkg empty.fgb; do
   ogrinfo -so -al $file | grep -q "Feature Count: 0" || fail "polygons of nothing in $file"
 done
 
+# A style of the mask's name would be the mask's.
+predict 1 map.tif $model -o same.tif --polygons=same.gpkg
+grep -q 'type="paletted"' same.qml || fail "the mask's style was overwritten"
+
 disk=$work/disk
 mkdir "$disk"
 mount -t tmpfs -o size=16m tmpfs "$disk" 2>/dev/null || skip "a file system cannot be mounted here"
@@ -49,8 +53,8 @@ for ending in gpkg fgb; do # each alone on a disk that fills up
   done
   mount -o remount,size=16m "$disk"
   predict 1 map.tif $model -o map_mask.tif --polygons="$disk/p.$ending"
-  [ "$(ls "$disk")" = p.$ending ] || { ls "$disk"; fail "files stay behind"; }
-  rm "$disk/p.$ending"
+  [ "$(ls "$disk" | tr '\n' ' ')" = "p.$ending p.qml " ] || { ls "$disk"; fail "files stay behind"; }
+  rm "$disk"/p.*
 done
 echo old >"$disk/a.csv"
 dd if=/dev/zero of="$disk/filler" bs=1k 2>/dev/null || true

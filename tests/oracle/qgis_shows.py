@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 from osgeo import gdal
-from qgis.core import (QgsApplication, QgsMapRendererParallelJob, QgsMapSettings,
+from qgis.core import (QgsApplication, QgsCategorizedSymbolRenderer, QgsMapRendererParallelJob, QgsMapSettings,
                        QgsPalettedRasterRenderer, QgsRasterLayer, QgsVectorLayer)
 from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QColor, QImage
@@ -22,13 +22,13 @@ def colours(path):
     return {value: (name, table.GetColorEntry(value)[:3]) for value, name in names.items()}
 
 
-def render(layer, width, height):
+def render(layer, extent, width, height):
     """The map at one screen pixel a mask pixel: (h, w, 3)."""
     settings = QgsMapSettings()
     settings.setLayers([layer])
     settings.setBackgroundColor(QColor(*BACKGROUND))
     settings.setOutputSize(QSize(width, height))
-    settings.setExtent(layer.extent())
+    settings.setExtent(extent)
     settings.setDestinationCrs(layer.crs())
     settings.setFlag(QgsMapSettings.Antialiasing, False)
     job = QgsMapRendererParallelJob(settings)
@@ -86,7 +86,11 @@ def main():
     for value, (_, colour) in wanted.items():
         expected[values == value] = colour
     assert (expected == BACKGROUND).all(2).any() and len(np.unique(values)) > 2, "a mask that shows nothing"
-    assert (render(layer, width, height) == expected).all(), "the map is not the mask"
+    assert (render(layer, layer.extent(), width, height) == expected).all(), "the map is not the mask"
+    polygons = QgsVectorLayer(sys.argv[4], "polygons", "ogr")
+    assert isinstance(polygons.renderer(), QgsCategorizedSymbolRenderer), type(polygons.renderer())
+    assert {int(c.value()): c.label() for c in polygons.renderer().categories()} == {v: n for v, (n, _) in wanted.items()}
+    assert (render(polygons, layer.extent(), width, height) == expected).all(), "the polygons are not the mask"
     print(f"QGIS shows {count} named classes, to the pixel")
 
 

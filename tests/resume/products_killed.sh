@@ -28,6 +28,7 @@ kill_at rename 1 map_mask.tif.confidence.tif
 kill_at rename 1 map_areas.csv
 kill_at open 1 traced.fgb
 kill_at write 5 map_polygons.gpkg
+kill_at rename 1 map_polygons.qml
 kill_at rename 1 map_polygons.gpkg
 [ -n "$(ls -d map_polygons.gpkg.parts)" ] || fail "the last kill came too early"
 predict 3 map.tif $options
