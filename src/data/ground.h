@@ -28,8 +28,8 @@ double sg_ground_run(const sg_ground *ground, int64_t x, int64_t n);
  * are alike. */
 double sg_ground_total(const sg_ground *ground, int64_t pixels, double sum);
 
-/* Square metres of a zone of the ellipsoid, one radian wide: height around a latitude, radians; what
- * lies beyond a pole is left out. */
+/* Square metres of a zone of the ellipsoid, one radian wide: height around a latitude, radians;
+ * what lies beyond a pole is left out. */
 double sg_ground_zone(const sg_ground *ground, double middle, double height);
 
 #endif

@@ -5,7 +5,7 @@
 . "$support/training.bash"
 make_job
 train 2 run -o run train.steps=60 # enough for a map of several classes
-"$make_scene" -o map.tif -s 1500x1300 -b 3 --seed 4 >log 2>&1
+"$make_scene" -o map.tif -s 900x800 -b 3 --seed 4 >log 2>&1
 model="-m run/last.h5"
 
 refused 2 "shape.shp: polygons go into a file that ends in .gpkg or .fgb" 2 map.tif $model --polygons=shape.shp
@@ -25,7 +25,7 @@ source = gdal.Open("map.tif")
 made = gdal.GetDriverByName("GTiff").CreateCopy("empty.tif", source)
 for i in range(3):
     made.GetRasterBand(i + 1).SetNoDataValue(0)
-    made.GetRasterBand(i + 1).WriteArray(np.zeros((1300, 1500)))
+    made.GetRasterBand(i + 1).WriteArray(np.zeros((800, 900)))
 PYTHON
 predict 2 empty.tif $model --polygons --areas --sieve 10 --force
 predict 2 empty.tif $model --polygons=empty.fgb --force
@@ -45,7 +45,7 @@ trap 'umount "$disk"; rm -rf "$work"' EXIT
 predict 2 map.tif $model -o map_mask.tif --polygons --areas
 for ending in gpkg fgb; do # each alone on a disk that fills up
   echo old >"$disk/p.$ending"
-  for kib in 8 40 90; do
+  for kib in 8 24 48; do
     mount -o remount,size=${kib}k "$disk"
     refused 1 "p.$ending" 3 map.tif $model -o map_mask.tif --polygons="$disk/p.$ending"
     [ "$(cat "$disk/p.$ending")" = old ] || fail "the old polygons are gone at $kib KiB"
