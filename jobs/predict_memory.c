@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "base/size.h"
+#include "jobs/predict_products.h"
 #include "tiles/augment.h"
 #include "tiles/records.h"
 
@@ -115,6 +116,7 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (size->wanted[i])
             add_output(options, plan, chunk, sg_predict_pixel_bytes(network, i), memory);
+    memory->assembly += sg_products_bytes(options, grid->width);
     sg_err err = network_bytes(network, plan, rank->threads, &memory->network);
     if (plan->augment) {
         const sg_spec *spec = &network->checkpoint.spec;

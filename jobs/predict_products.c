@@ -76,6 +76,17 @@ sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal)
     return err;
 }
 
+/* Rows of blocks: of the mask and the confidence here, and of two rasters in GDAL's cache, which is
+ * made that large (see data/scanlines.h). */
+double sg_products_bytes(const sg_predict_options *options, int64_t width)
+{
+    double row = (double)width * (double)options->format.block;
+    double polygons = options->polygons ? row * (1 + sizeof(float)) : 0;
+    double cached = options->polygons || options->sieve > 1 ? 2 * row : 0;
+    double areas = options->areas ? row : 0;
+    return cached + (polygons > areas ? polygons : areas);
+}
+
 /* ---- the folder in which a product is made ---- */
 
 static sg_err work_folder(const char *product, char *folder)

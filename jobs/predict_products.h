@@ -20,6 +20,8 @@ sg_err sg_products_name(const sg_predict_options *options, const char *stem, int
                         sg_predict_names *names);
 /* What of the options decides about the rasters, as lines of the journal: none by default. */
 sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal);
+/* What rank 0 holds for them at the end, bytes, beside a few numbers for each patch. */
+double sg_products_bytes(const sg_predict_options *options, int64_t width);
 /* Can they be written? Before any work. SG_EOUTPUT. */
 sg_err sg_products_check(const sg_predict_names *names);
 /* SG_EOUTPUT names the file; nothing unfinished bears a final name. */
