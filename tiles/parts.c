@@ -364,6 +364,8 @@ sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t
     if (err != SG_OK)
         return err;
     sg_spool_entry entry = sg_spool_last(parts->derived);
+    if (record >= 0 && record < parts->records)
+        parts->place[record] = 0; /* it takes the place of what was gathered */
     return note_place(&(visit){parts, parts->spools - 1}, &entry);
 }
 

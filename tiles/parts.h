@@ -44,7 +44,8 @@ int64_t sg_parts_written(const sg_parts *parts); /* bytes of this rank's records
 sg_err sg_parts_finish(sg_parts *parts, sg_err mine);
 /* Open all spools for reading. Rank 0, after sg_parts_finish. [local] */
 sg_err sg_parts_gather(sg_parts *parts);
-/* A spool of rank 0's own, for records made of those gathered: they can be read like the others. */
+/* A spool of rank 0's own, for records made of those gathered: they can be read like the others,
+ * and instead of what was gathered under the same numbers. */
 sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes);
 /* Bytes of a record, -1: there is none; and its data. Rank 0, after sg_parts_gather. [local] */
 int64_t sg_parts_bytes(const sg_parts *parts, int64_t record);
