@@ -34,6 +34,15 @@ map() {
 
 "$make_scene" -o utm.tif -s 900x700 -b 3 --nodata-share 0.2 >log 2>&1
 map utm utm.tif
+for way in "COMPRESS=LZW SPARSE_OK=TRUE" "COMPRESS=NONE BIGTIFF=YES" "BLOCKSIZE=64 OVERVIEWS=AUTO"; do # stored otherwise
+  predict 2 utm.tif -m run/last.h5 -o other.tif -of GTiff $(printf -- '-co %s ' $way) --sieve 12 --polygons=other.gpkg
+  /usr/bin/python3 -c 'if 1:
+    from osgeo import gdal
+    a, b = (gdal.Open(name).ReadAsArray() for name in ("utm.1/mask.tif", "other.tif"))
+    assert (a == b).all()' || fail "another mask with $way"
+  [ "$(ogrinfo -so -al other.gpkg | grep Feature)" = "$(ogrinfo -so -al utm.1/p.gpkg | grep Feature)" ] ||
+    fail "other polygons with $way"
+done
 "$make_scene" -o degrees.tif -s 500x600 -b 3 --seed 3 --crs EPSG:4326 --gsd 900 >log 2>&1
 map degrees degrees.tif --force
 /usr/bin/python3 - <<'PYTHON' # rotated, and without a CRS
