@@ -310,7 +310,7 @@ static sg_err make_polygons(const sg_products *products)
     if (err == SG_OK)
         err = write_polygons(outlines, &reader);
     if (err == SG_OK)
-        sg_info("%s: %" PRId64 " polygons", path, reader.found);
+        sg_info("%s: %" PRId64 " polygon(s)", path, reader.found);
     sg_outlines_close(outlines);
     close_reader(&reader);
     if (err == SG_OK)
