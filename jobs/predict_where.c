@@ -1,5 +1,6 @@
 #include "jobs/predict_where.h"
 
+#include <math.h>
 #include <string.h>
 
 /* At most one of the three. */
@@ -28,9 +29,10 @@ static sg_err choose_grid(sg_where_words *words, sg_part_wish *part)
         return SG_OK;
     if (words->pixel.count > 0)
         memcpy(grid->pixel, words->pixel.value, sizeof grid->pixel);
-    if (words->pixel.count > 0 && !(grid->pixel[0] > 0 && grid->pixel[1] > 0))
-        return sg_fail(SG_EUSAGE, "-tr %g %g: sizes of pixels are larger than 0", grid->pixel[0],
-                       grid->pixel[1]);
+    for (int i = 0; i < words->pixel.count; i++)
+        if (!(grid->pixel[i] > 0 && isfinite(grid->pixel[i])))
+            return sg_fail(SG_EUSAGE, "-tr %g %g: sizes of pixels are larger than 0, and finite",
+                           grid->pixel[0], grid->pixel[1]);
     if (part->kind != SG_PART_TE)
         return SG_OK;
     grid->has_extent = 1;
