@@ -9,26 +9,20 @@
 #include "base/size.h"
 #include "jobs/options.h"
 #include "jobs/predict_inputs.h"
-#include "jobs/predict_mosaic.h"
 #include "jobs/predict_products.h"
+#include "jobs/predict_where.h"
 #include "jobs/signals.h"
 
-/* -of, -co and --progress, before they are looked at. */
+/* Before they are looked at. */
 typedef struct {
     const char *driver;
     sg_option_list creation;
     char progress[8];
+    sg_where_words where;
 } typed_words;
 
-/* What of the command line says which pixels are mapped, as it was typed. */
-typedef struct {
-    sg_option_reals te, projwin, srcwin, pixel;
-    const char *assets;
-    sg_mosaic_options mosaic;
-} typed_parts;
-
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_options *options,
-                              typed_words *typed, typed_parts *parts, sg_arguments *arguments)
+                              typed_words *typed, sg_arguments *arguments)
 {
     const sg_option table[] = {
         {.letter = 'm',
@@ -91,51 +85,7 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = &typed->creation,
          .value = "KEY=VALUE",
          .help = "how outputs are stored, as in GDAL; repeatable (see below)"},
-        {.name = "te",
-         .kind = SG_OPTION_REALS,
-         .target = &parts->te,
-         .value = "XMIN YMIN XMAX YMAX",
-         .help = "only this part of a scene, in its CRS, to whole pixels outwards"},
-        {.name = "projwin",
-         .kind = SG_OPTION_REALS,
-         .target = &parts->projwin,
-         .value = "ULX ULY LRX LRY",
-         .help = "the same by two corners"},
-        {.name = "srcwin",
-         .kind = SG_OPTION_REALS,
-         .target = &parts->srcwin,
-         .value = "X Y WIDTH HEIGHT",
-         .help = "the same in pixels of the mask of the whole scene"},
-        {.name = "cutline",
-         .kind = SG_OPTION_TEXT,
-         .target = &options->area.cutline,
-         .value = "FILE",
-         .help = "only pixels whose centre is inside the polygons of this vector file"},
-        {.name = "cutline-layer",
-         .kind = SG_OPTION_TEXT,
-         .target = &options->area.layer,
-         .value = "NAME",
-         .help = "its layer (else the first)"},
-        {.name = "asset",
-         .kind = SG_OPTION_TEXT,
-         .target = &parts->assets,
-         .value = "NAME,...",
-         .help = "assets of STAC items that are the scene, or its bands in this order"},
-        {.name = "mosaic",
-         .kind = SG_OPTION_TEXT,
-         .target = &parts->mosaic.mask,
-         .value = "FILE",
-         .help = "one mask of all scenes; where they overlap, the first one with data counts"},
-        {.name = "t_srs",
-         .kind = SG_OPTION_TEXT,
-         .target = &parts->mosaic.grid.crs,
-         .value = "CRS",
-         .help = "of the mosaic, as EPSG:32632 (else the first scene's)"},
-        {.name = "tr",
-         .kind = SG_OPTION_REALS,
-         .target = &parts->pixel,
-         .value = "XRES YRES",
-         .help = "size of the mosaic's pixels (else the first scene's); its extent is -te"},
+        SG_WHERE_OPTION_ROWS(&typed->where, &options->area),
         {.name = "force",
          .kind = SG_OPTION_FLAG,
          .target = &options->force,
@@ -202,16 +152,12 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
             "A mask is the same to the byte for any number of ranks, any tile, chunk and "
             "batch. What a failed or killed run has finished is kept in OUT.parts: the same "
             "command, on any number of ranks, does the rest.\n\n"
-            "A SCENE is a raster; a folder, whose rasters are mapped; @FILE, a text with one "
-            "SCENE a line, relative to it; or a STAC item, ItemCollection or collection "
-            "(.json). All are looked at before the first is mapped.\n\n"
-            "A mosaic is put together before the network sees it, so there are no seams between "
-            "its scenes but those that their light and season make.\n\n"
             "-co COMPRESS=DEFLATE|ZSTD|LZW|NONE, LEVEL=N (or ZLEVEL, ZSTD_LEVEL),\n"
             "    PREDICTOR=NO|YES|STANDARD|FLOATING_POINT (or 1, 2, 3; YES: as suits the pixels;\n"
             "    FLOATING_POINT: of real numbers only), BLOCKSIZE=N (or BLOCKXSIZE, BLOCKYSIZE),\n"
             "    BIGTIFF=YES|NO|IF_NEEDED|IF_SAFER, OVERVIEWS=AUTO|NONE (default: COG AUTO,\n"
-            "    GTiff NONE), SPARSE_OK=TRUE: blocks without data are not stored\n"};
+            "    GTiff NONE), SPARSE_OK=TRUE: blocks without data are not "
+            "stored\n\n" SG_WHERE_HELP};
     return sg_options_parse(&usage, comm, argc, argv, arguments);
 }
 
@@ -321,47 +267,8 @@ static sg_err name_all(const sg_predict_options *options, const sg_inputs *input
     return err;
 }
 
-/* At most one of the three. */
-static sg_err choose_part(const typed_parts *parts, sg_part_wish *wish)
-{
-    const sg_option_reals *given[] = {&parts->te, &parts->projwin, &parts->srcwin};
-    static const sg_part_kind kind[] = {SG_PART_TE, SG_PART_PROJWIN, SG_PART_SRCWIN};
-    for (int i = 0; i < 3; i++) {
-        if (given[i]->count == 0)
-            continue;
-        if (wish->kind != SG_PART_WHOLE)
-            return sg_fail(SG_EUSAGE, "-te, -projwin and -srcwin exclude each other");
-        wish->kind = kind[i];
-        memcpy(wish->value, given[i]->value, sizeof wish->value);
-    }
-    return sg_part_check(wish);
-}
-
-/* -te, -tr and -t_srs say where a mosaic lies. */
-static sg_err choose_grid(typed_parts *parts, sg_part_wish *part)
-{
-    sg_mosaic_wish *grid = &parts->mosaic.grid;
-    if (!parts->mosaic.mask && (grid->crs || parts->pixel.count > 0))
-        return sg_fail(SG_EUSAGE, "-t_srs and -tr are those of a mosaic: there is no --mosaic");
-    if (!parts->mosaic.mask)
-        return SG_OK;
-    if (parts->pixel.count > 0)
-        memcpy(grid->pixel, parts->pixel.value, sizeof grid->pixel);
-    if (parts->pixel.count > 0 && !(grid->pixel[0] > 0 && grid->pixel[1] > 0))
-        return sg_fail(SG_EUSAGE, "-tr %g %g: sizes of pixels are larger than 0", grid->pixel[0],
-                       grid->pixel[1]);
-    if (part->kind != SG_PART_TE)
-        return SG_OK;
-    grid->has_extent = 1;
-    memcpy(grid->extent, part->value, sizeof grid->extent);
-    part->kind = SG_PART_WHOLE;
-    return SG_OK;
-}
-
 static sg_err check_options(const sg_predict_options *options)
 {
-    if (options->area.layer && !options->area.cutline)
-        return sg_fail(SG_EUSAGE, "--cutline-layer %s: there is no --cutline", options->area.layer);
     double bytes;
     if (options->force && options->resample)
         return sg_fail(SG_EUSAGE, "--force and --resample exclude each other");
@@ -388,37 +295,33 @@ static sg_err check_all(const sg_predict_options *options, const sg_network *net
 
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
 {
-    typed_words typed = {.progress = "auto"};
+    typed_words typed = {.progress = "auto", .where = SG_WHERE_WORDS};
+    const sg_mosaic_options *mosaic = &typed.where.mosaic;
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"},
                                   .confidence_kind = "max",
                                   .probabilities_type = "float"};
-    typed_parts parts = {
-        .te.wanted = 4, .projwin.wanted = 4, .srcwin.wanted = 4, .pixel.wanted = 2};
     sg_arguments arguments;
     sg_inputs inputs = {0}, members = {0};
     sg_network network = {0};
     sg_predict_names *names = NULL;
     sg_predict_report report;
-    sg_err err = parse_arguments(comm, argc, argv, &options, &typed, &parts, &arguments);
+    sg_err err = parse_arguments(comm, argc, argv, &options, &typed, &arguments);
     if (err == SG_OK && arguments.help)
         return SG_OK;
     options.stop = sg_signals_catch();
     if (err == SG_OK)
-        err = choose_part(&parts, &options.area.part);
-    if (err == SG_OK)
-        err = choose_grid(&parts, &options.area.part);
+        err = sg_where_choose(&typed.where, &options.area);
     if (err == SG_OK)
         err = check_options(&options);
-    err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = sg_format_parse(&options.format, typed.driver, typed.creation.item,
                               typed.creation.count);
     options.json = strcmp(typed.progress, "json") == 0;
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
-        err = sg_inputs_find(&inputs, comm, arguments.item, arguments.count, parts.assets);
-    if (err == SG_OK && parts.mosaic.mask)
-        err = sg_mosaic_name(&parts.mosaic, &options, &inputs, &members);
+        err = sg_inputs_find(&inputs, comm, arguments.item, arguments.count, typed.where.assets);
+    if (err == SG_OK && mosaic->mask)
+        err = sg_mosaic_name(mosaic, &options, &inputs, &members);
     if (err == SG_OK)
         err = sg_calloc(inputs.count, sizeof *names, &names);
     if (err == SG_OK)
@@ -426,9 +329,9 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = find_and_open(&network, comm, &options);
-    if (err == SG_OK && parts.mosaic.mask)
-        err = sg_mosaic_put_together(&parts.mosaic, &options, &network, comm, inputs.item[0].path,
-                                     &members);
+    if (err == SG_OK && mosaic->mask)
+        err =
+            sg_mosaic_put_together(mosaic, &options, &network, comm, inputs.item[0].path, &members);
     if (err == SG_OK)
         err = check_all(&options, &network, comm, &inputs);
     for (size_t i = 0; err == SG_OK && i < inputs.count; i++)

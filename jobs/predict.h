@@ -1,11 +1,11 @@
 /*
  * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles, predict_memory.c what they
- * take, predict_check.c whether a scene suits the network, predict_stats.c measures,
+ * tiles, predict_memory.c what they take, predict_check.c whether a scene suits the network,
+ * predict_stats.c measures,
  * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files, predict_area.c says what of a scene is mapped,
- * predict_products.c what is made of the finished mask,
- * predict_progress.c tells how it goes.
+ * predict_output.c writes the files, predict_products.c what is made of the finished mask,
+ * predict_progress.c tells how it goes; predict_where.c, predict_inputs.c, predict_area.c and
+ * predict_mosaic.c say which pixels are mapped.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H

@@ -17,6 +17,7 @@ typedef struct {
     sg_inputs *inputs;
     const char *assets;
     bool in_list;
+    size_t items; /* of STAC files */
 } finding;
 
 static sg_err add_input(sg_inputs *inputs, const char *path, const char *stem)
@@ -43,6 +44,7 @@ static sg_err add_item(void *user, const char *id, const char *const *path, size
 {
     finding *f = user;
     char stack[SG_PATH_MAX];
+    f->items++;
     if (paths == 1)
         return add_input(f->inputs, path[0], id);
     sg_err err = sg_path_format(stack, "%s/%zu_%s.vrt", SG_INPUTS_FOLDER, f->inputs->count, id);
@@ -214,6 +216,8 @@ sg_err sg_inputs_find(sg_inputs *inputs, sg_comm *comm, char *const *word, int w
     *inputs = (sg_inputs){0};
     for (int i = 0; err == SG_OK && i < words && sg_comm_rank(comm) == 0; i++)
         err = find_word(&f, word[i]);
+    if (err == SG_OK && assets && f.items == 0 && sg_comm_rank(comm) == 0)
+        err = sg_fail(SG_EUSAGE, "--asset %s: no scene is a STAC file", assets);
     return sg_inputs_share(inputs, comm, err);
 }
 

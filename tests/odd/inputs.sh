@@ -92,6 +92,7 @@ refused 1 "a list in a list" 2 $m -o out @list/nested.txt
 refused 1 "several rasters: B03, B01, B02" 2 $m -o out second.json
 refused 1 "no asset 'B09'" 2 $m -o out second.json --asset B09
 refused 1 "does not suit model.h5: it has 1 band" 2 $m -o out second.json --asset B01
+refused 2 "no scene is a STAC file" 2 $m -o out base.tif --asset B01
 printf '{"type":"Feature"' >broken.json
 refused 1 "broken.json: is no JSON: it ends early" 2 $m -o out base.tif broken.json
 item gone '"image":{"href":"gone.tif","type":"image/tiff"}' >gone.json
