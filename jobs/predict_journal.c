@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "base/hash.h"
 #include "base/size.h"
 #include "data/memory.h"
 
@@ -26,7 +27,7 @@ static sg_err add_file(const char *scene, sg_text *journal)
 
 typedef struct {
     sg_text *journal;
-    uint64_t hash; /* FNV-1a of the texts in memory */
+    uint64_t hash; /* of the texts in memory */
 } sources;
 
 static sg_err add_source(void *user, const char *path, const char *text)
@@ -34,19 +35,18 @@ static sg_err add_source(void *user, const char *path, const char *text)
     sources *s = user;
     if (!text)
         return add_file(path, s->journal);
-    for (; *text; text++)
-        s->hash = (s->hash ^ (uint8_t)*text) * 0x100000001b3u;
+    s->hash = sg_hash(s->hash, text, strlen(text));
     return SG_OK;
 }
 
-/* A scene that was put together in memory: of which files, and how. */
+/* The scene's file; of one that was put together in memory, which files, and how. */
 static sg_err add_scene(const char *scene, sg_text *journal)
 {
-    sources s = {journal, 0xcbf29ce484222325u};
-    if (strncmp(scene, "/vsimem/", 8) != 0)
-        return add_file(scene, journal);
+    sources s = {journal, SG_HASH_START};
     sg_err err = sg_memory_sources(scene, add_source, &s);
-    return err == SG_OK ? sg_text_add(journal, "put together as %016" PRIx64 "\n", s.hash) : err;
+    if (err == SG_OK && s.hash != SG_HASH_START)
+        err = sg_text_add(journal, "put together as %016" PRIx64 "\n", s.hash);
+    return err;
 }
 
 sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg_raster_info *info,

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/size.h"
 
 typedef struct {
@@ -362,32 +363,26 @@ sg_window sg_label_vector_bounds(const sg_label_vector *label)
     return (sg_window){x, y, sg_max64(right - x, 0), sg_max64(low - y, 0)};
 }
 
-/* FNV-1a. */
-static void hash_bytes(uint64_t *hash, const void *data, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        *hash = (*hash ^ ((const uint8_t *)data)[i]) * 0x100000001b3u;
-}
-
-static void hash_geometry(OGRGeometryH geometry, uint64_t *hash)
+static uint64_t hash_geometry(uint64_t hash, OGRGeometryH geometry)
 {
     int32_t parts = OGR_G_GetGeometryCount(geometry);
     int32_t points = parts == 0 ? OGR_G_GetPointCount(geometry) : 0;
     int32_t counts[2] = {parts, points};
-    hash_bytes(hash, counts, sizeof counts);
+    hash = sg_hash(hash, counts, sizeof counts);
     for (int32_t i = 0; i < parts; i++)
-        hash_geometry(OGR_G_GetGeometryRef(geometry, i), hash);
+        hash = hash_geometry(hash, OGR_G_GetGeometryRef(geometry, i));
     for (int32_t i = 0; i < points; i++) {
         double point[2] = {OGR_G_GetX(geometry, i), OGR_G_GetY(geometry, i)};
-        hash_bytes(hash, point, sizeof point);
+        hash = sg_hash(hash, point, sizeof point);
     }
+    return hash;
 }
 
 uint64_t sg_label_vector_hash(const sg_label_vector *label)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = SG_HASH_START;
     for (size_t i = 0; i < label->count; i++)
-        hash_geometry(label->item[i].geometry, &hash);
+        hash = hash_geometry(hash, label->item[i].geometry);
     return hash;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/size.h"
 #include "base/text.h"
 #include "data/store.h"
@@ -23,25 +24,16 @@
 
 enum { FORMAT = 1, ITEM_MAX = SG_NAME_MAX + 64 };
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
-{
-    const uint8_t *byte = bytes;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ byte[i]) * 0x100000001b3u;
-    return hash;
-}
-
 sg_err sg_checkpoint_identify(const sg_graph *graph, const sg_params *params, char identity[17])
 {
     sg_text text = {0};
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = SG_HASH_START;
     sg_err err = sg_graph_write(graph, &text);
     if (!err) {
-        hash = hash_bytes(hash, text.data, text.length);
+        hash = sg_hash(hash, text.data, text.length);
         for (int32_t i = 0; i < graph->param_count; i++)
-            hash = hash_bytes(hash, sg_params_values(params, i),
-                              graph->param[i].count * sizeof(float));
+            hash =
+                sg_hash(hash, sg_params_values(params, i), graph->param[i].count * sizeof(float));
         snprintf(identity, 17, "%016" PRIx64, hash);
     }
     sg_text_clear(&text);

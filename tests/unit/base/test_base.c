@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -348,9 +349,20 @@ static void the_clock_goes_forward(void **state)
     assert_true(passed >= 0.002 && passed < 10);
 }
 
+/* Values that the authors of FNV publish. */
+static void hashes_are_the_published_ones(void **state)
+{
+    assert_true(sg_hash(SG_HASH_START, "", 0) == UINT64_C(0xcbf29ce484222325));
+    assert_true(sg_hash(SG_HASH_START, "a", 1) == UINT64_C(0xaf63dc4c8601ec8c));
+    assert_true(sg_hash(SG_HASH_START, "foobar", 6) == UINT64_C(0x85944171f73967e8));
+    assert_true(sg_hash(sg_hash(SG_HASH_START, "foo", 3), "bar", 3) ==
+                UINT64_C(0x85944171f73967e8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes_are_the_published_ones),
         cmocka_unit_test(an_error_text_belongs_to_its_thread),
         cmocka_unit_test(an_error_is_one_line_with_its_context_in_front),
         cmocka_unit_test(an_error_that_was_printed_is_known_to_be),
