@@ -7,7 +7,6 @@
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void sg_job_scenes_clear(sg_job_scenes *scenes)
 {
@@ -73,12 +72,11 @@ static sg_err fill_in(char *text, const char *name, const char *value)
 /* The label of an image by data.SPLIT.labels, which is expanded already. */
 static sg_err label_path(const char *labels, const char *image, char *path)
 {
-    struct stat status;
     char stem[SG_PATH_MAX];
     sg_err err = sg_path_stem(stem, image);
     if (err != SG_OK)
         return err;
-    if (stat(labels, &status) == 0 && S_ISDIR(status.st_mode))
+    if (sg_is_folder(labels))
         return sg_path_format(path, "%s/%s", labels, sg_path_base(image));
     err = sg_path_format(path, "%s", labels);
     return err == SG_OK ? fill_in(path, "stem", stem) : err;

@@ -1,15 +1,10 @@
 /* segtiles predict: scenes into masks. */
 #include "jobs/predict.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include "base/log.h"
 #include "base/size.h"
 #include "jobs/options.h"
-#include "jobs/predict_inputs.h"
-#include "jobs/predict_products.h"
+#include "jobs/predict_names.h"
 #include "jobs/predict_where.h"
 #include "jobs/signals.h"
 
@@ -161,112 +156,6 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
     return sg_options_parse(&usage, comm, argc, argv, arguments);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat info;
-    size_t length = strlen(path);
-    return (length > 0 && path[length - 1] == '/') ||
-           (stat(path, &info) == 0 && S_ISDIR(info.st_mode));
-}
-
-/* The same file, as far as both exist. */
-static bool same_file(const char *a, const char *b)
-{
-    struct stat one, two;
-    return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev &&
-           one.st_ino == two.st_ino;
-}
-
-/* FOLDER/STEM_KIND.tif, or the name asked for. base: the mask's, for the files beside it. */
-static sg_err name_beside(char *out, const char *wish, const char *mask, const char *stem,
-                          const char *kind)
-{
-    if (!wish) {
-        out[0] = '\0';
-        return SG_OK;
-    }
-    if (*wish)
-        return sg_path_format(out, "%s", wish);
-    return sg_path_format(out, "%.*s%s_%s.tif", (int)(sg_path_base(mask) - mask), mask, stem, kind);
-}
-
-static sg_err name_mask(char *out, const sg_predict_options *options, const char *stem, int scenes)
-{
-    if (!options->out)
-        return sg_path_format(out, "%s_mask.tif", stem);
-    if (is_folder(options->out))
-        return sg_path_format(out, "%s/%s_mask.tif", options->out, stem);
-    if (scenes > 1)
-        return sg_fail(SG_EUSAGE, "-o %s: %d scenes cannot go into one mask; give a folder",
-                       options->out, scenes);
-    return sg_path_format(out, "%s", options->out);
-}
-
-static sg_err check_kept(const sg_predict_names *names, const char *scene)
-{
-    for (int i = 0; i < SG_OUTPUTS; i++)
-        if (names->output[i][0] && same_file(names->output[i], scene))
-            return sg_fail(SG_EUSAGE, "%s is the scene itself: give another output",
-                           names->output[i]);
-    return SG_OK;
-}
-
-static sg_err check_names(const sg_predict_names *names)
-{
-    for (int i = 0; i < SG_OUTPUTS; i++) {
-        if (!names->output[i][0])
-            continue;
-        for (int j = 0; j < i; j++)
-            if (strcmp(names->output[i], names->output[j]) == 0)
-                return sg_fail(SG_EUSAGE, "%s: two outputs of one name", names->output[i]);
-    }
-    return check_kept(names, names->scene);
-}
-
-sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int scenes,
-                       sg_predict_names *names)
-{
-    char stem[SG_PATH_MAX];
-    const char *mask = names->output[SG_OUT_MASK];
-    names->scene = scene;
-    if (scenes > 1 && ((options->probabilities && *options->probabilities) ||
-                       (options->confidence && *options->confidence)))
-        return sg_fail(SG_EUSAGE,
-                       "%d scenes cannot share a file of probabilities or confidence: "
-                       "leave its name out",
-                       scenes);
-    sg_err err = names->stem ? sg_path_format(stem, "%s", names->stem) : sg_path_stem(stem, scene);
-    if (err == SG_OK)
-        err = name_mask(names->output[SG_OUT_MASK], options, stem, scenes);
-    if (err == SG_OK)
-        err = name_beside(names->output[SG_OUT_PROBABILITIES], options->probabilities, mask, stem,
-                          "probabilities");
-    if (err == SG_OK)
-        err = name_beside(names->output[SG_OUT_CONFIDENCE], options->confidence, mask, stem,
-                          "confidence");
-    if (err == SG_OK)
-        err = sg_products_name(options, stem, scenes, names);
-    return err == SG_OK ? check_names(names) : err;
-}
-
-/* All names before any work; two scenes of one stem would overwrite each other's mask. */
-static sg_err name_all(const sg_predict_options *options, const sg_inputs *inputs,
-                       const sg_inputs *members, sg_predict_names *names)
-{
-    sg_err err = SG_OK;
-    for (int i = 0; err == SG_OK && i < (int)inputs->count; i++) {
-        names[i].stem = inputs->item[i].stem;
-        err = sg_predict_name(options, inputs->item[i].path, (int)inputs->count, &names[i]);
-        for (int j = 0; err == SG_OK && j < i; j++)
-            if (strcmp(names[i].output[SG_OUT_MASK], names[j].output[SG_OUT_MASK]) == 0)
-                err = sg_fail(SG_EUSAGE, "%s and %s would both become %s: map one after the other",
-                              names[j].scene, names[i].scene, names[i].output[SG_OUT_MASK]);
-    }
-    for (size_t i = 0; err == SG_OK && i < members->count; i++)
-        err = check_kept(&names[0], members->item[i].path);
-    return err;
-}
-
 static sg_err check_options(const sg_predict_options *options)
 {
     double bytes;
@@ -325,7 +214,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     if (err == SG_OK)
         err = sg_calloc(inputs.count, sizeof *names, &names);
     if (err == SG_OK)
-        err = name_all(&options, &inputs, &members, names);
+        err = sg_predict_name_all(&options, &inputs, &members, names);
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = find_and_open(&network, comm, &options);

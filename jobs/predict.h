@@ -1,11 +1,11 @@
 /*
- * segtiles predict, between its files: predict.c reads the command line, predict_plan.c decides on
- * tiles, predict_memory.c what they take, predict_check.c whether a scene suits the network,
- * predict_stats.c measures,
- * predict_journal.c says what a prediction is made of, predict_scene.c maps one scene,
- * predict_output.c writes the files, predict_products.c what is made of the finished mask,
- * predict_progress.c tells how it goes; predict_where.c, predict_inputs.c, predict_area.c and
- * predict_mosaic.c say which pixels are mapped.
+ * segtiles predict, between its files: predict.c reads the command line; predict_where.c,
+ * predict_inputs.c, predict_area.c and predict_mosaic.c say which pixels are mapped,
+ * predict_names.c what the outputs are called; predict_check.c whether a scene suits the network,
+ * predict_stats.c measures, predict_plan.c decides on tiles, predict_memory.c on what they take;
+ * predict_scene.c maps one scene, predict_output.c writes the files, predict_journal.c says what
+ * they are made of, predict_progress.c how it goes, and predict_products.c makes polygons and areas
+ * of the finished mask.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -40,7 +40,6 @@ typedef enum { SG_OUT_MASK, SG_OUT_PROBABILITIES, SG_OUT_CONFIDENCE } sg_output;
 
 typedef struct {
     const char *scene;                              /* as GDAL opens it */
-    const char *stem;                               /* outputs are named for it; NULL: the scene */
     char output[SG_OUTPUTS][SG_PATH_MAX];           /* "" where not wanted */
     char polygons[SG_PATH_MAX], areas[SG_PATH_MAX]; /* "" where not wanted */
     bool confidence_aside; /* it was not asked for, and goes when the polygons are made */
@@ -53,10 +52,6 @@ typedef struct {
     int32_t augment;  /* as in the options */
     uint64_t cutline; /* its identity; 0: none */
 } sg_predict_plan;
-
-/* Names of one scene's outputs; scenes: how many there are in all. SG_EUSAGE. [local] */
-sg_err sg_predict_name(const sg_predict_options *options, const char *scene, int scenes,
-                       sg_predict_names *names);
 
 /* What a plan is made for. */
 typedef struct {

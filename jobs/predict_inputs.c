@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include "base/size.h"
 #include "base/text.h"
 #include "data/folder.h"
@@ -59,12 +58,6 @@ static bool ends_in(const char *path, const char *extension)
     return length > tail && strcasecmp(path + length - tail, extension) == 0;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 static sg_err find_in_list(finding *f, const char *path);
 
 static sg_err find_word(finding *f, const char *word)
@@ -77,7 +70,7 @@ static sg_err find_word(finding *f, const char *word)
     sg_err err = sg_path_of_url(path, word);
     if (err != SG_OK)
         return err;
-    if (is_folder(path) && !sg_folder_is_raster(path))
+    if (sg_is_folder(path) && !sg_folder_is_raster(path))
         return sg_folder_each_raster(path, add_raster, f);
     if (ends_in(path, ".json") || ends_in(path, ".geojson"))
         return sg_stac_each(path, f->assets, add_item, f);

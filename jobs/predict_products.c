@@ -3,66 +3,11 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "data/polygonize.h"
 #include "data/rows.h"
 #include "tiles/patches.h"
-
-/* ---- names ---- */
-
-/* FOLDER of the mask/STEM_KIND, or the name asked for. */
-static sg_err name_product(char *out, const char *wish, const char *mask, const char *stem,
-                           const char *kind)
-{
-    out[0] = '\0';
-    if (!wish)
-        return SG_OK;
-    if (*wish)
-        return sg_path_format(out, "%s", wish);
-    return sg_path_format(out, "%.*s%s_%s", (int)(sg_path_base(mask) - mask), mask, stem, kind);
-}
-
-/* The scene itself, or another output? */
-static sg_err check_other(const sg_predict_names *names, const char *name, const char *other)
-{
-    struct stat one, two;
-    if (name[0] && stat(name, &one) == 0 && stat(names->scene, &two) == 0 &&
-        one.st_dev == two.st_dev && one.st_ino == two.st_ino)
-        return sg_fail(SG_EUSAGE, "%s is the scene itself: give another output", name);
-    for (int i = 0; name[0] && i < SG_OUTPUTS; i++)
-        if (strcmp(name, names->output[i]) == 0)
-            return sg_fail(SG_EUSAGE, "%s: two outputs of one name", name);
-    if (name[0] && strcmp(name, other) == 0)
-        return sg_fail(SG_EUSAGE, "%s: two outputs of one name", name);
-    return SG_OK;
-}
-
-sg_err sg_products_name(const sg_predict_options *options, const char *stem, int scenes,
-                        sg_predict_names *names)
-{
-    const char *mask = names->output[SG_OUT_MASK];
-    char *confidence = names->output[SG_OUT_CONFIDENCE];
-    if (scenes > 1 &&
-        ((options->polygons && *options->polygons) || (options->areas && *options->areas)))
-        return sg_fail(SG_EUSAGE,
-                       "%d scenes cannot share a file of polygons or areas: leave its name out",
-                       scenes);
-    sg_err err = name_product(names->polygons, options->polygons, mask, stem, "polygons.gpkg");
-    if (err == SG_OK)
-        err = name_product(names->areas, options->areas, mask, stem, "areas.csv");
-    if (err == SG_OK && names->polygons[0])
-        err = sg_outlines_check_name(names->polygons);
-    if (err == SG_OK)
-        err = check_other(names, names->polygons, names->areas);
-    if (err == SG_OK)
-        err = check_other(names, names->areas, names->polygons);
-    names->confidence_aside = names->polygons[0] && !confidence[0];
-    if (err == SG_OK && names->confidence_aside)
-        err = sg_path_format(confidence, "%s.confidence.tif", mask);
-    return err;
-}
 
 sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal)
 {
@@ -229,21 +174,12 @@ typedef struct {
     char style[SG_PATH_MAX]; /* beside the polygons: "" where the mask's bears this name */
 } places;
 
-/* "FOLDER/STEM" of a path, without its ending. */
-static sg_err without_ending(const char *path, char *out)
-{
-    char stem[SG_PATH_MAX];
-    sg_err err = sg_path_stem(stem, path);
-    int folder = (int)(sg_path_base(path) - path);
-    return err == SG_OK ? sg_path_format(out, "%.*s%s", folder, path, stem) : err;
-}
-
 static sg_err find_style(const char *polygons, const char *mask, char *style)
 {
     char mine[SG_PATH_MAX], masks[SG_PATH_MAX];
-    sg_err err = without_ending(polygons, mine);
+    sg_err err = sg_path_trunk(mine, polygons);
     if (err == SG_OK)
-        err = without_ending(mask, masks);
+        err = sg_path_trunk(masks, mask);
     style[0] = '\0';
     return err == SG_OK && strcmp(mine, masks) != 0 ? sg_path_format(style, "%s.qml", mine) : err;
 }

@@ -14,10 +14,6 @@ typedef struct {
     const sg_class_table *classes;
 } sg_products;
 
-/* Their names, and those of files that are needed on the way; mask and confidence have been named.
- * SG_EUSAGE. */
-sg_err sg_products_name(const sg_predict_options *options, const char *stem, int scenes,
-                        sg_predict_names *names);
 /* What of the options decides about the rasters, as lines of the journal: none by default. */
 sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal);
 /* What rank 0 holds for them at the end, bytes, beside a few numbers for each patch. */

@@ -157,10 +157,9 @@ int64_t sg_mask_written(const sg_mask *mask)
 /* "FOLDER/STEM.qml": where QGIS looks for the style of FOLDER/STEM.tif. */
 static sg_err style_path(const char *mask, char *path)
 {
-    char stem[SG_PATH_MAX];
-    sg_err err = sg_path_stem(stem, mask);
-    int folder = (int)(sg_path_base(mask) - mask);
-    return err == SG_OK ? sg_path_format(path, "%.*s%s.qml", folder, mask, stem) : err;
+    char trunk[SG_PATH_MAX];
+    sg_err err = sg_path_trunk(trunk, mask);
+    return err == SG_OK ? sg_path_format(path, "%s.qml", trunk) : err;
 }
 
 /* All records once more, of the sieved pixels at path, chunk by chunk. */

@@ -31,14 +31,23 @@ const char *sg_path_base(const char *path)
     return slash ? slash + 1 : path;
 }
 
-sg_err sg_path_stem(char *out, const char *path)
+/* ".hidden" has no extension. */
+sg_err sg_path_trunk(char *out, const char *path)
 {
-    sg_err err = sg_path_format(out, "%s", sg_path_base(path));
-    char *dot = err ? NULL : strrchr(out, '.');
-    if (dot && dot != out) { /* ".hidden" has no extension */
+    sg_err err = sg_path_format(out, "%s", path);
+    if (err) {
+        return err;
+    }
+    char *base = out + (sg_path_base(path) - path), *dot = strrchr(base, '.');
+    if (dot && dot != base) {
         *dot = '\0';
     }
-    return err;
+    return SG_OK;
+}
+
+sg_err sg_path_stem(char *out, const char *path)
+{
+    return sg_path_trunk(out, sg_path_base(path));
 }
 
 /* The folder that holds path. */
@@ -124,18 +133,24 @@ bool sg_file_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+bool sg_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 /* Another process may make the folder at the same moment: that is as good. */
 static sg_err make_folder(const char *path)
 {
-    struct stat info;
     if (mkdir(path, 0777) == 0) {
         return SG_OK;
     }
     int reason = errno;
-    if (stat(path, &info) == 0) {
-        return S_ISDIR(info.st_mode)
-                   ? SG_OK
-                   : sg_fail(SG_EOUTPUT, "%s: is a file, but a folder is needed there", path);
+    if (sg_is_folder(path)) {
+        return SG_OK;
+    }
+    if (sg_file_exists(path)) {
+        return sg_fail(SG_EOUTPUT, "%s: is a file, but a folder is needed there", path);
     }
     return sg_fail(SG_EOUTPUT, "%s: the folder cannot be made: %s", path, strerror(reason));
 }

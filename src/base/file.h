@@ -21,6 +21,7 @@ void sg_file_discard(const char *temporary);
 void sg_folder_tidy(const char *folder);
 
 bool sg_file_exists(const char *path);
+bool sg_is_folder(const char *path);
 /* Create the folder and its parents. */
 sg_err sg_make_folders(const char *path);
 /* Write to an open file, however many calls it takes. SG_EOUTPUT names path. */
@@ -31,8 +32,10 @@ sg_err sg_file_write_text(const char *path, const char *text);
 sg_err sg_file_read_text(const char *path, char **text);
 /* snprintf into a path buffer of SG_PATH_MAX; SG_EUSAGE when it does not fit. */
 sg_err sg_path_format(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The part of path after the last '/', and the stem without folder and extension. */
+/* The part of path after the last '/', the stem without folder and extension, and the trunk, which
+ * lacks only the extension. */
 const char *sg_path_base(const char *path);
 sg_err sg_path_stem(char *out, const char *path);
+sg_err sg_path_trunk(char *out, const char *path);
 
 #endif

@@ -134,6 +134,13 @@ static void stem(const char *path, const char *expected)
     assert_string_equal(out, expected);
 }
 
+static void trunk(const char *path, const char *expected)
+{
+    char out[SG_PATH_MAX];
+    assert_int_equal(sg_path_trunk(out, path), SG_OK);
+    assert_string_equal(out, expected);
+}
+
 static void names_are_taken_apart(void **state)
 {
     assert_string_equal(sg_path_base("a/b/c.tif"), "c.tif");
@@ -141,6 +148,9 @@ static void names_are_taken_apart(void **state)
     stem("a.b/c.d.tif", "c.d");
     stem("a.b/c", "c");
     stem("/x/.hidden", ".hidden");
+    trunk("a.b/c.d.tif", "a.b/c.d");
+    trunk("a.b/c", "a.b/c");
+    trunk("/x/.hidden", "/x/.hidden");
 }
 
 static void a_path_that_is_too_long_is_refused(void **state)
