@@ -14,7 +14,7 @@ static sg_err make_plan(const sg_model_options *o, plan *p)
                 .width = o->width ? o->width : WIDTH};
     if (p->stride != 8 && p->stride != 16)
         return sg_fail(SG_EUSAGE, "DeepLab at output stride %d, must be 8 or 16", (int)p->stride);
-    return sg_resnet_layers(o->encoder[0] ? o->encoder : "resnet50", &p->layers);
+    return sg_resnet_layers(o->encoder, &p->layers);
 }
 
 static int32_t rate(const plan *p, int i)
@@ -27,17 +27,14 @@ static int32_t rate(const plan *p, int i)
 static int32_t add_image_pooling(sg_builder *b, int32_t x, const plan *p)
 {
     int32_t pool = p->options->pool ? p->options->pool : POOL;
-    int32_t radius = pool / p->stride / 2, out;
-    out = sg_add_conv(b, x, (sg_conv_shape){.channels = p->width}, "aspp.image.conv");
-    if (pool > 0) {
-        out = sg_add_mean_pool(b, out, 2 * radius + 1, 1, radius, "aspp.image.pool");
-        out = sg_add_norm(b, out, "aspp.image.bn");
-        return sg_add_relu(b, out, "aspp.image.relu");
-    }
-    out = sg_add_global_mean(b, out, "aspp.image.pool");
+    int32_t radius = pool / p->stride / 2;
+    const char *name = "aspp.image.pool";
+    int32_t out = sg_add_conv(b, x, (sg_conv_shape){.channels = p->width}, "aspp.image.conv");
+    out = pool < 0 ? sg_add_global_mean(b, out, name)
+                   : sg_add_mean_pool(b, out, 2 * radius + 1, 1, radius, name);
     out = sg_add_norm(b, out, "aspp.image.bn");
     out = sg_add_relu(b, out, "aspp.image.relu");
-    return sg_add_resize_like(b, out, x, "aspp.image.resize");
+    return pool < 0 ? sg_add_resize_like(b, out, x, "aspp.image.resize") : out;
 }
 
 static int32_t add_pyramid(sg_builder *b, int32_t x, const plan *p)
@@ -54,45 +51,41 @@ static int32_t add_pyramid(sg_builder *b, int32_t x, const plan *p)
     return sg_add_dropout(b, x, p->options->dropout, "aspp.dropout");
 }
 
-static sg_err finish(sg_builder *b, int32_t x, const plan *p, int32_t factor, sg_graph **graph)
+/* DeepLabv3+: at the resolution of layer1, beside a few channels of it. */
+static int32_t join_low_level(sg_builder *b, int32_t x, int32_t low, const plan *p)
 {
-    x = sg_add_classes(b, x, p->options->classes, "head");
-    sg_add_logit_upsampling(b, x, factor, "upsample");
-    return sg_builder_finish(b, graph);
+    x = sg_add_upsampling(b, x, p->stride / LOW_STRIDE, "decoder.up");
+    low = sg_add_layer(b, low, (sg_conv_shape){.channels = LOW}, "decoder.low", 1);
+    const int32_t both[] = {x, low};
+    return sg_add_concat(b, both, 2, "decoder.concat");
+}
+
+static sg_err build(const sg_model_options *options, bool plus, sg_graph **graph)
+{
+    sg_builder b = {0};
+    sg_features features;
+    plan p;
+    sg_err err = make_plan(options, &p);
+    if (err)
+        return err;
+    const sg_conv_shape decoder = {.channels = p.width, .kernel = 3};
+    sg_resnet_add(&b, sg_builder_start(&b, options->bands), p.layers, p.stride, &features);
+    int32_t x = add_pyramid(&b, features.level[5], &p);
+    if (plus)
+        x = join_low_level(&b, x, features.level[2], &p);
+    for (int number = 1; number <= 1 + plus; number++)
+        x = sg_add_layer(&b, x, decoder, "decoder", number);
+    x = sg_add_classes(&b, x, options->classes, "head");
+    sg_add_logit_upsampling(&b, x, plus ? LOW_STRIDE : p.stride, "upsample");
+    return sg_builder_finish(&b, graph);
 }
 
 sg_err sg_deeplab3_build(const sg_model_options *options, sg_graph **graph)
 {
-    sg_builder b = {0};
-    sg_features features;
-    plan p;
-    sg_err err = make_plan(options, &p);
-    if (err)
-        return err;
-    int32_t x = sg_builder_start(&b, options->bands);
-    sg_resnet_add(&b, x, p.layers, p.stride, &features);
-    x = add_pyramid(&b, features.level[5], &p);
-    x = sg_add_layer(&b, x, (sg_conv_shape){.channels = p.width, .kernel = 3}, "decoder", 1);
-    return finish(&b, x, &p, p.stride, graph);
+    return build(options, false, graph);
 }
 
 sg_err sg_deeplab3plus_build(const sg_model_options *options, sg_graph **graph)
 {
-    sg_builder b = {0};
-    sg_features features;
-    plan p;
-    sg_err err = make_plan(options, &p);
-    if (err)
-        return err;
-    int32_t x = sg_builder_start(&b, options->bands);
-    sg_resnet_add(&b, x, p.layers, p.stride, &features);
-    x = add_pyramid(&b, features.level[5], &p);
-    x = sg_add_upsampling(&b, x, p.stride / LOW_STRIDE, "decoder.up");
-    int32_t low =
-        sg_add_layer(&b, features.level[2], (sg_conv_shape){.channels = LOW}, "decoder.low", 1);
-    const int32_t both[] = {x, low};
-    x = sg_add_concat(&b, both, 2, "decoder.concat");
-    x = sg_add_layer(&b, x, (sg_conv_shape){.channels = p.width, .kernel = 3}, "decoder", 1);
-    x = sg_add_layer(&b, x, (sg_conv_shape){.channels = p.width, .kernel = 3}, "decoder", 2);
-    return finish(&b, x, &p, LOW_STRIDE, graph);
+    return build(options, true, graph);
 }

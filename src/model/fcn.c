@@ -1,6 +1,6 @@
 #include "model/networks.h"
 
-enum { WIDTH = 4096, CONVS = 13, POOLS = 5 };
+enum { WIDTH = 4096, POOLS = 5 };
 
 /* VGG-16 with batch norm, torchvision's numbering: convolution, norm, ReLU, and pools count one
  * each. Levels 3, 4, 5: after pool3, pool4, pool5. */
@@ -69,7 +69,7 @@ sg_err sg_fcn_build(const sg_model_options *o, sg_graph **graph)
     sg_builder b = {0};
     sg_features features;
     int32_t layers, stride = o->output_stride ? o->output_stride : 8;
-    sg_err err = sg_resnet_layers(o->encoder[0] ? o->encoder : "resnet50", &layers);
+    sg_err err = sg_resnet_layers(o->encoder, &layers);
     if (err)
         return err;
     sg_resnet_add(&b, sg_builder_start(&b, o->bands), layers, stride, &features);

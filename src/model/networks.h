@@ -23,7 +23,7 @@ typedef struct {
  */
 void sg_resnet_add(sg_builder *b, int32_t x, int32_t layers, int32_t output_stride,
                    sg_features *features);
-/* Layers of "resnet50"; SG_EUSAGE names those that exist. */
+/* Layers of "resnet50", which "" stands for; SG_EUSAGE names those that exist. */
 sg_err sg_resnet_layers(const char *encoder, int32_t *layers);
 
 /*

@@ -31,7 +31,7 @@ sg_err sg_pspnet_build(const sg_model_options *o, sg_graph **graph)
     int32_t stride = o->output_stride ? o->output_stride : 8, pool = o->pool ? o->pool : POOL;
     sg_err err = check(pool, stride);
     if (!err)
-        err = sg_resnet_layers(o->encoder[0] ? o->encoder : "resnet50", &layers);
+        err = sg_resnet_layers(o->encoder, &layers);
     if (err)
         return err;
     sg_resnet_add(&b, sg_builder_start(&b, o->bands), layers, stride, &features);

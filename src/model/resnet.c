@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGES = 4, STEM = 64, EXPANSION = 4 };
+enum { STAGES = 4, STEM = 64, EXPANSION = 4, USUAL = 50 };
 
 typedef struct {
     int32_t layers;
@@ -27,6 +27,9 @@ const char *sg_model_encoders(void)
 sg_err sg_resnet_layers(const char *encoder, int32_t *layers)
 {
     static const char kin[] = "resnet";
+    *layers = USUAL;
+    if (!*encoder)
+        return SG_OK;
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         *layers = variants[i].layers;
         if (strncmp(encoder, kin, sizeof kin - 1) == 0 &&
