@@ -92,8 +92,8 @@ static sg_geotiff_options raster_options(const sg_outputs *o, sg_output kind)
                                        .height = o->options.info->height,
                                        .bands = 1,
                                        .is_float = kind != SG_OUT_MASK,
-                                       .block = o->options.format->block,
-                                       .packing = o->options.format->packing,
+                                       .block = o->options.wishes->format.block,
+                                       .packing = o->options.wishes->format.packing,
                                        .georef = o->options.georef,
                                        .classes = kind == SG_OUT_MASK ? classes : NULL,
                                        .band_names = named ? margin : NULL,
@@ -114,7 +114,7 @@ static sg_err make_texts(sg_outputs *o)
         err = sg_classes_qml(classes, &o->style);
     if (err == SG_OK)
         err = sg_predict_journal(o->options.network, o->options.names->scene, o->options.info,
-                                 o->options.plan, o->options.format, &o->journal);
+                                 o->options.plan, &o->options.wishes->format, &o->journal);
     if (err == SG_OK)
         err = sg_products_journal(o->options.wishes, &o->journal);
     return err;
@@ -145,12 +145,12 @@ static sg_err create_file(sg_outputs *o, sg_comm *comm, sg_output kind)
         .raster = raster_options(o, kind),
         .chunk_w = o->options.plan->grid.chunk_w,
         .chunk_h = o->options.plan->grid.chunk_h,
-        .overviews = o->options.format->overviews && !aside,
-        .layout = aside ? (sg_tiff_layout){0} : o->options.format->layout,
+        .overviews = o->options.wishes->format.overviews && !aside,
+        .layout = aside ? (sg_tiff_layout){0} : o->options.wishes->format.layout,
         .sieve = kind == SG_OUT_MASK && o->options.wishes->sieve > 1 ? o->options.wishes->sieve : 0,
         .style = kind == SG_OUT_MASK ? o->style.data : NULL,
         .journal = o->journal.data,
-        .restart = o->options.restart};
+        .restart = o->options.wishes->restart};
     return sg_mask_create(&o->file[kind], comm, &options);
 }
 

@@ -15,11 +15,9 @@ typedef struct {
     const sg_predict_options *wishes;
     const sg_network *network;
     const sg_predict_names *names;
-    const sg_raster_info *info; /* of what is read */
+    const sg_raster_info *info; /* of what is made */
     const sg_georef *georef;
     const sg_predict_plan *plan;
-    const sg_format *format;
-    bool restart;
 } sg_outputs_options;
 
 /* Begin, or go on where an earlier run has ended. [collective] */

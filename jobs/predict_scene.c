@@ -298,9 +298,7 @@ static sg_err create_outputs(scene_run *run)
                                         .names = run->names,
                                         .info = &run->info,
                                         .georef = run->georef,
-                                        .plan = &run->plan,
-                                        .format = &run->options->format,
-                                        .restart = run->options->restart};
+                                        .plan = &run->plan};
     return sg_outputs_create(&run->outputs, run->comm, &options);
 }
 
