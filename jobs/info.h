@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/text.h"
+#include "nn/reach.h"
 
 typedef struct {
     int32_t json, stats, net;
@@ -19,6 +20,8 @@ bool sg_is_checkpoint(const char *path);
 sg_err sg_info_raster(const char *path, const sg_info_options *options, sg_text *text);
 sg_err sg_info_checkpoint(const char *path, const sg_info_options *options, sg_text *text);
 
+/* Its line about a network's reach. */
+sg_err sg_info_add_reach(const sg_network_reach *reach, sg_text *text);
 /* A network as sg_model_parse reads it: layers, sizes, cost and reach. */
 sg_err sg_info_network(const char *network, const sg_info_options *options, sg_text *text);
 

@@ -2,7 +2,6 @@
 #include "jobs/info.h"
 
 #include "nn/plan.h"
-#include "nn/reach.h"
 #include "train/checkpoint.h"
 
 #include <math.h>
@@ -54,9 +53,17 @@ static const char *normalize_name(sg_normalize normalize)
 
 /* ---- for people ---- */
 
+sg_err sg_info_add_reach(const sg_network_reach *reach, sg_text *text)
+{
+    if (reach->unbounded)
+        return sg_text_add(text, "reach      the whole input: tiles cannot be exact; stride %lld\n",
+                           (long long)reach->stride);
+    return sg_text_add(text, "reach      %lld pixels; halo %lld, stride %lld: tiles are exact\n",
+                       (long long)reach->radius, (long long)reach->halo, (long long)reach->stride);
+}
+
 static sg_err add_network(const checkpoint_facts *facts, sg_text *text)
 {
-    const sg_network_reach *reach = &facts->reach;
     sg_err err =
         sg_text_add(text, "%s\ncheckpoint %s\nnetwork   ", facts->path, facts->checkpoint.identity);
     for (int op = 0; err == SG_OK && op < SG_OP_COUNT; op++) {
@@ -66,13 +73,7 @@ static sg_err add_network(const checkpoint_facts *facts, sg_text *text)
     if (err == SG_OK)
         err = sg_text_add(text, "\nparameters %lld, %.4g kFLOP a pixel\n",
                           (long long)facts->parameters, 1e-3 * facts->flops);
-    if (err != SG_OK)
-        return err;
-    if (reach->unbounded)
-        return sg_text_add(text, "reach      the whole input: tiles cannot be exact; stride %lld\n",
-                           (long long)reach->stride);
-    return sg_text_add(text, "reach      %lld pixels; halo %lld, stride %lld: tiles are exact\n",
-                       (long long)reach->radius, (long long)reach->halo, (long long)reach->stride);
+    return err == SG_OK ? sg_info_add_reach(&facts->reach, text) : err;
 }
 
 static sg_err add_training(const checkpoint_facts *facts, sg_text *text)

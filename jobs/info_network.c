@@ -6,7 +6,6 @@
 #include "model/model.h"
 #include "nn/fuse.h"
 #include "nn/plan.h"
-#include "nn/reach.h"
 
 enum { TILE = 512, TYPES = 2, COPIES = 4 }; /* training keeps weights, gradients and two moments */
 
@@ -103,20 +102,14 @@ static double pixels(const network_facts *f)
 
 static sg_err show_text(const network_facts *f, sg_text *text)
 {
-    const sg_network_reach *reach = &f->reach;
     const double mib = 1024 * 1024;
     size_t count = sg_graph_trainable_count(f->graph);
     sg_err err = add_layers(f, text);
     if (err == SG_OK)
         err = sg_text_add(text, "\n%s\nparameters %zu, %.4g kFLOP a pixel\n", f->description, count,
                           1e-3 * f->plan->flops / pixels(f));
-    if (err == SG_OK && reach->unbounded)
-        err = sg_text_add(text, "reach      the whole input: tiles cannot be exact; stride %lld\n",
-                          (long long)reach->stride);
-    else if (err == SG_OK)
-        err =
-            sg_text_add(text, "reach      %lld pixels; halo %lld, stride %lld: tiles are exact\n",
-                        (long long)reach->radius, (long long)reach->halo, (long long)reach->stride);
+    if (err == SG_OK)
+        err = sg_info_add_reach(&f->reach, text);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
         err = sg_text_add(
             text, "memory     %s, a tile of %lld x %lld: %.0f MiB to predict, %.0f MiB to train\n",
