@@ -103,7 +103,6 @@ static void show(const bench *b, int ranks, double median, double least, double 
 {
     const sg_bench_options *o = b->options;
     double mpx = 1e-6 * (double)b->pixels * ranks;
-    double passes = o->train ? 3 : 1; /* as in sg_measure_flops */
     double flops = sg_measure_flops(b->measure) * ranks;
     printf("%s: %s", o->train ? "train" : "net", o->net ? o->net : o->model.net);
     if (!o->net)
@@ -118,8 +117,8 @@ static void show(const bench *b, int ranks, double median, double least, double 
     if (convs > 0)
         printf("its 3x3 convolutions alone: %.2f ms, %.3f Mpx/s, %.0f GFLOP/s; the whole runs at "
                "%.0f %% of their speed (best %.0f %%)\n",
-               1e3 * convs, mpx / convs, 1e-9 * passes * conv_flops * ranks / convs,
-               100 * convs / median, 100 * convs / least);
+               1e3 * convs, mpx / convs, 1e-9 * conv_flops * ranks / convs, 100 * convs / median,
+               100 * convs / least);
     if (o->profile)
         show_profile(b);
 }

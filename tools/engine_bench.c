@@ -113,7 +113,7 @@ static sg_err time_steps(const wishes *w, sg_measure *measure, double *median, d
 
 static sg_err run(const wishes *w, sg_backend *device, sg_measure *measure)
 {
-    double median, least, convs, flops, passes = w->train ? 3 : 1;
+    double median, least, convs, flops;
     sg_err err = time_steps(w, measure, &median, &least);
     if (err)
         return err;
@@ -122,7 +122,7 @@ static sg_err run(const wishes *w, sg_backend *device, sg_measure *measure)
     if (!err && convs > 0)
         printf("its 3x3 convolutions alone: %.3f ms, %.0f GFLOP/s; the whole runs at %.0f %% of "
                "their speed\n",
-               1e3 * convs, 1e-9 * passes * flops / convs, 100 * convs / median);
+               1e3 * convs, 1e-9 * flops / convs, 100 * convs / median);
     return err;
 }
 

@@ -9,7 +9,6 @@
 
 struct sg_measure {
     sg_backend *device, *backend; /* borrowed */
-    const sg_graph *plain;        /* borrowed while it is opened */
     sg_shape input_shape;
     sg_dtype type;
     bool train;
@@ -59,9 +58,8 @@ static sg_err make_graph(sg_measure *b, const sg_graph *plain)
     return err;
 }
 
-static sg_err make_batch(sg_measure *b)
+static sg_err make_batch(sg_measure *b, uint32_t classes)
 {
-    uint32_t classes = (uint32_t)sg_graph_output_channels(b->plain);
     size_t values;
     sg_err err = sg_size_mul((size_t)b->pixels, (size_t)b->input_shape.c, &values);
     if (!err)
@@ -96,7 +94,7 @@ static sg_err make_all(sg_measure *b, const sg_graph *plain)
     if (!err)
         err = sg_weights_create(b->backend, b->params, b->train, &b->weights);
     if (!err)
-        err = make_batch(b);
+        err = make_batch(b, (uint32_t)sg_graph_output_channels(plain));
     if (!err && b->train)
         err = make_decays(b);
     return err ? err
@@ -113,7 +111,6 @@ sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
         return err;
     b->device = options->device;
     b->backend = options->backend;
-    b->plain = options->graph;
     b->input_shape = options->input;
     b->type = options->type;
     b->train = options->train;
@@ -141,10 +138,15 @@ void sg_measure_close(sg_measure *b)
     sg_free(b);
 }
 
+/* In training output, input gradient and weight gradient. */
+static double passes(const sg_measure *b)
+{
+    return b->train ? 3 : 1;
+}
+
 double sg_measure_flops(const sg_measure *b)
 {
-    double passes = b->train ? 3 : 1; /* output, input gradient, weight gradient */
-    return passes * sg_exec_plan(b->exec)->flops;
+    return passes(b) * sg_exec_plan(b->exec)->flops;
 }
 
 size_t sg_measure_bytes(const sg_measure *b)
@@ -284,7 +286,7 @@ static sg_err time_conv(const sg_measure *b, const sg_node *node, int32_t repeat
     if (!err && def->refresh)
         err = def->refresh(kernel, &site, &io);
     double best = 1e30;
-    for (int32_t i = 0; !err && i < repeats + 2; i++) {
+    for (int32_t i = 0; !err && i < repeats; i++) {
         double start = sg_now();
         err = def->forward(kernel, &site, &io);
         if (!err && b->train)
@@ -316,7 +318,7 @@ sg_err sg_measure_convs(sg_measure *b, int32_t repeats, double *seconds, double 
         if (!is_3x3(node))
             continue;
         sg_site site = site_of(b, node);
-        *flops += sg_op_definition(node->op)->flops(node, site.in, site.out);
+        *flops += passes(b) * sg_op_definition(node->op)->flops(node, site.in, site.out);
         err = time_conv(b, node, repeats, seconds);
     }
     return err;
