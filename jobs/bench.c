@@ -108,6 +108,19 @@ static sg_err choose(const sg_arguments *arguments, sg_bench_options *o, bench_f
     return SG_OK;
 }
 
+/* What was left open: a network that is described knows the rest itself. */
+static sg_err complete_model(sg_bench_options *o)
+{
+    sg_model_options *model = &o->model;
+    model->bands = model->bands ? model->bands : 4;
+    model->classes = model->classes ? model->classes : 6;
+    if (o->net)
+        return sg_model_parse(o->net, model);
+    model->width = model->width ? model->width : 64;
+    model->depth = model->depth ? model->depth : 4;
+    return SG_OK;
+}
+
 sg_err sg_command_bench(sg_comm *comm, int argc, char **argv)
 {
     sg_bench_options options = {.model = sg_model_defaults(),
@@ -115,13 +128,9 @@ sg_err sg_command_bench(sg_comm *comm, int argc, char **argv)
                                 .device = {.device = "auto", .precision = "auto"}};
     sg_arguments arguments;
     bench_fn bench = NULL;
-    options.model.bands = 4;
-    options.model.classes = 6;
     sg_err err = parse_arguments(comm, argc, argv, &options, &arguments);
-    if (!err && options.net)
-        err = sg_model_parse(options.net, &options.model);
-    else if (options.model.width == 0)
-        options.model.width = 64;
+    if (!err)
+        err = complete_model(&options);
     if (!err && !arguments.help)
         err = choose(&arguments, &options, &bench);
     err = sg_comm_agree(comm, err);

@@ -61,6 +61,8 @@ static sg_err set_key(wishes *w, const char *argument)
 static sg_err read_arguments(int argc, char **argv, wishes *w)
 {
     *w = (wishes){.device = "cuda", .type = "bf16", .model = sg_model_defaults(), .repeats = 10};
+    w->model.width = 64;
+    w->model.depth = 4;
     w->model.bands = 4;
     w->model.classes = 6;
     if (argc < 2 || (strcmp(argv[1], "net") && strcmp(argv[1], "train")))

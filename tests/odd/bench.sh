@@ -31,6 +31,12 @@ expects '2 ranks$' "$alone"
 timeout -k 5 60 "$segtiles" bench net $small --device reference >out || fail "bench of the reference"
 expects '^device: reference'
 
+# What is measured is said as it is, what was left open as well.
+timeout -k 5 60 "$segtiles" bench net --size 32 --repeats 1 >out || fail "bench of the usual network"
+expects '^net: unet of width 64, depth 4, 4 bands, 6 classes; 1 x 32 x 32'
+timeout -k 5 60 "$segtiles" bench net --net fcn,encoder=resnet18,width=8 --size 32 --repeats 1 >out || fail "--net"
+expects '^net: fcn,encoder=resnet18,width=8, 4 bands, 6 classes'
+
 "$make_scene" -o scene.tif -s 300x200 -b 3 -t Byte >log 2>&1
 "$make_model" model.h5 --bands 3 --depth 2 --width 4
 for ranks in 1 2; do
