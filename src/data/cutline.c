@@ -28,12 +28,7 @@ static sg_err open_file(const char *path, const char *name, GDALDatasetH *file, 
     if (!*file)
         return sg_fail(SG_EINPUT, "%s: cannot be opened as a vector file: %s", path,
                        sg_gdal_message(text, sizeof text));
-    *layer = name ? GDALDatasetGetLayerByName(*file, name) : GDALDatasetGetLayer(*file, 0);
-    OGRLayerH first = GDALDatasetGetLayer(*file, 0);
-    if (!*layer)
-        return sg_fail(SG_EINPUT, "%s: has no layer '%s'; its first one is '%s'", path,
-                       name ? name : "", first ? OGR_L_GetName(first) : "");
-    return SG_OK;
+    return sg_vector_layer(layer, *file, path, name);
 }
 
 /* Lines and points would be burned as well. */

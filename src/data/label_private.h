@@ -24,6 +24,8 @@ sg_err sg_label_raster_open(sg_label_raster **label, GDALDatasetH dataset, const
 sg_err sg_label_raster_read(sg_label_raster *label, sg_window inner, uint8_t *out, size_t stride);
 void sg_label_raster_close(sg_label_raster *label);
 
+/* The layer of that name, "" or NULL: the first. SG_EINPUT names path. */
+sg_err sg_vector_layer(OGRLayerH *layer, GDALDatasetH dataset, const char *path, const char *name);
 /* dataset stays the caller's: geometries are copied into memory. */
 sg_err sg_label_vector_open(sg_label_vector **label, GDALDatasetH dataset, const char *path,
                             const sg_raster *image, const sg_class_table *classes,

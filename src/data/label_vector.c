@@ -52,13 +52,13 @@ typedef struct {
     int is_text;
 } reading;
 
-static sg_err find_layer(reading *r, GDALDatasetH dataset, const char *name)
+sg_err sg_vector_layer(OGRLayerH *layer, GDALDatasetH dataset, const char *path, const char *name)
 {
-    const char *path = r->label->path;
+    const bool first = !name || !*name;
     if (GDALDatasetGetLayerCount(dataset) == 0)
         return sg_fail(SG_EINPUT, "%s: holds neither raster bands nor vector layers", path);
-    r->layer = name[0] ? GDALDatasetGetLayerByName(dataset, name) : GDALDatasetGetLayer(dataset, 0);
-    if (r->layer == NULL)
+    *layer = first ? GDALDatasetGetLayer(dataset, 0) : GDALDatasetGetLayerByName(dataset, name);
+    if (*layer == NULL)
         return sg_fail(SG_EINPUT, "%s: has no layer '%s'; its first one is '%s'", path, name,
                        OGR_L_GetName(GDALDatasetGetLayer(dataset, 0)));
     return SG_OK;
@@ -293,7 +293,7 @@ static sg_err read_features(const reading *r)
 static sg_err read_layer(reading *r, GDALDatasetH dataset, const sg_label_options *options)
 {
     sg_label_vector *label = r->label;
-    sg_err err = find_layer(r, dataset, options->layer);
+    sg_err err = sg_vector_layer(&r->layer, dataset, r->label->path, options->layer);
     if (!err)
         err = find_field(r, options->attribute);
     if (!err)

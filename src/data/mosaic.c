@@ -37,11 +37,6 @@ typedef struct {
     int count;
 } making;
 
-static bool is_north_up(const double t[6])
-{
-    return t[2] == 0 && t[4] == 0 && t[1] > 0 && t[5] < 0;
-}
-
 static sg_err find_crs(making *m, const sg_raster *first)
 {
     if (m->wish->crs)
@@ -65,25 +60,10 @@ static sg_err check_crs(const making *m, const sg_raster *raster)
 static sg_err suggest(const making *m, const sg_raster *raster, placing *p)
 {
     double t[6], extent[4];
-    char *wkt = NULL, **words = NULL, text[512];
-    int w = 0, h = 0;
-    CPLErrorReset();
-    if (m->crs && OSRExportToWkt(m->crs, &wkt) == OGRERR_NONE)
-        words = CSLSetNameValue(words, "DST_SRS", wkt);
-    void *transformer = GDALCreateGenImgProjTransformer2(raster->dataset, NULL, words);
-    CPLErr status = CE_Failure;
-    if (transformer)
-        status = GDALSuggestedWarpOutput2(raster->dataset, GDALGenImgProjTransform, transformer, t,
-                                          &w, &h, extent, 0);
-    if (transformer)
-        GDALDestroyGenImgProjTransformer(transformer);
-    CSLDestroy(words);
-    CPLFree(wkt);
-    if (status != CE_None)
-        return sg_fail(SG_EINPUT, "%s: cannot be placed in the mosaic: %s", raster->info.path,
-                       sg_gdal_message(text, sizeof text));
-    *p = (placing){{extent[0], extent[1], extent[2], extent[3]}, {t[1], -t[5]}, 0};
-    return SG_OK;
+    sg_err err = sg_view_suggest(raster, m->crs, t, extent);
+    if (err == SG_OK)
+        *p = (placing){{extent[0], extent[1], extent[2], extent[3]}, {t[1], -t[5]}, 0};
+    return err;
 }
 
 static sg_err place(const making *m, const sg_raster *raster, placing *p)
@@ -97,7 +77,8 @@ static sg_err place(const making *m, const sg_raster *raster, placing *p)
     if (!info->has_geotransform && info->gcps == 0)
         return sg_fail(SG_EINPUT, "%s: has no geotransform, so it has no place in a mosaic",
                        info->path);
-    if (!info->has_geotransform || !is_north_up(t) || !sg_georef_same_crs(&target, raster->georef))
+    if (!info->has_geotransform || !sg_is_north_up(t) ||
+        !sg_georef_same_crs(&target, raster->georef))
         return suggest(m, raster, p);
     *p = (placing){
         {t[0], t[3] + (double)info->height * t[5], t[0] + (double)info->width * t[1], t[3]},

@@ -65,6 +65,21 @@ sg_err sg_gdal_watch_end(const sg_gdal_watch *watch, sg_err err, const char *pat
  * out single blocks, and says so by its last error only: CPLErrorReset before the call. */
 bool sg_gdal_succeeded(CPLErr status);
 
+/* Does the spec, where there is one, read the band of this number as data? */
+static inline bool sg_spec_reads(const sg_spec *spec, int number)
+{
+    for (int32_t i = 0; spec && i < spec->bands; i++)
+        if (spec->band[i] == number)
+            return true;
+    return false;
+}
+
+static inline bool sg_is_north_up(const double geotransform[6])
+{
+    const double *t = geotransform;
+    return t[2] == 0 && t[4] == 0 && t[1] > 0 && t[5] < 0;
+}
+
 sg_err sg_georef_read(sg_georef **georef, GDALDatasetH dataset);
 /* Metres per pixel at the centre of a width x height scene, 0 when unknown. */
 double sg_georef_gsd(const sg_georef *georef, int64_t width, int64_t height);

@@ -24,19 +24,11 @@ typedef struct {
     int alpha; /* number of the source's alpha band, 0: none, or it is read as data */
 } view;
 
-static int is_chosen(const sg_spec *spec, int number)
-{
-    for (int32_t i = 0; i < spec->bands; i++)
-        if (spec->band[i] == number)
-            return 1;
-    return 0;
-}
-
 static int find_alpha(GDALDatasetH source, const sg_spec *spec)
 {
     for (int i = 1; i <= GDALGetRasterCount(source); i++)
         if (GDALGetRasterColorInterpretation(GDALGetRasterBand(source, i)) == GCI_AlphaBand &&
-            !is_chosen(spec, i))
+            !sg_spec_reads(spec, i))
             return i;
     return 0;
 }

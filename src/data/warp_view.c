@@ -22,8 +22,7 @@ sg_err sg_view_grid_of(sg_view_grid *grid, const sg_raster *raster)
     if (!info->has_geotransform)
         return sg_fail(SG_EINPUT, "%s: has no geotransform, so nothing can be laid over it",
                        info->path);
-    const double *t = grid->geotransform;
-    if (t[2] != 0 || t[4] != 0 || !(t[1] > 0 && t[5] < 0))
+    if (!sg_is_north_up(grid->geotransform))
         return sg_fail(SG_EINPUT,
                        "%s: is not north-up, so nothing can be laid over it; warp it first "
                        "(gdalwarp)",
@@ -85,21 +84,13 @@ static void add_grid(char ***words, const sg_view_grid *grid)
     CPLFree(wkt);
 }
 
-static bool is_chosen(const sg_spec *spec, int number)
-{
-    for (int32_t i = 0; spec && i < spec->bands; i++)
-        if (spec->band[i] == number)
-            return true;
-    return false;
-}
-
 /* The number of an alpha band that is read as data, and so is none; or 0. */
 static int alpha_that_is_data(const sg_raster *source, const sg_spec *spec)
 {
     for (int i = 1; i <= source->info.raw_bands; i++)
         if (GDALGetRasterColorInterpretation(GDALGetRasterBand(source->dataset, i)) ==
             GCI_AlphaBand)
-            return is_chosen(spec, i) ? i : 0;
+            return sg_spec_reads(spec, i) ? i : 0;
     return 0;
 }
 
@@ -125,25 +116,36 @@ static double pixel_area(const double t[6])
     return fabs(t[1] * t[5] - t[2] * t[4]);
 }
 
-/* How many of the source's pixels one of the grid holds, about. */
-static double shrinking(const sg_raster *source, const sg_view_grid *grid)
+sg_err sg_view_suggest(const sg_raster *source, OGRSpatialReferenceH crs, double geotransform[6],
+                       double extent[4])
 {
-    double transform[6], extent[4];
+    char *wkt = NULL, **words = NULL, text[512];
     int w = 0, h = 0;
-    char *wkt = NULL, **words = NULL;
-    if (grid->crs && OSRExportToWkt(grid->crs, &wkt) == OGRERR_NONE)
+    CPLErrorReset();
+    if (crs && OSRExportToWkt(crs, &wkt) == OGRERR_NONE)
         words = CSLSetNameValue(words, "DST_SRS", wkt);
     void *transformer = GDALCreateGenImgProjTransformer2(source->dataset, NULL, words);
-    double ratio = 1;
-    if (transformer &&
-        GDALSuggestedWarpOutput2(source->dataset, GDALGenImgProjTransform, transformer, transform,
-                                 &w, &h, extent, 0) == CE_None)
-        ratio = pixel_area(grid->geotransform) / pixel_area(transform);
+    CPLErr status = CE_Failure;
+    if (transformer)
+        status = GDALSuggestedWarpOutput2(source->dataset, GDALGenImgProjTransform, transformer,
+                                          geotransform, &w, &h, extent, 0);
     if (transformer)
         GDALDestroyGenImgProjTransformer(transformer);
     CSLDestroy(words);
     CPLFree(wkt);
-    return ratio;
+    if (status == CE_None)
+        return SG_OK;
+    return sg_fail(SG_EINPUT, "%s: cannot be placed in the mosaic: %s", source->info.path,
+                   sg_gdal_message(text, sizeof text));
+}
+
+/* How many of the source's pixels one of the grid holds, about; 1 where that cannot be told. */
+static double shrinking(const sg_raster *source, const sg_view_grid *grid)
+{
+    double own[6], extent[4];
+    if (sg_view_suggest(source, grid->crs, own, extent) != SG_OK)
+        return 1;
+    return pixel_area(grid->geotransform) / pixel_area(own);
 }
 
 static const char *algorithm(const sg_raster *source, const sg_view_grid *grid)

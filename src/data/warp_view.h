@@ -18,6 +18,10 @@ typedef struct {
 sg_err sg_view_grid_of(sg_view_grid *grid, const sg_raster *raster);
 /* Where a raster's pixels lie one for one on the grid: its first pixel there; else false. */
 bool sg_view_is_aligned(const sg_view_grid *grid, const sg_raster *raster, int64_t *x, int64_t *y);
+/* The grid in a CRS on which a raster would keep its resolution, as GDAL finds it: geotransform,
+ * and extent xmin ymin xmax ymax. SG_EINPUT: it has no place there. */
+sg_err sg_view_suggest(const sg_raster *source, OGRSpatialReferenceH crs, double geotransform[6],
+                       double extent[4]);
 /*
  * Make the view. Pixels without data in the source take no part. spec: what tells them, and which
  * bands are data; the view has an alpha band behind the source's bands, where these cannot tell
