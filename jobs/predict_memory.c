@@ -116,7 +116,7 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (size->wanted[i])
             add_output(options, plan, chunk, sg_predict_pixel_bytes(network, i), memory);
-    memory->assembly += sg_products_bytes(options, grid->width);
+    memory->assembly += sg_products_bytes(options, grid->part.w);
     sg_err err = network_bytes(network, plan, rank->threads, &memory->network);
     if (plan->augment) {
         const sg_spec *spec = &network->checkpoint.spec;

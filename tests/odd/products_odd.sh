@@ -34,6 +34,15 @@ for file in empty_polygons.gpkg empty.fgb; do
   ogrinfo -so -al $file | grep -q "Feature Count: 0" || fail "polygons of nothing in $file"
 done
 
+# The products of a part are as wide as the part: a strip of a wide scene takes no more memory for them.
+"$make_scene" -o wide.tif -s 20000x32 -b 3 --seed 5 >log 2>&1
+assembly() {
+  "$mpirun" 1 "$segtiles" predict wide.tif $model --force -srcwin 64 0 32 32 -v "$@" 2>&1 >/dev/null |
+    sed -n 's/.*tables .*; assembly \([0-9]*\)$/\1/p'
+}
+plain=$(assembly) areas=$(assembly --areas)
+[ -n "$plain" ] && [ "$plain" = "$areas" ] || fail "areas of 32 pixels a row: $plain MiB, then $areas MiB"
+
 # A style of the mask's name would be the mask's.
 predict 1 map.tif $model -o same.tif --polygons=same.gpkg
 grep -q 'type="paletted"' same.qml || fail "the mask's style was overwritten"
