@@ -198,32 +198,42 @@ static pool_args args_of(const sg_site *site, const sg_io *io)
     return a;
 }
 
+/* A kernel for eight channels at once, and one for any number. */
+typedef void (*pool_kernel)(pool_args);
+
+static sg_err launch(void *kernel, const sg_site *site, const sg_io *io, sg_shape items,
+                     pool_kernel wide, pool_kernel narrow)
+{
+    return sg_launch_rows((sg_cuda *)kernel, wide, narrow, sg_is_wide(site->out.c),
+                          sg_shape_count(items), args_of(site, io));
+}
+
+static sg_err launch_backward(void *kernel, const sg_site *site, const sg_io *io, pool_kernel wide,
+                              pool_kernel narrow)
+{
+    if (site->write[0] == SG_GRAD_NONE)
+        return SG_OK;
+    return launch(kernel, site, io, site->in[0], wide, narrow);
+}
+
 static sg_err forward_max(void *kernel, const sg_site *site, const sg_io *io)
 {
-    return sg_launch_rows((sg_cuda *)kernel, max_forward<8>, max_forward<1>,
-                          sg_is_wide(site->out.c), sg_shape_count(site->out), args_of(site, io));
+    return launch(kernel, site, io, site->out, max_forward<8>, max_forward<1>);
 }
 
 static sg_err backward_max(void *kernel, const sg_site *site, const sg_io *io)
 {
-    if (site->write[0] == SG_GRAD_NONE)
-        return SG_OK;
-    return sg_launch_rows((sg_cuda *)kernel, max_backward<8>, max_backward<1>,
-                          sg_is_wide(site->out.c), sg_shape_count(site->in[0]), args_of(site, io));
+    return launch_backward(kernel, site, io, max_backward<8>, max_backward<1>);
 }
 
 static sg_err forward_mean(void *kernel, const sg_site *site, const sg_io *io)
 {
-    return sg_launch_rows((sg_cuda *)kernel, mean_forward<8>, mean_forward<1>,
-                          sg_is_wide(site->out.c), sg_shape_count(site->out), args_of(site, io));
+    return launch(kernel, site, io, site->out, mean_forward<8>, mean_forward<1>);
 }
 
 static sg_err backward_mean(void *kernel, const sg_site *site, const sg_io *io)
 {
-    if (site->write[0] == SG_GRAD_NONE)
-        return SG_OK;
-    return sg_launch_rows((sg_cuda *)kernel, mean_backward<8>, mean_backward<1>,
-                          sg_is_wide(site->out.c), sg_shape_count(site->in[0]), args_of(site, io));
+    return launch_backward(kernel, site, io, mean_backward<8>, mean_backward<1>);
 }
 
 extern "C" const sg_kernel_def sg_cuda_max_pool = {sg_cuda_prepare_plain, NULL, forward_max,
