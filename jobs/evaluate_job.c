@@ -212,6 +212,20 @@ static sg_err parse_split(const char *text, sg_split *split)
     return sg_fail(SG_EUSAGE, "--split %s: expected one of: train val test", text);
 }
 
+/* The job may say where the network's layers lie. */
+static sg_err take_layers(evaluation_run *run)
+{
+    int32_t layers = run->spec.layers;
+    if (run->job.data.stack.count == 0)
+        return SG_OK;
+    sg_err err = sg_job_layers(&run->job, &run->spec);
+    if (err == SG_OK && run->spec.layers != layers)
+        err = sg_yaml_fail(run->job.yaml, "data.stack",
+                           "%d rasters stand behind a scene's own, but %s reads %d",
+                           run->spec.layers, run->network.path, layers);
+    return err;
+}
+
 /* The job's classes must be the network's; their values in label files may be others. */
 static sg_err take_classes(evaluation_run *run)
 {
@@ -230,7 +244,8 @@ static sg_err take_classes(evaluation_run *run)
     run->spec = run->network.checkpoint.spec;
     run->spec.classes = wanted;
     run->out->classes = wanted;
-    return sg_confusion_create(&run->out->confusion, wanted.count);
+    err = take_layers(run);
+    return err != SG_OK ? err : sg_confusion_create(&run->out->confusion, wanted.count);
 }
 
 static sg_err load(const sg_evaluate_options *options, evaluation_run *run, sg_split *split,

@@ -96,6 +96,9 @@ static sg_err add_spec(const sg_spec *spec, sg_text *text)
         err = sg_text_add(text, "nodata     %.10g in all bands\n", spec->nodata);
     if (err == SG_OK && spec->gsd > 0)
         err = sg_text_add(text, "pixel      %.6g m\n", spec->gsd);
+    for (int32_t i = 0; err == SG_OK && i < spec->layers; i++)
+        err =
+            sg_text_add(text, "stack      %s (%s)\n", spec->layer[i].file, spec->layer[i].resample);
     if (err == SG_OK)
         err = sg_text_add(text, "%4s %14s %14s\n", "band", "mean", "deviation");
     for (int32_t b = 0; err == SG_OK && b < spec->bands; b++)
@@ -159,6 +162,19 @@ static sg_err add_json_network(const checkpoint_facts *facts, sg_text *text)
     return err == SG_OK ? sg_text_add(text, "}") : err;
 }
 
+static sg_err add_json_layers(const sg_spec *spec, sg_text *text)
+{
+    sg_err err = sg_text_add(text, "\"stack\": [");
+    for (int32_t i = 0; err == SG_OK && i < spec->layers; i++) {
+        err = sg_text_add(text, "%s{\"file\": ", i > 0 ? ", " : "");
+        if (err == SG_OK)
+            err = sg_text_add_json(text, spec->layer[i].file);
+        if (err == SG_OK)
+            err = sg_text_add(text, ", \"resample\": \"%s\"}", spec->layer[i].resample);
+    }
+    return err == SG_OK ? sg_text_add(text, "]") : err;
+}
+
 static sg_err add_json_spec(const sg_spec *spec, sg_text *text)
 {
     sg_err err = sg_text_add(text, ", \"normalize\": \"%s\"", normalize_name(spec->normalize));
@@ -170,7 +186,11 @@ static sg_err add_json_spec(const sg_spec *spec, sg_text *text)
         err = sg_text_add(text, "%s{\"band\": %d, \"mean\": %.17g, \"deviation\": %.17g}",
                           b > 0 ? ", " : "", spec->band[b], spec->mean[b], spec->std[b]);
     if (err == SG_OK)
-        err = sg_text_add(text, "], \"gsd\": %.17g, \"classes\": [", spec->gsd);
+        err = sg_text_add(text, "], \"gsd\": %.17g, ", spec->gsd);
+    if (err == SG_OK)
+        err = add_json_layers(spec, text);
+    if (err == SG_OK)
+        err = sg_text_add(text, ", \"classes\": [");
     for (int32_t i = 0; err == SG_OK && i < spec->classes.count; i++) {
         const sg_class *class = &spec->classes.item[i];
         err = sg_text_add(text, "%s{\"name\": ", i > 0 ? ", " : "");

@@ -1,6 +1,7 @@
 #include "jobs/job.h"
 
 #include "base/size.h"
+#include "data/stack.h"
 #include "jobs/options.h"
 
 #include <math.h>
@@ -22,6 +23,11 @@ static const sg_yaml_field scene_fields[] = {
     {"label", SG_YAML_STRING, SG_YAML_AT(sg_job_scene, label), .min = 1, .max = SG_PATH_MAX - 1},
     {"split", SG_YAML_ENUM, SG_YAML_AT(sg_job_scene, split), .allowed = "train|val|test",
      .fallback = "train"},
+    {0}};
+
+static const sg_yaml_field layer_fields[] = {
+    {"file", SG_YAML_STRING, SG_YAML_AT(sg_layer, file), .min = 1, .max = SG_LAYER_FILE_MAX - 1},
+    {"resample", SG_YAML_STRING, SG_YAML_AT(sg_layer, resample), .max = 15, .fallback = "auto"},
     {0}};
 
 static const sg_yaml_field class_fields[] = {
@@ -59,6 +65,8 @@ static const sg_yaml_field job_fields[] = {
     {"data.blocks.val", SG_YAML_FLOAT, AT(data.blocks.val), .min = 0, .max = 0.9, .fallback = "0"},
     {"data.blocks.test", SG_YAML_FLOAT, AT(data.blocks.test), .min = 0, .max = 0.9,
      .fallback = "0"},
+    {"data.stack", SG_YAML_MAPS, AT(data.stack), .max = SG_LAYERS_MAX, .fallback = "[]",
+     .item = layer_fields, .item_size = sizeof(sg_layer)},
     {"data.bands", SG_YAML_INTS, AT(data.bands), .min = 0, .max = SG_BANDS_MAX, .fallback = "[]"},
     {"data.nodata", SG_YAML_FLOATS, AT(data.nodata), .min = 0, .max = 1, .fallback = "[]"},
     {"data.normalize", SG_YAML_ENUM, AT(data.normalize), .allowed = "dataset|scene|none",
@@ -146,6 +154,11 @@ static sg_err check_data(const sg_job *job)
             return sg_yaml_fail(job->yaml, "data.bands", "band %lld; bands count from 1",
                                 (long long)data->bands.item[i]);
     }
+    const sg_layer *layer = data->stack.item;
+    for (size_t i = 0; err == SG_OK && i < data->stack.count; i++)
+        err = check_word(job, "data.stack", layer[i].resample, SG_STACK_METHODS);
+    if (err != SG_OK)
+        return err;
     if (data->blocks.val + data->blocks.test > 0.9)
         return sg_yaml_fail(job->yaml, "data.blocks",
                             "val and test take %g of the blocks; leave training at least 0.1",
@@ -236,6 +249,25 @@ void sg_job_clear(sg_job *job)
 sg_err sg_job_write(const sg_job *job, sg_text *text)
 {
     return sg_yaml_write(job_fields, job, text);
+}
+
+sg_err sg_job_layers(const sg_job *job, sg_spec *spec)
+{
+    const sg_layer *item = job->data.stack.item;
+    sg_err err = SG_OK;
+    spec->layers = (int32_t)job->data.stack.count;
+    for (int32_t i = 0; err == SG_OK && i < spec->layers; i++) {
+        char path[SG_PATH_MAX];
+        sg_layer *layer = &spec->layer[i];
+        *layer = item[i];
+        err = sg_expand_path(item[i].file, path);
+        if (err == SG_OK && strlen(path) >= sizeof layer->file)
+            err = sg_yaml_fail(job->yaml, "data.stack", "%s: longer than %d characters", path,
+                               SG_LAYER_FILE_MAX - 1);
+        if (err == SG_OK)
+            snprintf(layer->file, sizeof layer->file, "%.*s", SG_LAYER_FILE_MAX - 1, path);
+    }
+    return err;
 }
 
 sg_err sg_job_classes(const sg_job *job, sg_class_table *classes)

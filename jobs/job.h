@@ -49,7 +49,8 @@ typedef struct {
     struct {
         int64_t size, guard;
         double val, test;
-    } blocks; /* val or test above 0: training scenes are cut into blocks */
+    } blocks;           /* val or test above 0: training scenes are cut into blocks */
+    sg_yaml_maps stack; /* of sg_layer */
     sg_yaml_ints bands;
     sg_yaml_floats nodata; /* none or one */
     sg_normalize normalize;
@@ -103,6 +104,8 @@ void sg_job_clear(sg_job *job);
 /* The job with all defaults written out: what goes into checkpoints. */
 sg_err sg_job_write(const sg_job *job, sg_text *text);
 
+/* data.stack into the spec's layers. SG_EUSAGE: a variable that is not set. */
+sg_err sg_job_layers(const sg_job *job, sg_spec *spec);
 /* The class table and the label options. */
 sg_err sg_job_classes(const sg_job *job, sg_class_table *classes);
 /* Weights of the loss per class: weight[classes] from pixel counts; *weights is 0 for "none". */

@@ -171,6 +171,16 @@ static sg_err find_and_open(sg_network *network, sg_comm *comm, const sg_predict
     return err == SG_OK ? sg_network_open(network, comm, path, &options->device) : err;
 }
 
+/* From here on a scene holds its layers, and the network reads bands of one raster. */
+static sg_err stack_scenes(sg_network *network, sg_comm *comm, const sg_where_words *where,
+                           sg_inputs *scenes)
+{
+    sg_spec *spec = &network->checkpoint.spec;
+    sg_err err = sg_inputs_stack(scenes, spec, where->stack.item, where->stack.count);
+    spec->layers = 0;
+    return sg_comm_agree(comm, err);
+}
+
 /* All scenes before any work, shared out over ranks. */
 static sg_err check_all(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
                         const sg_inputs *inputs)
@@ -218,6 +228,8 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = find_and_open(&network, comm, &options);
+    if (err == SG_OK)
+        err = stack_scenes(&network, comm, &typed.where, mosaic->mask ? &members : &inputs);
     if (err == SG_OK && mosaic->mask)
         err =
             sg_mosaic_put_together(mosaic, &options, &network, comm, inputs.item[0].path, &members);

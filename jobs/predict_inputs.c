@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include "base/size.h"
 #include "base/text.h"
 #include "data/folder.h"
@@ -43,12 +44,18 @@ static sg_err add_item(void *user, const char *id, const char *const *path, size
 {
     finding *f = user;
     char stack[SG_PATH_MAX];
+    sg_stack_item *item = NULL;
     f->items++;
     if (paths == 1)
         return add_input(f->inputs, path[0], id);
-    sg_err err = sg_path_format(stack, "%s/%zu_%s.vrt", SG_INPUTS_FOLDER, f->inputs->count, id);
+    sg_err err = sg_calloc(paths, sizeof *item, &item);
+    for (size_t i = 0; err == SG_OK && i < paths; i++)
+        item[i].file = path[i];
     if (err == SG_OK)
-        err = sg_stack_make(stack, path, paths);
+        err = sg_path_format(stack, "%s/%zu_%s.vrt", SG_INPUTS_FOLDER, f->inputs->count, id);
+    if (err == SG_OK)
+        err = sg_stack_make(stack, item, paths);
+    sg_free(item);
     return err == SG_OK ? add_input(f->inputs, stack, id) : err;
 }
 
@@ -212,6 +219,52 @@ sg_err sg_inputs_find(sg_inputs *inputs, sg_comm *comm, char *const *word, int w
     if (err == SG_OK && assets && f.items == 0 && sg_comm_rank(comm) == 0)
         err = sg_fail(SG_EUSAGE, "--asset %s: no scene is a STAC file", assets);
     return sg_inputs_share(inputs, comm, err);
+}
+
+/* What is typed lies in the current folder, not beside the scene. */
+static sg_err name_layer(sg_layer *layer, const char *typed)
+{
+    char folder[SG_PATH_MAX], path[SG_PATH_MAX];
+    sg_err err = SG_OK;
+    if (typed[0] == '/')
+        err = sg_path_format(path, "%s", typed);
+    else if (getcwd(folder, sizeof folder))
+        err = sg_path_format(path, "%s/%s", folder, typed);
+    else
+        err = sg_fail(SG_EINPUT, "%s: the current folder is gone", typed);
+    if (err == SG_OK && strlen(path) >= sizeof layer->file)
+        err = sg_fail(SG_EUSAGE, "--stack %s: longer than %d characters", path,
+                      SG_LAYER_FILE_MAX - 1);
+    if (err == SG_OK)
+        snprintf(layer->file, sizeof layer->file, "%.*s", SG_LAYER_FILE_MAX - 1, path);
+    return err;
+}
+
+static sg_err stack_input(sg_input *input, size_t number, const sg_layer *layer, int32_t layers)
+{
+    char scene[SG_PATH_MAX];
+    sg_err err = sg_path_format(scene, "%s", input->path);
+    if (err == SG_OK)
+        err = sg_path_format(input->path, "%s/stack_%zu_%s.vrt", SG_INPUTS_FOLDER, number,
+                             input->stem);
+    return err == SG_OK ? sg_stack_of_scene(input->path, scene, layer, layers) : err;
+}
+
+sg_err sg_inputs_stack(sg_inputs *inputs, const sg_spec *spec, const char *const *file, int files)
+{
+    sg_layer layer[SG_LAYERS_MAX];
+    sg_err err = SG_OK;
+    memcpy(layer, spec->layer, sizeof layer);
+    if (files > 0 && files != spec->layers)
+        return sg_fail(SG_EUSAGE,
+                       "--stack is given %d time(s), but the model reads %d raster(s) behind a "
+                       "scene's own; name all of them, in the order of its data.stack",
+                       files, spec->layers);
+    for (int i = 0; err == SG_OK && i < files; i++)
+        err = name_layer(&layer[i], file[i]);
+    for (size_t i = 0; err == SG_OK && spec->layers > 0 && i < inputs->count; i++)
+        err = stack_input(&inputs->item[i], i, layer, spec->layers);
+    return err;
 }
 
 void sg_inputs_close(sg_inputs *inputs)

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "comm/comm.h"
+#include "data/spec.h"
 
 typedef struct {
     char path[SG_PATH_MAX]; /* as GDAL opens it */
@@ -25,6 +26,10 @@ typedef struct {
 sg_err sg_inputs_find(sg_inputs *inputs, sg_comm *comm, char *const *word, int words,
                       const char *assets);
 void sg_inputs_close(sg_inputs *inputs); /* and what it has in memory. [local] */
+
+/* Put the spec's layers behind every scene: its path becomes that of a stack in memory. files:
+ * where they lie, instead of what the spec says; 0: as it says. [local] */
+sg_err sg_inputs_stack(sg_inputs *inputs, const sg_spec *spec, const char *const *file, int files);
 
 /* Rank 0's scenes and rasters in memory to all ranks; mine: its result so far. [collective] */
 sg_err sg_inputs_share(sg_inputs *inputs, sg_comm *comm, sg_err mine);

@@ -10,6 +10,7 @@
 typedef struct {
     sg_option_reals te, projwin, srcwin, pixel;
     const char *assets; /* of STAC items */
+    sg_option_list stack;
     sg_mosaic_options mosaic;
 } sg_where_words;
 
@@ -43,6 +44,12 @@ sg_err sg_where_choose(sg_where_words *words, sg_area_options *area);
         SG_WHERE_TEXT("cutline-layer", (area)->layer, "NAME", "its layer (else the first)"),       \
         SG_WHERE_TEXT("asset", (words)->assets, "NAME,...",                                        \
                       "assets of STAC items that are the scene, or its bands in this order"),      \
+        {.name = "stack",                                                                          \
+         .kind = SG_OPTION_LIST,                                                                   \
+         .target = &(words)->stack,                                                                \
+         .value = "FILE",                                                                          \
+         .help = "the raster that the model reads behind a scene's own, {stem} standing for the "  \
+                 "scene's name; repeatable (else as the model's data.stack says)"},                \
         SG_WHERE_TEXT("mosaic", (words)->mosaic.mask, "FILE",                                      \
                       "one mask of all scenes; where they overlap, the first one with data "       \
                       "counts"),                                                                   \

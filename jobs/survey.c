@@ -83,8 +83,7 @@ static sg_err look_at(const sg_survey *survey, size_t i, const sg_spec *spec,
 {
     sg_raster *raster = NULL;
     sg_label *label = NULL;
-    sg_err err = sg_raster_open(&raster, survey->scene[i].image,
-                                spec->bands > 0 ? spec->band : NULL, spec->bands);
+    sg_err err = sg_raster_open_spec(&raster, survey->scene[i].image, spec);
     if (err != SG_OK)
         return err;
     const sg_raster_info *info = sg_raster_get_info(raster);

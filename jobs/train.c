@@ -188,14 +188,17 @@ static sg_err prepare_spec(train_run *run)
     run->spec.has_nodata = nodata->count > 0;
     run->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
     sg_err err = sg_job_classes(&run->job, &run->spec.classes);
+    if (err == SG_OK)
+        err = sg_job_layers(&run->job, &run->spec);
     if (err != SG_OK || !is_resumed(run))
         return err;
     const sg_spec *old = &run->checkpoint.spec;
     if (old->classes.count != run->spec.classes.count || old->normalize != run->spec.normalize ||
-        old->has_nodata != run->spec.has_nodata || old->nodata != run->spec.nodata)
+        old->has_nodata != run->spec.has_nodata || old->nodata != run->spec.nodata ||
+        old->layers != run->spec.layers)
         return sg_yaml_fail(run->job.yaml, "data",
-                            "classes, normalize or nodata are not those of %s/last.h5; they cannot "
-                            "change when resuming",
+                            "classes, normalize, nodata or stack are not those of %s/last.h5; they "
+                            "cannot change when resuming",
                             run->folder);
     run->spec = *old;
     return SG_OK;

@@ -206,7 +206,7 @@ static sg_err add_scene(making *m, size_t i)
         part.height = window.h;
         err = sg_path_format(path, "%s.%zu.vrt", m->path, i + 1);
         if (err == SG_OK)
-            err = sg_view_make(path, raster, &part, m->spec);
+            err = sg_view_make(path, raster, &part, m->spec, NULL);
         if (err == SG_OK)
             add_member(m, window, path);
     }

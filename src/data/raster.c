@@ -6,11 +6,13 @@
 #include <cpl_string.h>
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/size.h"
 #include "data/mosaic_private.h"
+#include "data/stack.h"
 
 void sg_gdal_start(size_t cache_bytes)
 {
@@ -246,9 +248,34 @@ sg_err sg_raster_open(sg_raster **out, const char *path, const int32_t *band, in
     return SG_OK;
 }
 
+/* The stack lies in memory for as long as the raster is open; messages name the scene. */
+static sg_err open_stack(sg_raster **raster, const char *path, const sg_spec *spec,
+                         const int32_t *band)
+{
+    static atomic_int counter; /* names must differ within the process */
+    char *stack = NULL;
+    sg_err err = sg_malloc(SG_PATH_MAX, 1, &stack);
+    if (err)
+        return err;
+    err = sg_path_format(stack, "/vsimem/segtiles_stack/%d.vrt", atomic_fetch_add(&counter, 1) + 1);
+    if (!err)
+        err = sg_stack_of_scene(stack, path, spec->layer, spec->layers);
+    if (!err)
+        err = sg_raster_open(raster, stack, band, spec->bands);
+    if (err) {
+        sg_stack_remove(stack);
+        sg_free(stack);
+        return err;
+    }
+    (*raster)->stack = stack;
+    return sg_path_format((*raster)->info.path, "%s", path);
+}
+
 sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *spec)
 {
-    sg_err err = sg_raster_open(raster, path, spec->band, spec->bands);
+    const int32_t *band = spec->bands > 0 ? spec->band : NULL;
+    sg_err err = spec->layers > 0 ? open_stack(raster, path, spec, band)
+                                  : sg_raster_open(raster, path, band, spec->bands);
     if (err)
         return err;
     (*raster)->has_fill = spec->has_nodata;
@@ -263,6 +290,9 @@ void sg_raster_close(sg_raster *raster)
     sg_mosaic_close(raster->mosaic);
     if (raster->dataset)
         GDALClose(raster->dataset);
+    if (raster->stack)
+        sg_stack_remove(raster->stack);
+    sg_free(raster->stack);
     sg_georef_close(raster->georef);
     sg_free(raster->band);
     sg_free(raster->number);

@@ -43,7 +43,8 @@ typedef struct sg_raster sg_raster;
  * cure).
  */
 sg_err sg_raster_open(sg_raster **raster, const char *path, const int32_t *band, int32_t bands);
-/* The bands that a network reads, with its spec's nodata. */
+/* The bands that a network reads, those of its spec's layers among them, with its nodata. bands 0:
+ * all bands. */
 sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *spec);
 void sg_raster_close(sg_raster *raster);
 const sg_raster_info *sg_raster_get_info(const sg_raster *raster);

@@ -44,6 +44,7 @@ struct sg_raster {
     int small_integers;       /* every chosen band holds integers of at most 16 bits */
     sg_georef *georef;        /* owned */
     struct sg_mosaic *mosaic; /* owned: what the pixels are made of; NULL: the dataset's own */
+    char *stack;              /* owned: the stack in memory that the dataset is, or NULL */
     /* Scratch, grown as needed: one mask window; validity; one band's window in f64. */
     uint8_t *mask_bytes, *valid_bytes;
     double *wide;

@@ -156,13 +156,13 @@ static const char *algorithm(const sg_raster *source, const sg_view_grid *grid)
 }
 
 sg_err sg_view_make(const char *path, const sg_raster *source, const sg_view_grid *grid,
-                    const sg_spec *spec)
+                    const sg_spec *spec, const char *method)
 {
     char **words = NULL, text[512];
     add(&words, "-q", NULL);
     add(&words, "-of", "VRT");
     add(&words, "-et", TOLERANCE);
-    add(&words, "-r", algorithm(source, grid));
+    add(&words, "-r", method ? method : algorithm(source, grid));
     add_grid(&words, grid);
     add_nodata(&words, source, spec);
     CPLErrorReset();

@@ -26,8 +26,10 @@ sg_err sg_view_suggest(const sg_raster *source, OGRSpatialReferenceH crs, double
  * Make the view. Pixels without data in the source take no part. spec: what tells them, and which
  * bands are data; the view has an alpha band behind the source's bands, where these cannot tell
  * what the source does not cover. NULL: one band, whose nodata tells it where there is one.
+ * method: gdalwarp's word for it; NULL: averaged where pixels get larger, else interpolated, and
+ * the nearest of a palette.
  */
 sg_err sg_view_make(const char *path, const sg_raster *source, const sg_view_grid *grid,
-                    const sg_spec *spec);
+                    const sg_spec *spec, const char *method);
 
 #endif

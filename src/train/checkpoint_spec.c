@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "data/stack.h"
 
 enum { ITEM_MAX = 64 };
 
@@ -31,6 +32,20 @@ static sg_err put_classes(sg_store_file *store, const sg_class_table *table)
     return err ? err : sg_store_put_i64(store, "classes/nodata", table->nodata);
 }
 
+static sg_err put_layers(sg_store_file *store, const sg_spec *spec)
+{
+    char item[ITEM_MAX];
+    sg_err err = SG_OK;
+    for (int32_t i = 0; !err && i < spec->layers; i++) {
+        snprintf(item, sizeof item, "layers/file/%03d", (int)i);
+        err = sg_store_put_text(store, item, spec->layer[i].file);
+        snprintf(item, sizeof item, "layers/resample/%03d", (int)i);
+        if (!err)
+            err = sg_store_put_text(store, item, spec->layer[i].resample);
+    }
+    return err;
+}
+
 sg_err sg_spec_put(sg_store_file *store, const sg_spec *spec)
 {
     int64_t band[SG_BANDS_MAX];
@@ -49,6 +64,8 @@ sg_err sg_spec_put(sg_store_file *store, const sg_spec *spec)
         err = sg_store_put_f64(store, "spec/nodata", spec->nodata);
     if (!err)
         err = sg_store_put_f64(store, "spec/gsd", spec->gsd);
+    if (!err)
+        err = put_layers(store, spec);
     return err ? err : put_classes(store, &spec->classes);
 }
 
@@ -57,17 +74,40 @@ static sg_err unsound(const char *path, const char *what)
     return sg_fail(SG_EINPUT, "%s: %s: the file is damaged or not of this program", path, what);
 }
 
-static sg_err get_name(sg_store_file *store, const char *path, sg_class *item, int32_t index)
+/* The text of an item that is one of many, into `out` of `size` bytes. */
+static sg_err get_numbered(sg_store_file *store, const char *path, const char *items, int32_t index,
+                           char *out, size_t size)
 {
     char name[ITEM_MAX], *text = NULL;
     sg_err err;
-    snprintf(name, sizeof name, "classes/name/%03d", (int)index);
+    snprintf(name, sizeof name, "%s/%03d", items, (int)index);
     err = sg_store_get_text(store, name, &text);
-    if (!err && strlen(text) >= sizeof item->name)
-        err = unsound(path, "a class has too long a name");
+    if (!err && strlen(text) >= size)
+        err = unsound(path, "a name of a class or a layer is too long");
     if (!err)
-        snprintf(item->name, sizeof item->name, "%s", text);
+        snprintf(out, size, "%s", text);
     sg_free(text);
+    return err;
+}
+
+static sg_err get_layers(sg_store_file *store, const char *path, sg_spec *spec)
+{
+    char name[ITEM_MAX];
+    sg_err err = SG_OK;
+    for (int32_t i = 0; !err; i++) {
+        snprintf(name, sizeof name, "layers/file/%03d", (int)i);
+        if (!sg_store_has(store, name))
+            break;
+        if (i == SG_LAYERS_MAX)
+            return unsound(path, "it names too many layers");
+        sg_layer *layer = &spec->layer[spec->layers++];
+        err = get_numbered(store, path, "layers/file", i, layer->file, sizeof layer->file);
+        if (!err)
+            err = get_numbered(store, path, "layers/resample", i, layer->resample,
+                               sizeof layer->resample);
+        if (!err && !sg_is_stack_method(layer->resample))
+            err = unsound(path, "a layer's way of resampling is unknown");
+    }
     return err;
 }
 
@@ -92,7 +132,8 @@ static sg_err get_classes(sg_store_file *store, const char *path, sg_class_table
             return unsound(path, "class values are not different bytes");
         table->item[i].value = (int32_t)value[i];
         memcpy(table->item[i].colour, colour[i], 3);
-        err = get_name(store, path, &table->item[i], i);
+        err = get_numbered(store, path, "classes/name", i, table->item[i].name,
+                           sizeof table->item[i].name);
     }
     if (!err)
         table->nodata = (int32_t)nodata;
@@ -153,5 +194,7 @@ sg_err sg_spec_get(sg_store_file *store, const char *path, sg_spec *spec, int32_
         err = sg_store_get_f64(store, "spec/gsd", &spec->gsd);
     if (!err && !(spec->gsd >= 0 && isfinite(spec->gsd)))
         err = unsound(path, "the ground sampling distance is impossible");
+    if (!err)
+        err = get_layers(store, path, spec);
     return err ? err : get_classes(store, path, &spec->classes, classes);
 }

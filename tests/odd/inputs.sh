@@ -97,8 +97,6 @@ printf '{"type":"Feature"' >broken.json
 refused 1 "broken.json: is no JSON: it ends early" 2 $m -o out base.tif broken.json
 item gone '"image":{"href":"gone.tif","type":"image/tiff"}' >gone.json
 refused 1 "gone.tif" 3 $m -o out first.json gone.json
-item thick "$(band 1),\"rgb\":{\"href\":\"base.tif\"}" >thick.json
-refused 1 "base.tif: has 3 bands" 2 $m -o out thick.json --asset B01,rgb
 refused 2 "would both become" 2 $m -o out scenes/b.tif list/../scenes/b.tif
 [ -z "$(ls out)" ] || { ls out >&2; fail "something was mapped before all were looked at"; }
 
