@@ -1,11 +1,10 @@
 /*
  * The backend's calls that compute but are no operators: changing formats, accumulate, classify,
- * the optimizer, the running mean.
+ * the running mean. The optimizer is in update.cu.
  *
  * Numerical contract. accumulate adds in f32 and rounds once. classify: the lowest index of the
  * largest logit, NaN is never the largest; probabilities are exp(x - largest) / sum in f32, summed
- * in channel order. The optimizer's arithmetic is that of nn/update.c, in f32, operation by
- * operation; all parameters in one launch.
+ * in channel order.
  */
 #include "cuda/launch.cuh"
 
@@ -119,64 +118,6 @@ sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, 
     if (!err && probabilities)
         err = sg_cuda_download(cuda, probabilities, shares, values);
     return err;
-}
-
-/* ---- optimizer ---- */
-
-struct update_args {
-    sg_update u;
-    float step_size, root_correction; /* Adam: see nn/update.c */
-    float *param, *m, *v;
-    const float *gradient;
-    const uint8_t *decays;
-    uint32_t items;
-};
-
-static __device__ void step_sgd(const update_args &a, uint32_t i)
-{
-    const sg_update &u = a.u;
-    float p = a.param[i], before = u.step <= 1 ? 0 : a.m[i];
-    float g = a.gradient[i] * u.gradient_scale + u.decay * (float)a.decays[i] * p;
-    float m = u.momentum * before + g;
-    float of_g = u.nesterov ? 1 : 0, of_m = u.nesterov ? u.momentum : 1;
-    a.m[i] = m;
-    a.param[i] = p - u.rate * (of_g * g + of_m * m);
-}
-
-static __device__ void step_adam(const update_args &a, uint32_t i)
-{
-    const sg_update &u = a.u;
-    float p = a.param[i], decayed = (float)a.decays[i] * p;
-    float inside = u.rule == SG_ADAM ? u.decay : 0,
-          shrink = u.rule == SG_ADAM ? 0 : u.rate * u.decay;
-    float g = a.gradient[i] * u.gradient_scale + inside * decayed;
-    float mean = u.beta1 * a.m[i] + (1 - u.beta1) * g;
-    float square = u.beta2 * a.v[i] + (1 - u.beta2) * (g * g);
-    a.m[i] = mean;
-    a.v[i] = square;
-    a.param[i] = p - shrink * decayed -
-                 a.step_size * (mean / (sqrtf(square) * a.root_correction + u.epsilon));
-}
-
-__global__ void step_all(update_args a)
-{
-    uint32_t i = sg_item();
-    if (i >= a.items)
-        return;
-    if (a.u.rule == SG_SGD)
-        step_sgd(a, i);
-    else
-        step_adam(a, i);
-}
-
-sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count, float *param,
-                      const float *gradient, float *m, float *v, const uint8_t *decays)
-{
-    double step = (double)update->step;
-    update_args a = {*update, 0, 0, param, m, v, gradient, decays};
-    a.step_size = (float)((double)update->rate / (1 - pow((double)update->beta1, step)));
-    a.root_correction = (float)(1 / sqrt(1 - pow((double)update->beta2, step)));
-    return sg_launch_items(sg_cuda_of(backend), step_all, count, a);
 }
 
 /* ---- running mean ---- */

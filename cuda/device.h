@@ -74,8 +74,7 @@ sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_d
                           size_t count);
 sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
                         int64_t c, uint8_t *classes, float *probabilities);
-sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, size_t count, float *param,
-                      const float *gradient, float *m, float *v, const uint8_t *decays);
+sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_update_arrays *arrays);
 sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
                        float share);
 

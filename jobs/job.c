@@ -30,6 +30,11 @@ static const sg_yaml_field layer_fields[] = {
     {"resample", SG_YAML_STRING, SG_YAML_AT(sg_layer, resample), .max = 15, .fallback = "auto"},
     {0}};
 
+static const sg_yaml_field rate_fields[] = {
+    {"match", SG_YAML_STRING, SG_YAML_AT(sg_job_rate, match), .min = 1, .max = SG_NAME_MAX - 1},
+    {"rate", SG_YAML_FLOAT, SG_YAML_AT(sg_job_rate, rate), .min = 0, .max = 1000},
+    {0}};
+
 static const sg_yaml_field class_fields[] = {
     {"name", SG_YAML_STRING, SG_YAML_AT(sg_job_class, name), .min = 1,
      .max = SG_CLASS_NAME_MAX - 1},
@@ -107,8 +112,13 @@ static const sg_yaml_field job_fields[] = {
     {"train.every", SG_YAML_INT, AT(train.every), .min = 0, .max = 1e12, .fallback = "0"},
     {"train.gamma", SG_YAML_FLOAT, AT(train.gamma), .min = 0, .max = 1, .fallback = "0.1"},
     {"train.power", SG_YAML_FLOAT, AT(train.power), .min = 0, .max = 100, .fallback = "0.9"},
-    {"train.optimizer", SG_YAML_ENUM, AT(train.optimizer), .allowed = "sgd|adam|adamw",
+    {"train.rate_batch", SG_YAML_INT, AT(train.rate_batch), .min = 0, .max = 65536,
+     .fallback = "0"},
+    {"train.layers", SG_YAML_MAPS, AT(train.layers), .fallback = "[]", .item = rate_fields,
+     .item_size = sizeof(sg_job_rate)},
+    {"train.optimizer", SG_YAML_ENUM, AT(train.optimizer), .allowed = "sgd|adam|adamw|lars|lamb",
      .fallback = "adamw"},
+    {"train.trust", SG_YAML_FLOAT, AT(train.trust), .min = 0, .max = 1, .fallback = "1e-3"},
     {"train.decay", SG_YAML_FLOAT, AT(train.decay), .min = 0, .max = 1, .fallback = "0.01"},
     {"train.momentum", SG_YAML_FLOAT, AT(train.momentum), .min = 0, .max = 1, .fallback = "0.9"},
     {"train.nesterov", SG_YAML_BOOL, AT(train.nesterov), .fallback = "false"},
@@ -122,6 +132,7 @@ static const sg_yaml_field job_fields[] = {
     {"train.sync_norm", SG_YAML_BOOL, AT(train.sync_norm), .fallback = "true"},
     {"train.validate_every", SG_YAML_INT, AT(train.validate_every), .min = 0, .max = 1e12,
      .fallback = "0"},
+    {"train.patience", SG_YAML_INT, AT(train.patience), .min = 0, .max = 1e6, .fallback = "0"},
     {"train.save_every", SG_YAML_INT, AT(train.save_every), .min = 0, .max = 1e12, .fallback = "0"},
     {"train.loader_threads", SG_YAML_INT, AT(train.loader_threads), .min = 0, .max = 256,
      .fallback = "0"},
@@ -341,11 +352,21 @@ int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch)
     return DEFAULT_STEPS;
 }
 
+/* Rates grow with the batch (Goyal et al. 2017), those of LAMB with its root (You et al. 2020). */
+static double rate_scale(const sg_job_train *train)
+{
+    if (train->rate_batch == 0)
+        return 1;
+    double times = (double)train->batch / train->rate_batch;
+    return train->optimizer == SG_LAMB ? sqrt(times) : times;
+}
+
 sg_schedule sg_job_schedule(const sg_job *job, int64_t steps)
 {
+    double scale = rate_scale(&job->train);
     return (sg_schedule){.kind = job->train.schedule,
-                         .base = job->train.rate,
-                         .floor = job->train.floor,
+                         .base = job->train.rate * scale,
+                         .floor = job->train.floor * scale,
                          .steps = steps,
                          .warmup = (int64_t)llround(job->train.warmup * (double)steps),
                          .every = job->train.every,
@@ -363,7 +384,8 @@ sg_update sg_job_update(const sg_job *job)
                        .nesterov = job->train.nesterov,
                        .beta1 = 0.9f,
                        .beta2 = 0.999f,
-                       .epsilon = 1e-8f,
+                       .epsilon = job->train.optimizer == SG_LAMB ? 1e-6f : 1e-8f,
+                       .trust = (float)job->train.trust,
                        .gradient_scale = 1};
 }
 

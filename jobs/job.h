@@ -66,6 +66,12 @@ typedef struct {
     sg_yaml_ints rates; /* none or three */
 } sg_job_model;
 
+/* train.layers: the rate of the parameters whose names match. */
+typedef struct {
+    char match[SG_NAME_MAX]; /* a pattern of the shell: "encoder.*" */
+    double rate;             /* factor on train.rate; 0: frozen */
+} sg_job_rate;
+
 /* Where training crops lie: around labels where these are sparse, around labels, anywhere. */
 typedef enum { SG_CROPS_AUTO, SG_CROPS_LABELLED, SG_CROPS_ALL } sg_job_crops;
 
@@ -78,7 +84,10 @@ typedef struct {
     int64_t every;
     sg_rate_kind schedule;
     sg_update_rule optimizer;
-    double decay, momentum, clip, jitter, average;
+    double decay, momentum, clip, jitter, average, trust;
+    int32_t rate_batch;  /* the rate is that of a batch of so many; 0: of any */
+    int32_t patience;    /* validations without a better one; 0: train to the end */
+    sg_yaml_maps layers; /* of sg_job_rate */
     int32_t nesterov, accumulate, augment, sync_norm, loader_threads;
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
@@ -115,6 +124,9 @@ sg_err sg_job_class_weights(const sg_job *job, int32_t classes, const int64_t *p
 int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch);
 sg_schedule sg_job_schedule(const sg_job *job, int64_t steps);
 sg_update sg_job_update(const sg_job *job);
+/* Factors on the rate by parameter id, into *rate, sg_free; NULL where all are 1. SG_EUSAGE: a
+ * pattern matches no parameter, or all are frozen. */
+sg_err sg_job_rates(const sg_job *job, const sg_graph *graph, float **rate);
 sg_model_options sg_job_model_options(const sg_job *job, int32_t bands, int32_t classes);
 
 /* All scenes that the job names, in the order of the file, patterns in alphabetical order. */

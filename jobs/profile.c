@@ -135,13 +135,11 @@ static sg_err classify(sg_backend *backend, const void *logits, sg_dtype type, s
                 inner->classify(inner, logits, type, pixels, c, classes, probabilities));
 }
 
-static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, float *param,
-                     const float *gradient, float *m, float *v, const uint8_t *decays)
+static sg_err update(sg_backend *backend, const sg_update *rule, const sg_update_arrays *arrays)
 {
     sg_backend *inner = of(backend)->inner;
     double start = sg_now();
-    return note(&of(backend)->profile->update, inner, start,
-                inner->update(inner, rule, count, param, gradient, m, v, decays));
+    return note(&of(backend)->profile->update, inner, start, inner->update(inner, rule, arrays));
 }
 
 static sg_err synchronize(sg_backend *backend)

@@ -37,12 +37,14 @@ typedef struct {
     int64_t steps_per_epoch, steps;
     float weight[SG_CLASSES_MAX];
     int32_t weights;
+    float *rate; /* factors by parameter, or NULL */
 } train_run;
 
 static void close_run(train_run *run)
 {
     sg_backend_close(run->backend);
     sg_graph_close(run->graph);
+    sg_free(run->rate);
     sg_survey_close(&run->survey);
     sg_checkpoint_close(&run->checkpoint);
     sg_text_clear(&run->job_text);
@@ -295,6 +297,8 @@ static sg_err prepare_network(train_run *run)
     if (err == SG_OK)
         err = check_sizes(run);
     if (err == SG_OK)
+        err = sg_job_rates(&run->job, run->graph, &run->rate);
+    if (err == SG_OK)
         err = sg_job_class_weights(&run->job, run->spec.classes.count,
                                    run->survey.pixels[SG_SPLIT_TRAIN], run->weight, &run->weights);
     if (err == SG_OK)
@@ -386,9 +390,11 @@ static sg_err run_training(train_run *run)
         .schedule = sg_job_schedule(&run->job, run->steps),
         .step = {.accumulate = train->accumulate,
                  .clip_norm = (float)train->clip,
-                 .sync_norm = train->sync_norm},
+                 .sync_norm = train->sync_norm,
+                 .rate = run->rate},
         .class_weight = run->weights > 0 ? run->weight : NULL,
         .validate_every = validation_interval(run),
+        .patience = train->patience,
         .save_every = train->save_every,
         .folder = run->folder,
         .job_text = run->job_text.data,

@@ -78,23 +78,27 @@ static sg_err accumulate(sg_backend *backend, void *sum, const void *part, sg_dt
 
 typedef struct {
     const sg_update *update;
-    float *param, *m, *v;
-    const float *gradient;
-    const uint8_t *decays;
+    const sg_update_arrays *arrays;
 } update_job;
 
-static void update_range(void *context, int64_t begin, int64_t end)
+static void sum_pieces(void *context, int64_t begin, int64_t end)
 {
     const update_job *j = context;
-    sg_update_apply(j->update, (size_t)(end - begin), j->param + begin, j->gradient + begin,
-                    j->m + begin, j->v ? j->v + begin : NULL, j->decays + begin);
+    sg_update_sum(j->update, j->arrays, begin, end);
 }
 
-static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, float *param,
-                     const float *gradient, float *m, float *v, const uint8_t *decays)
+static void update_pieces(void *context, int64_t begin, int64_t end)
 {
-    update_job j = {rule, param, m, v, gradient, decays};
-    sg_cpu_for(cpu_of(backend), (int64_t)count, BLOCK, update_range, &j);
+    const update_job *j = context;
+    sg_update_apply(j->update, j->arrays, begin, end);
+}
+
+static sg_err update(sg_backend *backend, const sg_update *rule, const sg_update_arrays *arrays)
+{
+    update_job j = {rule, arrays};
+    if (sg_update_sums(rule))
+        sg_cpu_for(cpu_of(backend), arrays->pieces, 1, sum_pieces, &j);
+    sg_cpu_for(cpu_of(backend), arrays->pieces, 1, update_pieces, &j);
     return SG_OK;
 }
 

@@ -87,8 +87,7 @@ struct sg_backend {
      * softmax probabilities (f32, [pixels][c]). Logits are on the device, results on the host. */
     sg_err (*classify)(sg_backend *, const void *logits, sg_dtype type, size_t pixels, int64_t c,
                        uint8_t *classes, float *probabilities);
-    sg_err (*update)(sg_backend *, const sg_update *, size_t count, float *param,
-                     const float *gradient, float *m, float *v, const uint8_t *decays);
+    sg_err (*update)(sg_backend *, const sg_update *, const sg_update_arrays *);
     sg_err (*average)(sg_backend *, size_t count, float *mean, const float *value,
                       float share); /* sg_average_apply */
     sg_err (*synchronize)(sg_backend *);

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "nn/fuse.h"
+#include "nn/update_pieces.h"
 
 struct sg_measure {
     sg_backend *device, *backend; /* borrowed */
@@ -18,7 +19,7 @@ struct sg_measure {
     sg_exec *exec;
     float *input;
     uint8_t *labels; /* host; also where classes go */
-    void *decays;    /* device */
+    sg_update_pieces pieces;
     int64_t pixels;
 };
 
@@ -75,19 +76,6 @@ static sg_err make_batch(sg_measure *b, uint32_t classes)
     return SG_OK;
 }
 
-static sg_err make_decays(sg_measure *b)
-{
-    size_t count = b->params->layout->trainable_count;
-    uint8_t *ones = NULL;
-    sg_err err = b->backend->alloc(b->backend, count, &b->decays);
-    if (!err)
-        err = sg_malloc(count, 1, &ones);
-    if (!err)
-        err = b->backend->upload(b->backend, b->decays, memset(ones, 1, count), count);
-    sg_free(ones);
-    return err;
-}
-
 static sg_err make_all(sg_measure *b, const sg_graph *plain)
 {
     sg_err err = make_graph(b, plain);
@@ -96,7 +84,7 @@ static sg_err make_all(sg_measure *b, const sg_graph *plain)
     if (!err)
         err = make_batch(b, (uint32_t)sg_graph_output_channels(plain));
     if (!err && b->train)
-        err = make_decays(b);
+        err = sg_update_pieces_open(&b->pieces, b->backend, plain, b->params->layout, NULL);
     return err ? err
                : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type,
                                 b->train ? SG_PLAN_TRAINING : SG_PLAN_INFERENCE, &b->exec);
@@ -131,8 +119,7 @@ void sg_measure_close(sg_measure *b)
     sg_weights_close(b->weights);
     sg_params_close(b->params);
     sg_graph_close(b->graph);
-    if (b->decays)
-        b->backend->free(b->backend, b->decays);
+    sg_update_pieces_close(&b->pieces);
     sg_free(b->input);
     sg_free(b->labels);
     sg_free(b);
@@ -172,8 +159,7 @@ static sg_err train_step(sg_measure *b)
     if (!err)
         err = sg_exec_backward(b->exec, &run, NULL, NULL);
     if (!err)
-        err = b->backend->update(b->backend, &update, b->params->layout->trainable_count,
-                                 w->trainable, w->gradient, w->m, w->v, b->decays);
+        err = sg_update_step(&b->pieces, &update, w->trainable, w->gradient, w->m, w->v);
     sg_weights_changed(w);
     return err ? err : b->backend->synchronize(b->backend);
 }

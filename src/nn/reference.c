@@ -82,10 +82,11 @@ static sg_err classify(sg_backend *backend, const void *logits, sg_dtype type, s
     return SG_OK;
 }
 
-static sg_err update(sg_backend *backend, const sg_update *rule, size_t count, float *param,
-                     const float *gradient, float *m, float *v, const uint8_t *decays)
+static sg_err update(sg_backend *backend, const sg_update *rule, const sg_update_arrays *arrays)
 {
-    sg_update_apply(rule, count, param, gradient, m, v, decays);
+    if (sg_update_sums(rule))
+        sg_update_sum(rule, arrays, 0, arrays->pieces);
+    sg_update_apply(rule, arrays, 0, arrays->pieces);
     return SG_OK;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "train/trainer.h"
 
 /* One micro-batch: `mine` is this rank's error so far. */
@@ -85,6 +86,16 @@ static bool validation_is_due(const trainer *tr)
 static bool saving_is_due(const trainer *tr)
 {
     return tr->t->save_every > 0 ? is_due(tr, tr->t->save_every) : validation_is_due(tr);
+}
+
+/* Has the last better validation been too long ago? A function of the position alone, so that a run
+ * that has ended stays ended. */
+static bool has_lost_patience(const trainer *tr)
+{
+    const sg_training *t = tr->t;
+    int64_t every = t->validate_every > 0 ? t->validate_every : t->steps_per_epoch;
+    int64_t best = sg_max64(0, tr->position.best_step);
+    return t->patience > 0 && tr->validates && tr->position.step - best >= t->patience * every;
 }
 
 /* Scores of the validation regions; *best when they are better than any before. [collective] */
@@ -163,7 +174,11 @@ static sg_err follow_up(trainer *tr, const sg_step_result *result, double second
         *pending = log_row(tr, result, seconds, validated ? &scores : NULL);
     if (stop)
         return save_and_stop(tr, *pending);
-    return best || saving_is_due(tr) ? sg_trainer_save(tr, best, *pending) : SG_OK;
+    bool over = validated && has_lost_patience(tr);
+    if (over)
+        sg_info("no better validation since step %lld: training ends",
+                (long long)tr->position.best_step);
+    return best || over || saving_is_due(tr) ? sg_trainer_save(tr, best, *pending) : SG_OK;
 }
 
 /* A run that was stopped right after a step whose validation was due comes back to it. */
@@ -179,7 +194,7 @@ static sg_err run_steps(trainer *tr)
     sg_err pending = SG_OK, err = SG_OK;
     if (owes_validation(tr))
         err = follow_up(tr, NULL, NAN, false, &pending);
-    while (!err && tr->position.step < tr->t->steps) {
+    while (!err && tr->position.step < tr->t->steps && !has_lost_patience(tr)) {
         double start = sg_now(), seconds;
         bool stop;
         err = run_step(tr, &pending, &result);

@@ -33,6 +33,7 @@ typedef struct {
     sg_step_options step;
     const float *class_weight; /* [classes] or NULL */
     int64_t validate_every;    /* steps, 0: at the end of each epoch */
+    int32_t patience;          /* end after so many validations without a better one; 0: never */
     int64_t save_every;        /* steps, 0: with each validation */
     const char *folder;        /* run folder: last.h5, best.h5, metrics.csv, metrics.jsonl */
     const char *job_text;      /* goes into checkpoints */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "nn/update_pieces.h"
 
 enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, SMALL = 4 };
 
@@ -31,11 +32,11 @@ struct sg_stepper {
     sg_step_options options;
     sg_shape input;
     int32_t ranks;
-    size_t count;         /* trainable elements with padding */
-    float *sum;           /* [count] on the host: what is summed and applied */
-    float *part;          /* [count] one micro-batch downloaded from a device, NULL on the host */
-    float *state;         /* [state_count] on the host */
-    uint8_t *decays;      /* [count] device memory */
+    size_t count; /* trainable elements with padding */
+    float *sum;   /* [count] on the host: what is summed and applied */
+    float *part;  /* [count] one micro-batch downloaded from a device, NULL on the host */
+    float *state; /* [state_count] on the host */
+    sg_update_pieces pieces;
     float *no_pixels;     /* a failed rank's batch: zeros */
     uint8_t *no_labels;   /* and labels to ignore */
     int32_t micro;        /* micro-batches of this step done */
@@ -65,25 +66,6 @@ static void note_failure(sg_stepper *s, sg_err err)
 }
 
 /* ---- making ---- */
-
-static sg_err make_decays(sg_stepper *s)
-{
-    const sg_graph *graph = sg_exec_plan(s->exec)->graph;
-    const sg_param_layout *layout = s->weights->host->layout;
-    uint8_t *flags = NULL;
-    sg_err err = sg_calloc(s->count, 1, &flags);
-    for (int32_t i = 0; !err && i < layout->order_count; i++) {
-        const sg_param_info *info = &graph->param[layout->order[i]];
-        if (sg_param_decays(info))
-            memset(flags + layout->offset[layout->order[i]], 1, info->count);
-    }
-    if (!err)
-        err = s->backend->alloc(s->backend, s->count, (void **)&s->decays);
-    if (!err)
-        err = s->backend->upload(s->backend, s->decays, flags, s->count);
-    sg_free(flags);
-    return err;
-}
 
 static sg_err make_buffers(sg_stepper *s)
 {
@@ -120,7 +102,9 @@ static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
         err = sg_calloc((size_t)s->reduces_most, sizeof(size_t), &s->reduce_count);
     if (!err)
         err = make_buffers(s);
-    return err ? err : make_decays(s);
+    return err ? err
+               : sg_update_pieces_open(&s->pieces, s->backend, graph, s->weights->host->layout,
+                                       s->options.rate);
 }
 
 sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backend,
@@ -165,8 +149,7 @@ void sg_stepper_close(sg_stepper *s)
         sg_free(s->sum);
     if (s->state != s->weights->state)
         sg_free(s->state);
-    if (s->decays)
-        s->backend->free(s->backend, s->decays);
+    sg_update_pieces_close(&s->pieces);
     sg_free(s->part);
     sg_free(s->no_pixels);
     sg_free(s->no_labels);
@@ -362,6 +345,18 @@ static double sum_of_squares(const float *values, size_t count)
     return sum;
 }
 
+/* What is not stepped does not count in the norm either. */
+static void forget_frozen(sg_stepper *s)
+{
+    const sg_graph *graph = sg_exec_plan(s->exec)->graph;
+    const sg_param_layout *layout = s->weights->host->layout;
+    for (int32_t i = 0; s->options.rate && i < layout->order_count; i++) {
+        int32_t id = layout->order[i];
+        if (s->options.rate[id] == 0)
+            memset(s->sum + layout->offset[id], 0, graph->param[id].count * sizeof(float));
+    }
+}
+
 static sg_err apply(sg_stepper *s, sg_update *update, double scale)
 {
     sg_weights *w = s->weights;
@@ -371,8 +366,7 @@ static sg_err apply(sg_stepper *s, sg_update *update, double scale)
     if (!host(s))
         err = s->backend->upload(s->backend, w->gradient, s->sum, s->count * sizeof(float));
     if (!err)
-        err = s->backend->update(s->backend, update, s->count, w->trainable, gradient, w->m, w->v,
-                                 s->decays);
+        err = sg_update_step(&s->pieces, update, w->trainable, gradient, w->m, w->v);
     sg_weights_changed(w);
     return err;
 }
@@ -388,6 +382,7 @@ static sg_err finish_step(sg_stepper *s, const double small[SMALL], sg_update *u
     result->loss = small[1] > 0 || !result->finite ? small[0] / small[1] : 0;
     if (err || !result->finite || small[1] <= 0)
         return err;
+    forget_frozen(s);
     scale = step_pixels(s) / small[1];
     result->norm = scale * sqrt(sum_of_squares(s->sum, s->count));
     result->finite = isfinite(result->norm);

@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "model/model.h"
 #include "nn/fuse.h"
+#include "nn/update_pieces.h"
 #include "train/step.h"
 
 enum { BATCH = 12, SIDE = 16, BANDS = 3, CLASSES = 4, STEPS = 4, IMAGE = SIDE * SIDE };
@@ -27,7 +28,14 @@ static const float class_weight[CLASSES] = {1, 0.5f, 2, 0.25f};
 typedef struct {
     int32_t accumulate, sync_norm, device;
     float clip_norm;
+    int32_t slow; /* 1: tensors in turn frozen, slowed down and as they are */
 } variant;
+
+/* By parameter id. */
+static float rate_of(int32_t id)
+{
+    return .5f * (float)(id % 3);
+}
 
 typedef struct {
     sg_comm *comm;
@@ -90,11 +98,20 @@ static sg_update optimizer(int64_t step)
         .rule = SG_SGD, .rate = 0.05f, .decay = 0.01f, .momentum = 0.9f, .step = step};
 }
 
+static const float *rates(void)
+{
+    static float rate[64];
+    for (int32_t i = 0; i < 64; i++)
+        rate[i] = rate_of(i);
+    return rate;
+}
+
 static sg_stepper *open_stepper(network *net, const variant *v)
 {
     sg_stepper *stepper = NULL;
     sg_shape input = {BATCH / sg_comm_ranks(net->comm) / v->accumulate, SIDE, SIDE, BANDS};
-    const sg_step_options options = {v->accumulate, v->clip_norm, v->sync_norm, 500};
+    const sg_step_options options = {v->accumulate, v->clip_norm, v->sync_norm, 500,
+                                     v->slow ? rates() : NULL};
     assert_int_equal(sg_stepper_create(&stepper, net->comm, net->backend, net->weights, net->fused,
                                        input, SG_F32, &options),
                      SG_OK);
@@ -122,7 +139,7 @@ static sg_err step_by_ranks(sg_stepper *stepper, network *net, const variant *v,
 
 /* The same by one executor: gradients of the summed loss, their mean over weights, clipping. */
 static void step_alone(network *net, sg_exec *exec, const variant *v, const batch *b, int64_t step,
-                       double *sum, const uint8_t *decays, sg_step_result *result)
+                       double *sum, const sg_update_pieces *pieces, sg_step_result *result)
 {
     const size_t count = net->params->layout->trainable_count;
     const int32_t part = BATCH / v->accumulate;
@@ -141,6 +158,10 @@ static void step_alone(network *net, sg_exec *exec, const variant *v, const batc
         for (size_t i = 0; i < count; i++)
             sum[i] += net->weights->gradient[i];
     }
+    for (int32_t id = 0; v->slow && id < net->graph->param_count; id++)
+        if (sg_param_is_trainable(&net->graph->param[id]) && rate_of(id) == 0)
+            memset(sum + net->params->layout->offset[id], 0,
+                   net->graph->param[id].count * sizeof *sum);
     for (size_t i = 0; i < count; i++) {
         net->weights->gradient[i] = (float)(sum[i] * 64 / weight);
         squares += pow(sum[i] * 64 / weight, 2);
@@ -150,18 +171,10 @@ static void step_alone(network *net, sg_exec *exec, const variant *v, const batc
     update.gradient_scale = v->clip_norm > 0 && result->norm > v->clip_norm
                                 ? (float)(v->clip_norm / (result->norm + 1e-6))
                                 : 1;
-    assert_int_equal(net->backend->update(net->backend, &update, count, net->weights->trainable,
-                                          net->weights->gradient, net->weights->m, net->weights->v,
-                                          decays),
+    assert_int_equal(sg_update_step(pieces, &update, net->weights->trainable,
+                                    net->weights->gradient, net->weights->m, net->weights->v),
                      SG_OK);
     sg_weights_changed(net->weights);
-}
-
-static void make_decay_flags(const network *net, uint8_t *flags)
-{
-    for (int32_t i = 0; i < net->graph->param_count; i++)
-        if (sg_param_decays(&net->graph->param[i]))
-            memset(flags + net->params->layout->offset[i], 1, net->graph->param[i].count);
 }
 
 static void assert_near(const float *got, const float *expected, size_t count)
@@ -184,6 +197,23 @@ static void assert_same_on_all_ranks(sg_comm *comm, const void *bytes, size_t co
     free(all);
 }
 
+/* Frozen tensors hold their initial bytes, others do not. */
+static void check_frozen(const network *net)
+{
+    sg_params *initial = NULL;
+    assert_int_equal(sg_params_create(net->graph, &initial), SG_OK);
+    assert_int_equal(sg_params_init(net->graph, initial, 3), SG_OK);
+    for (int32_t id = 0; id < net->graph->param_count; id++) {
+        size_t bytes = net->graph->param[id].count * sizeof(float);
+        if (!sg_param_is_trainable(&net->graph->param[id]))
+            continue;
+        int same =
+            memcmp(sg_params_values(initial, id), sg_params_values(net->params, id), bytes) == 0;
+        assert_int_equal(same, rate_of(id) == 0);
+    }
+    sg_params_close(initial);
+}
+
 static void compare_with_one_executor(sg_comm *comm, const variant *v)
 {
     network ranks, alone;
@@ -194,31 +224,36 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
     open_network(&alone, comm, 0);
     size_t count = alone.params->layout->trainable_count;
     double *sum = calloc(count, sizeof *sum);
-    uint8_t *flags = calloc(count, 1);
+    sg_update_pieces pieces;
     sg_stepper *stepper = open_stepper(&ranks, v);
     assert_int_equal(sg_exec_create(alone.backend, alone.loss, alone.weights, input, SG_F32,
                                     SG_PLAN_TRAINING, &exec),
                      SG_OK);
-    make_decay_flags(&alone, flags);
+    assert_int_equal(sg_update_pieces_open(&pieces, alone.backend, alone.graph,
+                                           alone.params->layout, v->slow ? rates() : NULL),
+                     SG_OK);
     for (int64_t step = 0; step < STEPS; step++) {
         sg_step_result got, expected;
         make_batch(b, (uint64_t)step);
         assert_int_equal(step_by_ranks(stepper, &ranks, v, b, step, SG_OK, &got), SG_OK);
-        step_alone(&alone, exec, v, b, step, sum, flags, &expected);
+        step_alone(&alone, exec, v, b, step, sum, &pieces, &expected);
         assert_true(fabs(got.loss - expected.loss) < TOLERANCE * expected.loss);
         assert_true(fabs(got.norm - expected.norm) < 10 * TOLERANCE * expected.norm);
         assert_int_equal(got.finite, 1);
         assert_int_equal(got.failures + got.stops, 0);
     }
+    assert_true(alone.graph->param_count < 64);
     assert_int_equal(sg_weights_to_host(ranks.weights), SG_OK);
+    if (v->slow)
+        check_frozen(&ranks);
     assert_near(ranks.params->trainable, alone.params->trainable, count);
     assert_near(ranks.params->state, alone.params->state, alone.params->layout->state_count);
     assert_same_on_all_ranks(comm, ranks.params->trainable, count * sizeof(float));
     sg_exec_close(exec);
     sg_stepper_close(stepper);
+    sg_update_pieces_close(&pieces);
     close_network(&alone);
     close_network(&ranks);
-    free(flags);
     free(sum);
     free(b);
 }
@@ -239,6 +274,12 @@ static void the_mean_gradient_is_clipped(void **state)
 {
     compare_with_one_executor(*state,
                               &(variant){.accumulate = 1, .sync_norm = 1, .clip_norm = 0.25f});
+}
+
+static void slowed_and_frozen_layers(void **state)
+{
+    compare_with_one_executor(
+        *state, &(variant){.accumulate = 1, .sync_norm = 1, .clip_norm = 0.25f, .slow = 1});
 }
 
 static void a_device_with_its_own_memory_gives_the_same(void **state)
@@ -407,6 +448,7 @@ int main(void)
         cmocka_unit_test(ranks_give_what_one_executor_gives),
         cmocka_unit_test(accumulated_parts_give_what_one_executor_gives),
         cmocka_unit_test(the_mean_gradient_is_clipped),
+        cmocka_unit_test(slowed_and_frozen_layers),
         cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
         cmocka_unit_test(running_statistics_stay_equal_on_all_ranks),
         cmocka_unit_test(a_failure_on_any_rank_is_known_to_all_in_the_same_step),

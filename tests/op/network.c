@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "nn/exec.h"
 #include "nn/fuse.h"
+#include "nn/update_pieces.h"
 
 enum { STEPS = 6, BANDS = 4, CLASSES = 5, BATCH = 3, HEIGHT = 24, WIDTH = 32 };
 enum { PIXELS = HEIGHT * WIDTH, ALL_PIXELS = BATCH * PIXELS };
@@ -46,21 +47,8 @@ typedef struct {
     sg_params *params;
     sg_weights *weights;
     sg_exec *exec;
-    void *decays; /* device */
+    sg_update_pieces pieces;
 } session;
-
-static sg_err make_decays(session *s)
-{
-    size_t count = s->params->layout->trainable_count;
-    uint8_t *ones = NULL;
-    sg_err err = s->backend->alloc(s->backend, count, &s->decays);
-    if (!err)
-        err = sg_malloc(count, 1, &ones);
-    if (!err)
-        err = s->backend->upload(s->backend, s->decays, memset(ones, 1, count), count);
-    sg_free(ones);
-    return err;
-}
 
 static sg_err open_session(session *s, sg_backend *backend, sg_dtype type)
 {
@@ -77,7 +65,7 @@ static sg_err open_session(session *s, sg_backend *backend, sg_dtype type)
     if (!err)
         err = sg_weights_create(backend, s->params, true, &s->weights);
     if (!err)
-        err = make_decays(s);
+        err = sg_update_pieces_open(&s->pieces, backend, s->plain, s->params->layout, NULL);
     return err ? err
                : sg_exec_create(backend, s->fused, s->weights,
                                 (sg_shape){BATCH, HEIGHT, WIDTH, BANDS}, type, SG_PLAN_TRAINING,
@@ -88,8 +76,7 @@ static void close_session(session *s)
 {
     sg_exec_close(s->exec);
     sg_weights_close(s->weights);
-    if (s->decays)
-        s->backend->free(s->backend, s->decays);
+    sg_update_pieces_close(&s->pieces);
     sg_params_close(s->params);
     sg_graph_close(s->fused);
     sg_graph_close(s->with_loss);
@@ -112,8 +99,7 @@ static sg_err step(session *s, const batch *b, int32_t number, double *loss)
     if (!err)
         err = sg_exec_backward(s->exec, &run, NULL, NULL);
     if (!err)
-        err = s->backend->update(s->backend, &update, s->params->layout->trainable_count,
-                                 w->trainable, w->gradient, w->m, w->v, s->decays);
+        err = sg_update_step(&s->pieces, &update, w->trainable, w->gradient, w->m, w->v);
     sg_weights_changed(w);
     *loss = err ? NAN : run.loss_sum / run.weight_sum;
     return err;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,9 @@ static void mistakes_are_told_with_file_and_line(void **state)
     refused("train.schedule: step wants train.every", least, "train.schedule=step");
     refused("train.floor: 5 lies above", least, "train.floor=5");
     refused("data.blocks.guard: 512 leaves nothing", least, "data.blocks.guard=512");
+    refused("data.stack: 'best' is unknown; allowed: auto near", least,
+            "data.stack=[{file: x.tif, resample: best}]");
+    refused("train.layers", least, "train.layers=[{match: a, rate: -1}]");
     refused("data.bands: band 0", least, "data.bands=[0]");
     refused("train.class_weights: 3 values for 2 classes", least, "train.class_weights=[1,2,3]");
     refused("'x' is no weight", least, "train.class_weights=[1,x]");
@@ -401,6 +405,73 @@ static void run_folders_are_numbered(void **state)
     assert_int_equal(number, 20);
 }
 
+static double scaled_rate(const char *override)
+{
+    const char *all[] = {"train.rate=0.1", "train.batch=32", "train.rate_batch=8", override};
+    const sg_yaml_source source = {"x.yaml", least, all, 4};
+    sg_job job;
+    assert_int_equal(sg_job_load(&job, &source), SG_OK);
+    double base = sg_job_schedule(&job, 100).base;
+    sg_job_clear(&job);
+    return base;
+}
+
+static void rates_grow_with_the_batch(void **state)
+{
+    (void)state;
+    assert_true(fabs(scaled_rate("train.optimizer=sgd") - .4) < 1e-12);
+    assert_true(fabs(scaled_rate("train.optimizer=lars") - .4) < 1e-12);
+    assert_true(fabs(scaled_rate("train.optimizer=lamb") - .2) < 1e-12);
+    assert_true(fabs(scaled_rate("train.rate_batch=0") - .1) < 1e-12);
+}
+
+/* Factors by name, the first match first. */
+static void layers_have_rates_of_their_own(void **state)
+{
+    sg_model_options options = sg_model_defaults();
+    sg_graph *graph = NULL;
+    sg_job job;
+    float *rate = NULL;
+    (void)state;
+    snprintf(options.net, sizeof options.net, "unet");
+    snprintf(options.encoder, sizeof options.encoder, "resnet18");
+    options.bands = 3;
+    options.classes = 2;
+    assert_int_equal(sg_model_build(&options, &graph), SG_OK);
+    assert_int_equal(load(&job, least, NULL), SG_OK);
+    assert_int_equal(sg_job_rates(&job, graph, &rate), SG_OK);
+    assert_null(rate);
+    sg_job_clear(&job);
+    assert_int_equal(load(&job, least,
+                          "train.layers=[{match: encoder.layer4.*, rate: 0.5}, {match: "
+                          "'encoder.*', rate: 0}]"),
+                     SG_OK);
+    assert_int_equal(sg_job_rates(&job, graph, &rate), SG_OK);
+    int seen[3] = {0};
+    for (int32_t i = 0; i < graph->param_count; i++) {
+        const char *name = graph->param[i].name;
+        int kind = strncmp(name, "encoder.layer4.", 15) == 0 ? 1
+                   : strncmp(name, "encoder.", 8) != 0       ? 2
+                                                             : 0;
+        assert_true(rate[i] == .5f * (float)kind);
+        seen[kind]++;
+    }
+    assert_true(seen[0] > 20 && seen[1] > 10 && seen[2] > 10);
+    sg_free(rate);
+    sg_job_clear(&job);
+    const char *wrong[][2] = {
+        {"train.layers=[{match: nothing.*, rate: 1}]", "'nothing.*' is no parameter"},
+        {"train.layers=[{match: '*', rate: 0}]", "all layers are frozen"}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(load(&job, least, wrong[i][0]), SG_OK);
+        assert_int_equal(sg_job_rates(&job, graph, &rate), SG_EUSAGE);
+        assert_null(rate);
+        assert_non_null(strstr(sg_error_text(), wrong[i][1]));
+        sg_job_clear(&job);
+    }
+    sg_graph_close(graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +490,8 @@ int main(void)
         cmocka_unit_test(a_csv_list_names_scenes),
         cmocka_unit_test(mistakes_in_lists_are_named),
         cmocka_unit_test(scenes_are_named_one_by_one),
+        cmocka_unit_test(rates_grow_with_the_batch),
+        cmocka_unit_test(layers_have_rates_of_their_own),
         cmocka_unit_test(run_folders_are_numbered),
     };
     return cmocka_run_group_tests(tests, set_up, tempdir_remove);
