@@ -53,6 +53,10 @@ static sg_err run_step(trainer *tr, sg_err *pending, sg_step_result *result)
     sg_update update = t->update;
     sg_err err = *pending;
     update.rate = (float)sg_schedule_rate(&t->schedule, tr->position.step);
+    update.momentum =
+        (float)sg_schedule_momentum(&t->schedule, tr->position.step, (double)update.momentum);
+    update.beta1 =
+        (float)sg_schedule_momentum(&t->schedule, tr->position.step, (double)update.beta1);
     update.step = tr->position.step + 1;
     for (int32_t part = 0; part < t->step.accumulate; part++)
         err = run_part(tr, part, err, &update, result);
