@@ -52,6 +52,7 @@ static const sg_yaml_field job_fields[] = {
     {"threads", SG_YAML_INT, AT(device.threads), .min = 0, .max = 1024, .fallback = "0"},
 
     PATH_FIELD("data.root", data.root),
+    PATH_FIELD("data.stage", data.stage),
     {"data.scenes", SG_YAML_MAPS, AT(data.scenes), .fallback = "[]", .item = scene_fields,
      .item_size = sizeof(sg_job_scene)},
     FILES_FIELDS("data.train", SG_SPLIT_TRAIN),

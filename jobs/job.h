@@ -38,8 +38,8 @@ typedef struct {
 } sg_job_class;
 
 typedef struct {
-    char root[SG_PATH_MAX];
-    sg_yaml_maps scenes; /* of sg_job_scene */
+    char root[SG_PATH_MAX], stage[SG_PATH_MAX]; /* stage: a folder of each node, or "" */
+    sg_yaml_maps scenes;                        /* of sg_job_scene */
     sg_job_files files[SG_SPLITS];
     struct {
         char file[SG_PATH_MAX], images[SG_PATH_MAX], labels[SG_PATH_MAX]; /* "{column}.tif" */

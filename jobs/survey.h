@@ -47,6 +47,11 @@ sg_err sg_survey_classes(sg_survey *survey, sg_comm *comm, const sg_spec *spec,
  * After sg_survey_classes. [collective] */
 sg_err sg_survey_focus(sg_survey *survey, sg_comm *comm, const sg_spec *spec, const sg_job *job);
 
+/* Copy all scenes to a folder of each node, once a node, and go on with the copies: their paths
+ * replace the scenes'. scenes: how the scenes are read. [collective] */
+sg_err sg_survey_stage(sg_survey *survey, sg_comm *comm, const char *folder,
+                       const sg_scenes *scenes);
+
 /* Pixels of all regions of a split. [local] */
 int64_t sg_survey_pixels(const sg_survey *survey, sg_split split);
 size_t sg_survey_scenes(const sg_survey *survey, sg_split split);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "base/threads.h"
+#include "data/stage.h"
 #include "nn/reach.h"
 
 #include <math.h>
@@ -30,6 +31,7 @@ typedef struct {
     char folder[SG_PATH_MAX];
     sg_checkpoint checkpoint; /* to resume from */
     sg_spec spec;
+    sg_spec staged; /* how copies of the scenes are read, where they are staged */
     sg_survey survey;
     sg_graph *graph;
     sg_backend *backend;
@@ -364,11 +366,29 @@ static void tell_result(const train_run *run, const sg_training_report *report)
     }
 }
 
+/* From here on scenes are read from this node's disk. [collective] */
+static sg_err stage(train_run *run, sg_scenes *scenes)
+{
+    char folder[SG_PATH_MAX];
+    if (run->job.data.stage[0] == '\0')
+        return SG_OK;
+    sg_err err = sg_comm_agree(run->comm, sg_expand_path(run->job.data.stage, folder));
+    if (err == SG_OK)
+        err = sg_survey_stage(&run->survey, run->comm, folder, scenes);
+    run->staged = sg_stage_spec(&run->spec);
+    scenes->spec = &run->staged;
+    scenes->label = sg_stage_label_options();
+    return err;
+}
+
 static sg_err run_training(train_run *run)
 {
     const sg_job_train *train = &run->job.train;
     sg_scenes scenes = {run->survey.scene, (int32_t)run->survey.count, &run->spec,
                         run->job.data.label};
+    sg_err err = stage(run, &scenes);
+    if (err != SG_OK)
+        return err;
     sg_training training = {
         .comm = run->comm,
         .backend = run->backend,
@@ -402,7 +422,7 @@ static sg_err run_training(train_run *run)
         .stop = sg_signals_catch(),
     };
     sg_training_report report;
-    sg_err err = sg_train(&training, &report);
+    err = sg_train(&training, &report);
     if (err == SG_OK)
         tell_result(run, &report);
     return err;

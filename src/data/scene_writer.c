@@ -12,6 +12,7 @@
 
 struct sg_scene_writer {
     GDALDatasetH dataset;
+    GDALRasterBandH mask; /* of the dataset, NULL as long as all pixels have data */
     int32_t bands;
     char path[SG_PATH_MAX], temporary[SG_PATH_MAX];
 };
@@ -104,30 +105,65 @@ sg_err sg_scene_create(sg_scene_writer **out, const char *path, const sg_scene_o
     return SG_OK;
 }
 
-sg_err sg_scene_write(sg_scene_writer *writer, sg_window window, const float *pixels)
+static sg_err write_failed(const sg_scene_writer *writer)
 {
     char text[512];
+    return sg_fail(SG_EOUTPUT, "%s: writing failed: %s", writer->path,
+                   sg_gdal_message(text, sizeof(text)));
+}
+
+sg_err sg_scene_write(sg_scene_writer *writer, sg_window window, const float *pixels)
+{
     GSpacing bands = writer->bands;
     CPLErr status = GDALDatasetRasterIOEx(writer->dataset, GF_Write, (int)window.x, (int)window.y,
                                           (int)window.w, (int)window.h, (void *)pixels,
                                           (int)window.w, (int)window.h, GDT_Float32, writer->bands,
                                           NULL, bands * 4, bands * 4 * window.w, 4, NULL);
+    return status == CE_None ? SG_OK : write_failed(writer);
+}
+
+/* Inside of the file, and all valid so far. */
+static sg_err make_mask(sg_scene_writer *writer)
+{
+    CPLSetThreadLocalConfigOption("GDAL_TIFF_INTERNAL_MASK", "YES");
+    CPLErr status = GDALCreateDatasetMaskBand(writer->dataset, GMF_PER_DATASET);
+    CPLSetThreadLocalConfigOption("GDAL_TIFF_INTERNAL_MASK", NULL);
     if (status == CE_None)
+        writer->mask = GDALGetMaskBand(GDALGetRasterBand(writer->dataset, 1));
+    if (!writer->mask || GDALFillRaster(writer->mask, 255, 0) != CE_None)
+        return write_failed(writer);
+    return SG_OK;
+}
+
+sg_err sg_scene_write_mask(sg_scene_writer *writer, sg_window window, const uint8_t *valid)
+{
+    size_t count = (size_t)(window.w * window.h);
+    uint8_t *opaque = NULL;
+    sg_err err = SG_OK;
+    if (!writer->mask && !memchr(valid, 0, count))
         return SG_OK;
-    return sg_fail(SG_EOUTPUT, "%s: writing failed: %s", writer->path,
-                   sg_gdal_message(text, sizeof(text)));
+    if (!writer->mask)
+        err = make_mask(writer);
+    if (err == SG_OK)
+        err = sg_malloc(count, 1, &opaque);
+    for (size_t i = 0; err == SG_OK && i < count; i++)
+        opaque[i] = valid[i] ? 255 : 0;
+    if (err == SG_OK && GDALRasterIO(writer->mask, GF_Write, (int)window.x, (int)window.y,
+                                     (int)window.w, (int)window.h, opaque, (int)window.w,
+                                     (int)window.h, GDT_Byte, 0, 0) != CE_None)
+        err = write_failed(writer);
+    sg_free(opaque);
+    return err;
 }
 
 sg_err sg_scene_commit(sg_scene_writer *writer)
 {
-    char text[512];
     CPLErrorReset();
     GDALClose(writer->dataset); /* returns nothing in GDAL 3.6: its error state tells */
     writer->dataset = NULL;
     sg_err err = SG_OK;
     if (CPLGetLastErrorType() >= CE_Failure)
-        err = sg_fail(SG_EOUTPUT, "%s: writing failed: %s", writer->path,
-                      sg_gdal_message(text, sizeof(text)));
+        err = write_failed(writer);
     else
         err = sg_geotiff_commit(writer->temporary, writer->path);
     if (err == SG_OK)

@@ -27,6 +27,8 @@ typedef struct {
 sg_err sg_scene_create(sg_scene_writer **writer, const char *path, const sg_scene_options *options);
 /* pixels: (h, w, bands), rounded and clamped to the type. Windows of whole blocks are quickest. */
 sg_err sg_scene_write(sg_scene_writer *writer, sg_window window, const float *pixels);
+/* valid: (h, w), 0 where pixels have no data; the file gets a mask with the first of them. */
+sg_err sg_scene_write_mask(sg_scene_writer *writer, sg_window window, const uint8_t *valid);
 /* Flush and rename; the writer is closed in any case. */
 sg_err sg_scene_commit(sg_scene_writer *writer);
 void sg_scene_close(sg_scene_writer *writer); /* drops what is unfinished; NULL is fine */
