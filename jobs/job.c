@@ -126,7 +126,27 @@ static const sg_yaml_field job_fields[] = {
     {"train.clip", SG_YAML_FLOAT, AT(train.clip), .min = 0, .max = 1e9, .fallback = "0"},
     {"train.accumulate", SG_YAML_INT, AT(train.accumulate), .min = 1, .max = 65536,
      .fallback = "1"},
-    {"train.augment", SG_YAML_BOOL, AT(train.augment), .fallback = "true"},
+    {"train.augment.turns", SG_YAML_BOOL, AT(train.augment.turns), .fallback = "true",
+     .alone = true},
+    {"train.augment.rotate", SG_YAML_FLOAT, AT(train.augment.rotate), .min = 0, .max = 180,
+     .fallback = "0"},
+    {"train.augment.scale", SG_YAML_FLOATS, AT(train.augment.scale), .min = 2, .max = 2,
+     .fallback = "[1, 1]"},
+    {"train.augment.brightness", SG_YAML_FLOAT, AT(train.augment.brightness), .min = 0, .max = 10,
+     .fallback = "0"},
+    {"train.augment.contrast", SG_YAML_FLOAT, AT(train.augment.contrast), .min = 0, .max = 0.9,
+     .fallback = "0"},
+    {"train.augment.gamma", SG_YAML_FLOAT, AT(train.augment.gamma), .min = 0, .max = 2,
+     .fallback = "0"},
+    {"train.augment.per_band", SG_YAML_FLOAT, AT(train.augment.per_band), .min = 0, .max = 1,
+     .fallback = "0.5"},
+    {"train.augment.blur", SG_YAML_FLOAT, AT(train.augment.blur), .min = 0,
+     .max = SG_BLUR_SIGMA_MAX, .fallback = "0"},
+    {"train.augment.noise", SG_YAML_FLOAT, AT(train.augment.noise), .min = 0, .max = 10,
+     .fallback = "0"},
+    {"train.augment.band_dropout", SG_YAML_FLOAT, AT(train.augment.band_dropout), .min = 0,
+     .max = 0.9, .fallback = "0"},
+    {"train.augment.p", SG_YAML_FLOAT, AT(train.augment.p), .min = 0, .max = 1, .fallback = "0.5"},
     {"train.jitter", SG_YAML_FLOAT, AT(train.jitter), .min = 0, .max = 0.9, .fallback = "0"},
     {"train.average", SG_YAML_FLOAT, AT(train.average), .min = 0, .max = 0.99999, .fallback = "0"},
     {"train.class_weights", SG_YAML_STRINGS, AT(train.class_weights), .fallback = "[none]"},
@@ -202,6 +222,9 @@ static sg_err check_train(const sg_job *job)
     if (train->floor > train->rate)
         return sg_yaml_fail(job->yaml, "train.floor", "%g lies above train.rate, %g", train->floor,
                             train->rate);
+    sg_err err = sg_job_check_augment(job);
+    if (err != SG_OK)
+        return err;
     float weight[SG_CLASSES_MAX];
     int64_t pixels[SG_CLASSES_MAX] = {0};
     int32_t weights;

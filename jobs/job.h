@@ -75,6 +75,14 @@ typedef struct {
 /* Where training crops lie: around labels where these are sparse, around labels, anywhere. */
 typedef enum { SG_CROPS_AUTO, SG_CROPS_LABELLED, SG_CROPS_ALL } sg_job_crops;
 
+/* What is done to crops: sg_alterations (data/alter.h) says what each means. */
+typedef struct {
+    int32_t turns;
+    double rotate;
+    sg_yaml_floats scale; /* least, most */
+    double brightness, contrast, gamma, per_band, blur, noise, band_dropout, p;
+} sg_job_augment;
+
 typedef struct {
     int32_t tile, batch;
     sg_job_crops crops;
@@ -88,7 +96,8 @@ typedef struct {
     int32_t rate_batch;  /* the rate is that of a batch of so many; 0: of any */
     int32_t patience;    /* validations without a better one; 0: train to the end */
     sg_yaml_maps layers; /* of sg_job_rate */
-    int32_t nesterov, accumulate, augment, sync_norm, loader_threads;
+    int32_t nesterov, accumulate, sync_norm, loader_threads;
+    sg_job_augment augment;
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
 } sg_job_train;
@@ -120,6 +129,9 @@ sg_err sg_job_classes(const sg_job *job, sg_class_table *classes);
 /* Weights of the loss per class: weight[classes] from pixel counts; *weights is 0 for "none". */
 sg_err sg_job_class_weights(const sg_job *job, int32_t classes, const int64_t *pixels,
                             float *weight, int32_t *weights);
+/* What train.augment asks for beside turns. */
+sg_alterations sg_job_alterations(const sg_job *job);
+sg_err sg_job_check_augment(const sg_job *job);
 /* Steps in all, given the steps of one epoch. */
 int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch);
 sg_schedule sg_job_schedule(const sg_job *job, int64_t steps);

@@ -21,7 +21,9 @@ typedef enum {
     SG_STREAM_DROPOUT = 5,
     SG_STREAM_SCENE = 6, /* made scenes */
     SG_STREAM_SPLIT = 7,
-    SG_STREAM_JITTER = 8 /* brightness and contrast */
+    SG_STREAM_JITTER = 8, /* brightness and contrast */
+    SG_STREAM_ALTER = 9,  /* how much a sample is altered */
+    SG_STREAM_NOISE = 10
 } sg_stream;
 
 /* Four words for (seed, stream, a, b). */

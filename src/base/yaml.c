@@ -209,6 +209,47 @@ static sg_err read_document(sg_yaml *yaml, const sg_yaml_source *source)
     return err;
 }
 
+/* A value in the place of the map that holds the field becomes such a map. */
+static sg_err spread_value(sg_yaml *yaml, const sg_yaml_field *field)
+{
+    char path[SG_YAML_KEY_MAX];
+    sg_yaml_node *map = NULL, *value = NULL;
+    const char *dot = strrchr(field->path, '.');
+    snprintf(path, sizeof path, "%.*s", (int)(dot - field->path), field->path);
+    const sg_yaml_node *node = sg_yaml_tree_find(yaml->root, path);
+    if (!node || node->shape != SG_YAML_SCALAR) {
+        return SG_OK;
+    }
+    sg_err err = sg_yaml_node_create(&map, SG_YAML_MAP, NULL);
+    if (!err) {
+        err = sg_yaml_node_create(&value, SG_YAML_SCALAR, node->text);
+    }
+    if (err) {
+        sg_yaml_node_free(map);
+        return err;
+    }
+    map->line = value->line = node->line;
+    map->command = value->command = node->command;
+    value->quoted = node->quoted;
+    err = sg_yaml_node_add(map, dot + 1, value);
+    if (err) {
+        sg_yaml_node_free(map);
+        return err;
+    }
+    return sg_yaml_tree_put(yaml->root, path, map);
+}
+
+static sg_err spread_values(sg_yaml *yaml, const sg_yaml_field *fields)
+{
+    sg_err err = SG_OK;
+    for (const sg_yaml_field *f = fields; f->path && !err; f++) {
+        if (f->alone) {
+            err = spread_value(yaml, f);
+        }
+    }
+    return err;
+}
+
 /* Text and words are taken as they stand; everything else is YAML. */
 static sg_err parse_override(const sg_yaml_field *fields, const char *key, const char *value,
                              sg_yaml_node **node)
@@ -248,6 +289,9 @@ static sg_err apply_override(sg_yaml *yaml, const sg_yaml_field *fields, const c
         return err;
     }
     err = sg_yaml_tree_put(yaml->root, key, node);
+    if (!err) {
+        err = spread_values(yaml, fields);
+    }
     return err == SG_EUSAGE ? sg_fail_in(err, "command line") : err;
 }
 
@@ -264,6 +308,9 @@ sg_err sg_yaml_load(sg_yaml **yaml, const sg_yaml_source *source, const sg_yaml_
         return err;
     }
     err = read_document(y, source);
+    if (!err) {
+        err = spread_values(y, fields);
+    }
     for (size_t i = 0; i < source->count && !err; i++) {
         err = apply_override(y, fields, source->overrides[i]);
     }

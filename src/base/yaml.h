@@ -110,6 +110,7 @@ struct sg_yaml_field {
     const char *allowed;  /* SG_YAML_ENUM: "sgd|adam|adamw" */
     const sg_yaml_field *item; /* SG_YAML_MAPS: fields of one map */
     size_t item_size;          /* SG_YAML_MAPS: of one struct */
+    bool alone; /* its value may stand in the place of the map it is in: "a: no" is "a: {b: no}" */
 };
 
 /* Offset and size of a member, of nested structs too: SG_YAML_AT(job, model.depth). */

@@ -6,6 +6,7 @@
 #ifndef SG_DATA_LOADER_H
 #define SG_DATA_LOADER_H
 
+#include "data/alter.h"
 #include "data/label.h"
 #include "data/stats.h"
 #include "data/turn.h"
@@ -34,7 +35,9 @@ typedef struct {
     int32_t turn; /* 0 .. 7 */
     float jitter; /* 0 .. 0.9: brightness and contrast change by as much, in deviations of the band;
                    */
-    uint64_t seed, index; /* a function of these, half of it alike in all bands */
+    uint64_t seed, index;        /* a function of these, half of it alike in all bands */
+    const sg_alterations *alter; /* NULL: none; borrowed; functions of seed and index */
+    sg_window within;            /* pixels that the window may take when it is rotated or scaled */
 } sg_sample;
 
 typedef struct {

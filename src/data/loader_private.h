@@ -25,6 +25,12 @@ typedef struct {
     float *pixels;   /* scratch: a sample before it is turned */
     uint8_t *labels; /* scratch */
     uint8_t *valid;  /* scratch */
+    struct {
+        float *pixels;
+        uint8_t *valid, *labels;
+        size_t pixels_capacity, valid_capacity, labels_capacity;
+    } source; /* scratch: the scene around a crop that is rotated or scaled */
+    sg_blur_room room;
 } sg_loader_reader;
 
 sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,

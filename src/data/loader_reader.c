@@ -41,6 +41,12 @@ void sg_loader_reader_close(sg_loader_reader *reader)
     sg_free(reader->pixels);
     sg_free(reader->labels);
     sg_free(reader->valid);
+    sg_free(reader->source.pixels);
+    sg_free(reader->source.valid);
+    sg_free(reader->source.labels);
+    sg_free(reader->room.item);
+    memset(&reader->source, 0, sizeof(reader->source));
+    memset(&reader->room, 0, sizeof(reader->room));
     reader->pixels = NULL;
     reader->labels = reader->valid = NULL;
 }
@@ -117,36 +123,90 @@ static void jittered(const sg_sample *sample, const sg_scene *scene, int32_t ban
     }
 }
 
-static void normalize(const sg_sample *sample, const sg_scene *scene, int32_t bands, float *pixels,
-                      const uint8_t *valid)
+static void normalize(const sg_sample *sample, const sg_scene *scene, int32_t bands, size_t count,
+                      float *pixels, const uint8_t *valid)
 {
     double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
-    size_t count = (size_t)sample->window.w * (size_t)sample->window.h;
     if (sample->jitter > 0)
         jittered(sample, scene, bands, mean, std);
     sg_normalize_pixels(pixels, valid, count, bands, sample->jitter > 0 ? mean : scene->mean,
                         sample->jitter > 0 ? std : scene->std);
 }
 
-static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, float *pixels,
-                          uint8_t *labels)
+/* A window of the sample's scene, normalised. */
+static sg_err read_window(sg_loader_reader *reader, const sg_sample *sample, sg_window window,
+                          const sg_image *image)
 {
     const sg_scene *scene = &reader->scenes->scene[sample->scene];
-    size_t count = (size_t)sample->window.w * (size_t)sample->window.h;
+    size_t count = (size_t)window.w * (size_t)window.h;
     sg_loader_entry *entry = NULL;
     sg_err err = find_entry(reader, sample->scene, &entry);
     if (!err)
-        err = sg_raster_read(entry->raster, sample->window, pixels, reader->valid);
+        err = sg_raster_read(entry->raster, window, image->pixels, image->valid);
     if (err)
         return err;
-    normalize(sample, scene, reader->scenes->spec->bands, pixels, reader->valid);
+    normalize(sample, scene, image->bands, count, image->pixels, image->valid);
     if (entry->label)
-        err = sg_label_read(entry->label, sample->window, labels);
-    else
-        memset(labels, SG_NO_CLASS, count);
+        return sg_label_read(entry->label, window, image->labels);
+    memset(image->labels, SG_NO_CLASS, count);
+    return SG_OK;
+}
+
+/* Room for the part of the scene that a crop is made of. */
+static sg_err make_source(sg_loader_reader *reader, sg_window window, sg_image *source)
+{
+    size_t count = 0, floats = 0;
+    sg_err err = sg_size_mul((size_t)window.w, (size_t)window.h, &count);
     if (!err)
-        mask_labels(sample, reader->valid, labels);
+        err = sg_size_mul(count, (size_t)reader->scenes->spec->bands, &floats);
+    if (!err)
+        err =
+            sg_grow(&reader->source.pixels, &reader->source.pixels_capacity, floats, sizeof(float));
+    if (!err)
+        err = sg_grow(&reader->source.valid, &reader->source.valid_capacity, count, 1);
+    if (!err)
+        err = sg_grow(&reader->source.labels, &reader->source.labels_capacity, count, 1);
+    *source = (sg_image){window.w,
+                         window.h,
+                         reader->scenes->spec->bands,
+                         reader->source.pixels,
+                         reader->source.valid,
+                         reader->source.labels};
     return err;
+}
+
+static sg_err read_placed(sg_loader_reader *reader, const sg_sample *sample,
+                          const sg_placement *placement, const sg_image *image)
+{
+    sg_window window = sg_placement_window(placement, image->w, image->h);
+    sg_image source;
+    window = sg_window_intersect(window, sample->within);
+    SG_ASSERT(!sg_window_is_empty(window));
+    sg_err err = make_source(reader, window, &source);
+    if (!err)
+        err = read_window(reader, sample, window, &source);
+    if (err)
+        return err;
+    sg_placement_take(placement, &source, window, image);
+    return SG_OK;
+}
+
+static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, float *pixels,
+                          uint8_t *labels)
+{
+    const sg_image image = {sample->window.w, sample->window.h, reader->scenes->spec->bands,
+                            pixels,           reader->valid,    labels};
+    const sg_draw draw = {sample->seed, sample->index};
+    sg_placement placement;
+    bool placed = sample->alter &&
+                  sg_alter_place(sample->alter, draw, sample->window, sample->within, &placement);
+    sg_err err = placed ? read_placed(reader, sample, &placement, &image)
+                        : read_window(reader, sample, sample->window, &image);
+    if (err)
+        return err;
+    if (!placed)
+        mask_labels(sample, reader->valid, labels);
+    return sample->alter ? sg_alter_values(sample->alter, draw, image, &reader->room) : SG_OK;
 }
 
 sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,

@@ -24,7 +24,8 @@ typedef struct {
     int64_t steps; /* in all */
     int64_t steps_per_epoch;
     int32_t augment; /* 1: the eight flips and rotations */
-    float jitter;    /* of brightness and contrast, 0 .. 0.9: see sg_sample */
+    sg_alterations alter;
+    float jitter; /* of brightness and contrast, 0 .. 0.9: see sg_sample */
     int32_t loader_threads;
     uint64_t seed;
     sg_update update; /* rule and constants; rate comes from schedule */
@@ -65,6 +66,7 @@ typedef struct {
     const double *cumulative; /* [train_count] area shares, last is 1 */
     uint64_t seed;
     int32_t tile, augment;
+    const sg_alterations *alter; /* NULL: none */
     float jitter;
 } sg_sampler;
 void sg_sampler_sample(const sg_sampler *sampler, uint64_t index, sg_sample *sample);

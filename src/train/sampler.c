@@ -46,6 +46,8 @@ void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
     sample->window.y = place(region->window.y, region->window.h, s->tile, crop.v[3]);
     sample->window.w = sample->window.h = s->tile;
     sample->count = sg_window_intersect(sample->window, region->window);
+    sample->within = region->window;
+    sample->alter = s->alter;
     sample->jitter = s->jitter;
     sample->seed = s->seed;
     sample->index = index;
@@ -128,6 +130,7 @@ sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *t)
     tables->sampler.seed = t->seed;
     tables->sampler.tile = t->tile;
     tables->sampler.augment = t->augment;
+    tables->sampler.alter = sg_alter_any(&t->alter) ? &t->alter : NULL;
     tables->sampler.jitter = t->jitter;
     return SG_OK;
 }

@@ -317,6 +317,45 @@ static void no_file_at_all_leaves_the_command_line(void **state)
                         "command line: scenes: is missing; a list of maps is needed");
 }
 
+static void turns_and_angle(const char *text, const char *override, int turns, int angle)
+{
+    static const sg_yaml_field both[] = {
+        {"a.turns", SG_YAML_BOOL, SG_YAML_AT(job, shuffle), .fallback = "true", .alone = true},
+        {"a.angle", SG_YAML_INT, SG_YAML_AT(job, depth), .max = 90, .fallback = "0"},
+        {0}};
+    job j;
+    sg_yaml *yaml = NULL;
+    sg_yaml_source source = {"x.yaml", text, &override, override ? 1 : 0};
+    if (turns < 0) {
+        assert_int_equal(sg_yaml_load(&yaml, &source, both, &j), SG_EUSAGE);
+        return;
+    }
+    assert_int_equal(sg_yaml_load(&yaml, &source, both, &j), SG_OK);
+    assert_int_equal(j.shuffle, turns);
+    assert_int_equal(j.depth, angle);
+    sg_yaml_clear(both, &j);
+    sg_yaml_close(yaml);
+}
+
+static void a_value_may_stand_for_its_map(void **state)
+{
+    (void)state;
+    turns_and_angle("", NULL, 1, 0);
+    turns_and_angle("a: no\n", NULL, 0, 0);
+    turns_and_angle("a: {angle: 7}\n", NULL, 1, 7);
+    turns_and_angle("a: {angle: 7}\n", "a=false", 0, 0);
+    turns_and_angle("a: no\n", "a.angle=8", 0, 8);
+    turns_and_angle("a: 7\n", NULL, -1, 0);
+    assert_string_equal(sg_error_text(), "x.yaml:1: a.turns: '7' is not true or false");
+    turns_and_angle("a:\n", NULL, -1, 0);
+    assert_string_equal(sg_error_text(),
+                        "x.yaml:1: a.turns: has no value, but true or false is needed");
+    turns_and_angle("a: [1]\n", NULL, -1, 0);
+    assert_string_equal(sg_error_text(), "x.yaml:1: a: is a list, but a map is needed");
+    turns_and_angle("", "a=7", -1, 0);
+    assert_string_equal(sg_error_text(), "command line: a.turns: '7' is not true or false");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +365,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_by_line),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_value_may_stand_for_its_map),
         cmocka_unit_test(a_missing_file_is_an_input_error),
         cmocka_unit_test(no_file_at_all_leaves_the_command_line),
     };

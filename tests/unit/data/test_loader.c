@@ -351,6 +351,86 @@ static void jitter_changes_contrast_and_brightness_by_sample(void **state)
     assert_true(least < .75 && most > 1.25 && apart > .25);
 }
 
+/* Patches of 6 x 6 pixels, so that an image tells its labels, and columns without data. */
+static double patches(int band, int x, int y)
+{
+    (void)band;
+    return x % 30 < 2 ? 0 : 1 + 2 * ((x / 6 + y / 6) % 2);
+}
+
+static const sg_alterations all_kinds = {.chance = .7,
+                                         .rotate = 180,
+                                         .least = .6,
+                                         .most = 1.5,
+                                         .brightness = .1,
+                                         .contrast = .1,
+                                         .gamma = .1,
+                                         .per_band = .5,
+                                         .blur = .3,
+                                         .noise = .02};
+
+static void altered(void *user, uint64_t index, sg_sample *sample)
+{
+    scattered(user, index, sample);
+    sample->scene = 0;
+    sample->seed = 5;
+    sample->index = index;
+    sample->jitter = .1f;
+    sample->alter = &all_kinds;
+    sample->within = (sg_window){10, 20, W - 10, H - 20};
+    sample->window.x = 10 + (sample->window.x + 12) % 40;
+    sample->window.y = 20 + (sample->window.y + 12) % 20;
+    sample->count = sg_window_intersect(sample->window, sample->within);
+}
+
+/* Values -1 and 1 are far apart for all that is done to them; what is between lies on an edge. */
+static void count_matches(const sg_batch *batch, int *right, int *wrong, int *none)
+{
+    for (int i = 0; i < batch->n * TILE * TILE; i++) {
+        const float value = batch->pixels[2 * i];
+        if (batch->labels[i] == SG_NO_CLASS)
+            *none += 1;
+        else if (fabsf(value) > .5f)
+            *(batch->labels[i] == (value > 0) ? right : wrong) += 1;
+        assert_true(batch->labels[i] != SG_NO_CLASS ||
+                    (value == 0 && batch->pixels[2 * i + 1] == 0));
+    }
+}
+
+static void labels_stay_with_their_pixels_whatever_is_altered(void **state)
+{
+    char path[TEMPDIR_PATH];
+    const double nodata = 0;
+    uint32_t one = 1;
+    sg_scene made = {.mean = {2, 2}, .std = {1, 1}};
+    sg_scenes set = {.scene = &made, .scenes = 1, .spec = &spec, .label = {.ignore = -1}};
+    float first[2 * TILE * TILE] = {0};
+    snprintf(made.image, SG_PATH_MAX, "%s", tempdir_path(state, "patches.tif", path));
+    make_raster(path,
+                &(made_raster){.w = W, .h = H, .bands = 3, .nodata = &nodata, .value = patches});
+    snprintf(made.label, SG_PATH_MAX, "%s", tempdir_path(state, "classes.tif", path));
+    make_raster(path, &(made_raster){.w = W, .h = H, .value = patches});
+    for (int32_t threads = 1; threads <= 4; threads++) {
+        int right = 0, wrong = 0, none = 0;
+        sg_loader_options options = options_of(threads, 2, 500, &one);
+        options.sample = altered;
+        sg_loader *loader = NULL;
+        assert_int_equal(sg_loader_open(&loader, &set, &options), SG_OK);
+        for (sg_batch *b; (b = sg_loader_next(loader)) != NULL;) {
+            assert_int_equal(b->error, SG_OK);
+            count_matches(b, &right, &wrong, &none);
+            if (b->first == 261 && threads == 1)
+                memcpy(first, b->pixels, sizeof first);
+            else if (b->first == 261)
+                assert_memory_equal(first, b->pixels, sizeof first);
+            sg_loader_return(loader, b);
+        }
+        sg_loader_close(loader);
+        assert_int_equal(wrong, 0);
+        assert_true(right > 80000 && none > 1000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +443,7 @@ int main(void)
         cmocka_unit_test(an_error_comes_with_its_batch_and_the_rest_goes_on),
         cmocka_unit_test(a_missing_scene_is_named),
         cmocka_unit_test(impossible_options_are_refused),
+        cmocka_unit_test(labels_stay_with_their_pixels_whatever_is_altered),
     };
     return cmocka_run_group_tests(tests, make_scenes, tempdir_remove);
 }

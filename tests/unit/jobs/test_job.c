@@ -175,6 +175,36 @@ static void a_written_job_reads_back(void **state)
     sg_job_clear(&again);
 }
 
+static void augment_is_turns_or_a_map(void **state)
+{
+    static const char map[] = "train: {augment: {rotate: 15, scale: [0.8, 1.25], noise: 0.1}}\n";
+    char text[512];
+    sg_job job;
+    (void)state;
+    assert_int_equal(load(&job, least, NULL), SG_OK);
+    assert_int_equal(job.train.augment.turns, 1);
+    assert_true(sg_job_alterations(&job).least == 1 && sg_job_alterations(&job).most == 1);
+    sg_job_clear(&job);
+    assert_int_equal(load(&job, least, "train.augment=false"), SG_OK);
+    assert_int_equal(job.train.augment.turns, 0);
+    sg_job_clear(&job);
+    snprintf(text, sizeof text, "%s%s", least, map);
+    assert_int_equal(load(&job, text, "train.augment.turns=false"), SG_OK);
+    const sg_alterations a = sg_job_alterations(&job);
+    assert_int_equal(job.train.augment.turns, 0);
+    assert_true(a.rotate == 15 && a.least == .8 && a.most == 1.25 && a.noise == .1);
+    assert_true(a.chance == .5 && a.per_band == .5 && a.blur == 0);
+    sg_job_clear(&job);
+    assert_int_equal(load(&job, text, "train.augment=true"), SG_OK);
+    assert_true(job.train.augment.turns && job.train.augment.rotate == 0);
+    sg_job_clear(&job);
+    refused("train.augment.turns: 'maybe' is not true or false", least, "train.augment=maybe");
+    refused("train.augment.rotate: 181 is out of range", least, "train.augment.rotate=181");
+    refused("the least and the most size", least, "train.augment.scale=[1.2, 0.8]");
+    refused("has 1 items", least, "train.augment.scale=1.2");
+    refused("did you mean brightness", least, "train.augment.brigthness=1");
+}
+
 /* Every key that a written job has stands in the README between backticks. */
 static void the_readme_names_every_key(void **state)
 {
@@ -482,6 +512,7 @@ int main(void)
         cmocka_unit_test(warm_up_is_a_share_of_the_steps),
         cmocka_unit_test(balanced_weights_give_every_class_the_same_share),
         cmocka_unit_test(a_written_job_reads_back),
+        cmocka_unit_test(augment_is_turns_or_a_map),
         cmocka_unit_test(the_readme_names_every_key),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(patterns_find_scenes_in_order),
