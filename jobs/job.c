@@ -101,8 +101,12 @@ static const sg_yaml_field job_fields[] = {
 
     {"train.tile", SG_YAML_INT, AT(train.tile), .min = 1, .max = 16384, .fallback = "256"},
     {"train.batch", SG_YAML_INT, AT(train.batch), .min = 1, .max = 65536, .fallback = "8"},
-    {"train.crops", SG_YAML_ENUM, AT(train.crops), .allowed = "auto|labelled|all",
+    {"train.crops", SG_YAML_ENUM, AT(train.crops), .allowed = "auto|labelled|all|grid|balanced",
      .fallback = "auto"},
+    {"train.balance", SG_YAML_PAIRS, AT(train.balance), .fallback = "{}"},
+    {"train.mining", SG_YAML_FLOAT, AT(train.mining), .min = 0, .max = 1, .fallback = "0"},
+    {"train.scene_weights", SG_YAML_ENUM, AT(train.scene_weights), .allowed = "area|equal",
+     .fallback = "area"},
     {"train.steps", SG_YAML_INT, AT(train.steps), .min = 0, .max = 1e12, .fallback = "0"},
     {"train.epochs", SG_YAML_FLOAT, AT(train.epochs), .min = 0, .max = 1e9, .fallback = "0"},
     {"train.rate", SG_YAML_FLOAT, AT(train.rate), .min = 0, .max = 100, .fallback = "1e-3"},
@@ -222,7 +226,10 @@ static sg_err check_train(const sg_job *job)
     if (train->floor > train->rate)
         return sg_yaml_fail(job->yaml, "train.floor", "%g lies above train.rate, %g", train->floor,
                             train->rate);
+    sg_crop_rules rules;
     sg_err err = sg_job_check_augment(job);
+    if (err == SG_OK)
+        err = sg_job_crop_rules(job, NULL, &rules);
     if (err != SG_OK)
         return err;
     float weight[SG_CLASSES_MAX];

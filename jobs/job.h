@@ -72,8 +72,15 @@ typedef struct {
     double rate;             /* factor on train.rate; 0: frozen */
 } sg_job_rate;
 
-/* Where training crops lie: around labels where these are sparse, around labels, anywhere. */
-typedef enum { SG_CROPS_AUTO, SG_CROPS_LABELLED, SG_CROPS_ALL } sg_job_crops;
+/* Where training crops lie: around labels where these are sparse, around labels, anywhere, on a
+ * regular grid, around each class as often. */
+typedef enum {
+    SG_CROPS_AUTO,
+    SG_CROPS_LABELLED,
+    SG_CROPS_ALL,
+    SG_CROPS_GRID,
+    SG_CROPS_BALANCED
+} sg_job_crops;
 
 /* What is done to crops: sg_alterations (data/alter.h) says what each means. */
 typedef struct {
@@ -86,6 +93,9 @@ typedef struct {
 typedef struct {
     int32_t tile, batch;
     sg_job_crops crops;
+    sg_yaml_pairs balance; /* class name: share of crops around its pixels */
+    double mining;         /* share of crops where the network errs */
+    int32_t scene_weights; /* 0: area, 1: equal */
     int64_t steps;
     double epochs;
     double rate, floor, warmup, gamma, power;
@@ -129,6 +139,9 @@ sg_err sg_job_classes(const sg_job *job, sg_class_table *classes);
 /* Weights of the loss per class: weight[classes] from pixel counts; *weights is 0 for "none". */
 sg_err sg_job_class_weights(const sg_job *job, int32_t classes, const int64_t *pixels,
                             float *weight, int32_t *weights);
+/* train.crops, balance, mining and scene_weights; pixels: of each class in training, or NULL where
+ * these are not known yet. rules->places is left to the caller. */
+sg_err sg_job_crop_rules(const sg_job *job, const int64_t *pixels, sg_crop_rules *rules);
 /* What train.augment asks for beside turns. */
 sg_alterations sg_job_alterations(const sg_job *job);
 sg_err sg_job_check_augment(const sg_job *job);

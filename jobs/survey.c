@@ -12,7 +12,14 @@ void sg_survey_close(sg_survey *survey)
     sg_free(survey->split);
     sg_free(survey->size);
     sg_regions_clear(&survey->regions);
+    sg_regions_clear(&survey->unfocused);
+    sg_places_clear(&survey->places);
     *survey = (sg_survey){0};
+}
+
+const sg_regions *sg_survey_whole(const sg_survey *survey)
+{
+    return survey->unfocused.count > 0 ? &survey->unfocused : &survey->regions;
 }
 
 int64_t sg_survey_pixels(const sg_survey *survey, sg_split split)

@@ -16,11 +16,13 @@ typedef struct {
 } sg_scene_size;
 
 typedef struct {
-    size_t count;        /* scenes */
-    sg_scene *scene;     /* [count], owned; mean and std after sg_survey_statistics */
-    sg_split *split;     /* [count], owned */
-    sg_scene_size *size; /* [count], owned */
-    sg_regions regions;  /* of all splits, owned */
+    size_t count;         /* scenes */
+    sg_scene *scene;      /* [count], owned; mean and std after sg_survey_statistics */
+    sg_split *split;      /* [count], owned */
+    sg_scene_size *size;  /* [count], owned */
+    sg_regions regions;   /* of all splits, owned */
+    sg_regions unfocused; /* as they were before sg_survey_focus, empty when it left them; owned */
+    sg_places places;     /* of classes that crops are taken around, owned */
     int64_t pixels[SG_SPLITS][SG_CLASSES_MAX]; /* labelled pixels per class, sg_survey_classes */
     int64_t unlabelled[SG_SPLITS];
 } sg_survey;
@@ -51,6 +53,18 @@ sg_err sg_survey_focus(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
  * replace the scenes'. scenes: how the scenes are read. [collective] */
 sg_err sg_survey_stage(sg_survey *survey, sg_comm *comm, const char *folder,
                        const sg_scenes *scenes);
+
+/* The regions before any focus: what crops may show. Borrowed. [local] */
+const sg_regions *sg_survey_whole(const sg_survey *survey);
+
+/* The job's rules for crops, with places in the training regions before any focus where they are
+ * needed; these stay the survey's. After sg_survey_classes. [collective] */
+sg_err sg_survey_crops(sg_survey *survey, sg_comm *comm, const sg_spec *spec, const sg_job *job,
+                       sg_crop_rules *rules);
+
+/* Crops of an epoch: as many as cover the training regions once, or the tiles of their grid.
+ * [local] */
+sg_err sg_survey_epoch(const sg_survey *survey, const sg_job *job, double *crops);
 
 /* Pixels of all regions of a split. [local] */
 int64_t sg_survey_pixels(const sg_survey *survey, sg_split split);

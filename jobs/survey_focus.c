@@ -160,15 +160,15 @@ sg_err sg_survey_focus(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
                 .cell = sg_max64(1, job->train.tile / 2),
                 .rank = sg_comm_rank(comm),
                 .ranks = sg_comm_ranks(comm)};
-    if (job->train.crops == SG_CROPS_ALL ||
-        (job->train.crops == SG_CROPS_AUTO && !is_sparse(survey, spec->classes.count)))
+    if (job->train.crops == SG_CROPS_ALL || job->train.crops == SG_CROPS_GRID ||
+        (job->train.crops != SG_CROPS_LABELLED && !is_sparse(survey, spec->classes.count)))
         return SG_OK;
     sg_err err = focus_all(&s, comm, &focused);
     if (err != SG_OK) {
         sg_regions_clear(&focused);
         return err;
     }
-    sg_regions_clear(&survey->regions);
+    survey->unfocused = survey->regions;
     survey->regions = focused;
     sg_info("labels are sparse: crops are taken around them, %zu places", focused.count);
     return SG_OK;

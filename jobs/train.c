@@ -33,6 +33,7 @@ typedef struct {
     sg_spec spec;
     sg_spec staged; /* how copies of the scenes are read, where they are staged */
     sg_survey survey;
+    sg_crop_rules crops;
     sg_graph *graph;
     sg_backend *backend;
     sg_dtype type;
@@ -307,9 +308,10 @@ static sg_err prepare_network(train_run *run)
         err = sg_device_open(&run->job.device, run->comm, &run->backend, &run->type);
     if (err == SG_OK)
         err = sg_backend_covers(run->backend, run->graph, true);
-    double step_pixels = (double)run->job.train.batch * run->job.train.tile * run->job.train.tile;
-    double pixels = (double)sg_survey_pixels(&run->survey, SG_SPLIT_TRAIN);
-    run->steps_per_epoch = sg_max64(1, (int64_t)llround(pixels / step_pixels));
+    double crops = 0;
+    if (err == SG_OK)
+        err = sg_survey_epoch(&run->survey, &run->job, &crops);
+    run->steps_per_epoch = sg_max64(1, (int64_t)llround(crops / run->job.train.batch));
     run->steps = sg_job_steps(&run->job, run->steps_per_epoch);
     return err;
 }
@@ -396,6 +398,8 @@ static sg_err run_training(train_run *run)
         .spec = &run->spec,
         .scenes = &scenes,
         .regions = &run->survey.regions,
+        .whole = sg_survey_whole(&run->survey),
+        .crops = run->crops,
         .type = run->type,
         .tile = train->tile,
         .batch = train->batch,
@@ -473,7 +477,9 @@ static sg_err prepare(const train_options *options, train_run *run)
     if (err != SG_OK)
         return err;
     tell_data(run);
-    err = sg_survey_focus(&run->survey, run->comm, &run->spec, &run->job);
+    err = sg_survey_crops(&run->survey, run->comm, &run->spec, &run->job, &run->crops);
+    if (err == SG_OK)
+        err = sg_survey_focus(&run->survey, run->comm, &run->spec, &run->job);
     if (err != SG_OK)
         return err;
     err = prepare_network(run);

@@ -28,6 +28,7 @@ typedef struct {
     sg_job job;
     sg_spec spec;
     sg_survey survey;
+    sg_crop_rules crops;
     sg_scenes scenes;
     sg_sampler_tables tables;
     int32_t band[3];  /* as the network counts them, from 0 */
@@ -77,6 +78,8 @@ static sg_err survey_scenes(view *v, sg_comm *comm)
         err = sg_survey_classes(&v->survey, comm, &v->spec, &v->job.data.label);
     if (err == SG_OK)
         err = sg_survey_statistics(&v->survey, comm, &v->spec, true);
+    if (err == SG_OK)
+        err = sg_survey_crops(&v->survey, comm, &v->spec, &v->job, &v->crops);
     return err == SG_OK ? sg_survey_focus(&v->survey, comm, &v->spec, &v->job) : err;
 }
 
@@ -179,6 +182,8 @@ static sg_err run(view *v, sg_comm *comm)
     v->scenes = (sg_scenes){v->survey.scene, (int32_t)v->survey.count, &v->spec, v->job.data.label};
     const sg_training training = {.scenes = &v->scenes,
                                   .regions = &v->survey.regions,
+                                  .whole = sg_survey_whole(&v->survey),
+                                  .crops = v->crops,
                                   .spec = &v->spec,
                                   .tile = v->job.train.tile,
                                   .augment = v->job.train.augment.turns,

@@ -34,6 +34,11 @@ float sg_uniform(uint32_t word)
     return (float)(word >> 8) * 0x1p-24f;
 }
 
+double sg_uniform53(uint32_t high, uint32_t low)
+{
+    return ((double)(high >> 5) * 67108864.0 + (double)(low >> 6)) / 9007199254740992.0;
+}
+
 uint32_t sg_below(uint32_t word, uint32_t n)
 {
     return (uint32_t)(((uint64_t)word * n) >> 32);

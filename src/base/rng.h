@@ -23,7 +23,8 @@ typedef enum {
     SG_STREAM_SPLIT = 7,
     SG_STREAM_JITTER = 8, /* brightness and contrast */
     SG_STREAM_ALTER = 9,  /* how much a sample is altered */
-    SG_STREAM_NOISE = 10
+    SG_STREAM_NOISE = 10,
+    SG_STREAM_PLACE = 11 /* pixels that crops are put around */
 } sg_stream;
 
 /* Four words for (seed, stream, a, b). */
@@ -31,6 +32,8 @@ sg_random4 sg_random(uint64_t seed, sg_stream stream, uint64_t a, uint32_t b);
 
 /* Uniform in [0, 1) with 24 bits. */
 float sg_uniform(uint32_t word);
+/* Uniform in [0, 1) with 53 bits. */
+double sg_uniform53(uint32_t high, uint32_t low);
 /* Uniform in 0 .. n-1 by multiply-high; n > 0. */
 uint32_t sg_below(uint32_t word, uint32_t n);
 /* Two standard normal values by Box-Muller. */

@@ -7,6 +7,7 @@
  *   raw/NAME, raw_steps                where weights are a mean over so many steps: the last ones
  *   spec/..., classes/...              what the network expects and what its output means
  *   position/..., scores/miou, job     where training stood
+ *   mining/...                         errors by cell, where crops are taken by them
  *   identity                           hash over graph and weights, checked when read
  */
 #include "train/checkpoint.h"
@@ -184,6 +185,56 @@ static sg_err put_raw(sg_store_file *store, const sg_checkpoint *c)
     return err ? err : put_params(store, "raw", c->graph, c->raw, NULL);
 }
 
+typedef struct {
+    const char *name;
+    sg_store_type type;
+    void *values;
+} mining_item;
+
+enum { MINING_ITEMS = 4 };
+
+static void mining_items(const sg_mining_state *state, mining_item item[MINING_ITEMS])
+{
+    const mining_item all[MINING_ITEMS] = {
+        {"mining/wrong", SG_STORE_F64, state->wrong},
+        {"mining/seen", SG_STORE_F64, state->seen},
+        {"mining/new_wrong", SG_STORE_I64, state->new_wrong},
+        {"mining/new_seen", SG_STORE_I64, state->new_seen},
+    };
+    memcpy(item, all, sizeof all);
+}
+
+static sg_err put_mining(sg_store_file *store, const sg_mining_state *state)
+{
+    const int64_t cells = (int64_t)state->cells;
+    mining_item item[MINING_ITEMS];
+    sg_err err = SG_OK;
+    mining_items(state, item);
+    for (int i = 0; !err && i < MINING_ITEMS; i++)
+        err = sg_store_put(store, item[i].name, item[i].type, 1, &cells, item[i].values);
+    return err;
+}
+
+/* The numbers are used as chances: none may be negative, or no number at all. */
+static sg_err get_mining(sg_store_file *store, const char *path, sg_mining_state *state)
+{
+    int64_t dim[4];
+    mining_item item[MINING_ITEMS];
+    sg_err err = sg_store_shape(store, "mining/wrong", dim);
+    if (!err)
+        err = sg_mining_state_create(state, (size_t)dim[0]);
+    if (err)
+        return err;
+    mining_items(state, item);
+    for (int i = 0; !err && i < MINING_ITEMS; i++)
+        err = sg_store_get(store, item[i].name, item[i].type, state->cells, item[i].values);
+    for (size_t i = 0; !err && i < state->cells; i++)
+        if (!(state->wrong[i] >= 0 && state->wrong[i] <= state->seen[i] && state->seen[i] < 1e18) ||
+            state->new_wrong[i] < 0 || state->new_wrong[i] > state->new_seen[i])
+            err = sg_fail(SG_EINPUT, "%s: the errors counted in cell %zu are impossible", path, i);
+    return err;
+}
+
 static sg_err put_all(sg_store_file *store, const sg_checkpoint *c)
 {
     char identity[17];
@@ -208,6 +259,8 @@ static sg_err put_all(sg_store_file *store, const sg_checkpoint *c)
         err = put_params(store, "optimizer/m", c->graph, c->params, c->m);
     if (!err && c->v)
         err = put_params(store, "optimizer/v", c->graph, c->params, c->v);
+    if (!err && c->mining.cells > 0)
+        err = put_mining(store, &c->mining);
     return !err && c->raw ? put_raw(store, c) : err;
 }
 
@@ -296,6 +349,8 @@ static sg_err get_all(sg_store_file *store, const char *path, bool with_optimize
         err = get_optimizer(store, path, c);
     if (!err && with_optimizer && sg_store_has(store, "raw"))
         err = get_raw(store, path, c);
+    if (!err && with_optimizer && sg_store_has(store, "mining"))
+        err = get_mining(store, path, &c->mining);
     return err ? err : check_identity(store, path, c);
 }
 
@@ -324,5 +379,6 @@ void sg_checkpoint_close(sg_checkpoint *checkpoint)
     sg_free(checkpoint->job);
     sg_free(checkpoint->m);
     sg_free(checkpoint->v);
+    sg_mining_state_close(&checkpoint->mining);
     memset(checkpoint, 0, sizeof *checkpoint);
 }

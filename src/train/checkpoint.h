@@ -7,6 +7,7 @@
 
 #include "data/spec.h"
 #include "nn/exec.h"
+#include "train/mining.h"
 
 /* Where training stood. */
 typedef struct {
@@ -24,10 +25,11 @@ typedef struct {
     int64_t averaged;  /* steps in that mean */
     sg_spec spec;
     sg_position position;
-    char *job;          /* the job file's text with overrides, owned, may be NULL */
-    float *m, *v;       /* optimizer state in the layout of params, owned; NULL when absent */
-    double scores_miou; /* validation mIoU when written, NaN unknown */
-    char identity[17];  /* hex of a hash over graph and weights: the model's identity in masks */
+    char *job;              /* the job file's text with overrides, owned, may be NULL */
+    float *m, *v;           /* optimizer state in the layout of params, owned; NULL when absent */
+    sg_mining_state mining; /* where crops are taken by errors: cells 0: they are not; owned */
+    double scores_miou;     /* validation mIoU when written, NaN unknown */
+    char identity[17]; /* hex of a hash over graph and weights: the model's identity in masks */
 } sg_checkpoint;
 
 /* Written atomically. Parameters are stored by name. */

@@ -81,7 +81,7 @@ static size_t find_region(const sg_cover *cover, uint64_t index)
     return low;
 }
 
-void sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample)
+size_t sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample)
 {
     size_t r = find_region(cover, index);
     const sg_window *w = &cover->regions->item[r].window;
@@ -97,4 +97,5 @@ void sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample)
     sample->count.y = w->y + axis_core(cover, w->h, y);
     sample->count.w = w->x + axis_core(cover, w->w, x + 1) - sample->count.x;
     sample->count.h = w->y + axis_core(cover, w->h, y + 1) - sample->count.y;
+    return r;
 }

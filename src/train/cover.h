@@ -22,7 +22,8 @@ int64_t sg_cover_longest(const sg_regions *regions, sg_split split);
 sg_err sg_cover_make(sg_cover *cover, const sg_regions *regions, sg_split split, int64_t tile,
                      int64_t margin, int64_t stride);
 void sg_cover_clear(sg_cover *cover);
-/* Tile `index`: its window (tile x tile) and, as the part that counts, its core. */
-void sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample);
+/* Tile `index`: its window (tile x tile) and, as the part that counts, its core. Returns the index
+ * of its region. */
+size_t sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample);
 
 #endif

@@ -15,6 +15,22 @@
 #include "base/size.h"
 #include "train/trainer.h"
 
+/* Count what was wrong in each crop of a batch that was classified. */
+static void learn_errors(trainer *tr, const sg_batch *batch)
+{
+    const size_t pixels = (size_t)tr->t->tile * (size_t)tr->t->tile;
+    for (int32_t i = 0; i < batch->n; i++) {
+        const uint8_t *truth = batch->labels + (size_t)i * pixels;
+        const uint8_t *taken = tr->classes + (size_t)i * pixels;
+        int64_t wrong = 0, seen = 0;
+        for (size_t k = 0; k < pixels; k++) {
+            seen += truth[k] != SG_NO_CLASS;
+            wrong += truth[k] != SG_NO_CLASS && truth[k] != taken[k];
+        }
+        sg_sampler_learn(&tr->sampler.sampler, batch->first + (uint64_t)i, wrong, seen);
+    }
+}
+
 /* One micro-batch: `mine` is this rank's error so far. */
 static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update,
                        sg_step_result *result)
@@ -34,6 +50,8 @@ static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update
     if (t->stop && *t->stop)
         sg_stepper_ask_stop(tr->stepper);
     mine = sg_stepper_run(tr->stepper, mine, batch->pixels, batch->labels, &run, update, result);
+    if (!mine && tr->classes)
+        learn_errors(tr, batch);
     sg_loader_return(tr->loader, batch);
     return mine;
 }
@@ -204,6 +222,8 @@ static sg_err run_steps(trainer *tr)
         err = run_step(tr, &pending, &result);
         seconds = sg_now() - start;
         tr->step_seconds += seconds;
+        if (!err)
+            err = sg_trainer_mine(tr);
         if (err)
             break;
         show_progress(tr, seconds);
@@ -232,7 +252,8 @@ static void report_waits(const trainer *tr)
     double compute, wait;
     sg_stepper_times(tr->stepper, &compute, &wait);
     sg_verbose("steps took %.1f s: computing %.1f, waiting for sums %.1f, for batches %.1f",
-               tr->step_seconds, compute, wait, sg_loader_waited(tr->loader));
+               tr->step_seconds, compute, wait,
+               tr->waited + (tr->loader ? sg_loader_waited(tr->loader) : 0));
 }
 
 sg_err sg_train(const sg_training *training, sg_training_report *report)

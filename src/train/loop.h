@@ -8,8 +8,19 @@
 #include "tiles/split.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
+#include "train/places.h"
 #include "train/schedule.h"
 #include "train/step.h"
+
+/* Where training crops lie. Shares of them are taken around pixels of a class, and where the
+ * network errs; the others by area. */
+typedef struct {
+    int32_t grid;         /* 1: all tiles of a regular grid, each once an epoch; no shares then */
+    int32_t equal_scenes; /* 1: those by area fall into every scene as often */
+    double mining;        /* share of those where the network errs */
+    double share[SG_CLASSES_MAX]; /* of those around each class; in all at most 1 - mining */
+    const sg_places *places;      /* of these classes, in `whole`; or NULL */
+} sg_crop_rules;
 
 typedef struct {
     sg_comm *comm;
@@ -18,6 +29,8 @@ typedef struct {
     const sg_spec *spec;
     const sg_scenes *scenes;
     const sg_regions *regions; /* training and validation regions */
+    const sg_regions *whole;   /* what crops of these may show, where that is more; or NULL */
+    sg_crop_rules crops;
     sg_dtype type;
     int32_t tile;  /* crop size, pixels */
     int32_t batch; /* samples per step over all ranks; divisible by ranks * accumulate */
@@ -57,18 +70,5 @@ sg_err sg_train(const sg_training *training, sg_training_report *report);
  */
 sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
                    sg_confusion *confusion);
-
-/* Which sample is index i of the run: a pure function of seed, index and regions. [local] */
-typedef struct {
-    const sg_regions *regions;
-    const size_t *train; /* indices of training regions */
-    size_t train_count;
-    const double *cumulative; /* [train_count] area shares, last is 1 */
-    uint64_t seed;
-    int32_t tile, augment;
-    const sg_alterations *alter; /* NULL: none */
-    float jitter;
-} sg_sampler;
-void sg_sampler_sample(const sg_sampler *sampler, uint64_t index, sg_sample *sample);
 
 #endif

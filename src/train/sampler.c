@@ -4,17 +4,11 @@
  */
 #include "train/sampler.h"
 
-#include <string.h>
-
-#include "base/log.h"
 #include "base/rng.h"
 #include "base/size.h"
 
-/* Uniform in [0, 1) with 53 bits. */
-static double uniform53(uint32_t high, uint32_t low)
-{
-    return ((double)(high >> 5) * 67108864.0 + (double)(low >> 6)) / 9007199254740992.0;
-}
+/* Counters of SG_STREAM_CROP for one sample. */
+enum { BY_AREA, KIND, PLACE, SHIFT };
 
 /* The first region whose cumulative share is above u. */
 static size_t find_region(const sg_sampler *s, double u)
@@ -36,17 +30,90 @@ static int64_t place(int64_t start, int64_t length, int64_t tile, uint32_t word)
     return length > tile ? start + sg_below(word, (uint32_t)(length - tile + 1)) : start;
 }
 
+static void crop_by_area(const sg_sampler *s, uint64_t index, sg_sample *sample, size_t *whole)
+{
+    sg_random4 crop = sg_random(s->seed, SG_STREAM_CROP, index, BY_AREA);
+    size_t found = find_region(s, sg_uniform53(crop.v[0], crop.v[1]));
+    const sg_window *window = &s->regions->item[s->train[found]].window;
+    sample->window.x = place(window->x, window->w, s->tile, crop.v[2]);
+    sample->window.y = place(window->y, window->h, s->tile, crop.v[3]);
+    *whole = s->whole_of[found];
+}
+
+/* Where a crop begins that holds a pixel `offset` pixels from its start, as far as the region
+ * allows. */
+static int64_t around(int64_t start, int64_t length, int64_t tile, int64_t pixel, int64_t offset)
+{
+    return sg_min64(sg_max64(pixel - offset, start), sg_max64(start, start + length - tile));
+}
+
+static void crop_around(const sg_sampler *s, int64_t x, int64_t y, int64_t left, int64_t above,
+                        size_t whole, sg_sample *sample)
+{
+    const sg_window *window = &s->whole->item[whole].window;
+    sample->window.x = around(window->x, window->w, s->tile, x, left);
+    sample->window.y = around(window->y, window->h, s->tile, y, above);
+}
+
+/* The pixel lies in the middle half of the crop, in each direction. */
+static void crop_at_class(const sg_sampler *s, uint64_t index, int32_t class, sg_sample *sample,
+                          size_t *whole)
+{
+    sg_random4 which = sg_random(s->seed, SG_STREAM_CROP, index, PLACE);
+    sg_random4 shift = sg_random(s->seed, SG_STREAM_CROP, index, SHIFT);
+    const sg_places *p = s->places;
+    size_t first = p->first[class], count = p->first[class + 1] - first;
+    const sg_place *at = &p->item[first + sg_below(which.v[0], (uint32_t)count)];
+    uint32_t half = (uint32_t)sg_max64(1, s->tile / 2);
+    *whole = (size_t)at->region;
+    crop_around(s, at->x, at->y, s->tile / 4 + sg_below(shift.v[0], half),
+                s->tile / 4 + sg_below(shift.v[1], half), *whole, sample);
+}
+
+static void crop_at_errors(const sg_sampler *s, uint64_t index, sg_sample *sample, size_t *whole)
+{
+    sg_random4 which = sg_random(s->seed, SG_STREAM_CROP, index, PLACE);
+    int64_t x, y;
+    sg_mining_pick(s->mining, which.v, whole, &x, &y);
+    crop_around(s, x, y, s->tile / 2, s->tile / 2, *whole, sample);
+}
+
+/* Each epoch goes through the tiles in an order of its own. */
+static void crop_of_grid(const sg_sampler *s, uint64_t index, sg_sample *sample, size_t *whole)
+{
+    uint64_t tiles = s->grid->tiles, epoch = index / tiles;
+    uint64_t tile = sg_permute(s->seed, SG_STREAM_ORDER, epoch, index % tiles, tiles);
+    *whole = s->whole_of[sg_cover_sample(s->grid, tile, sample)];
+}
+
+static void choose_window(const sg_sampler *s, uint64_t index, sg_sample *sample, size_t *whole)
+{
+    sg_random4 kind = sg_random(s->seed, SG_STREAM_CROP, index, KIND);
+    double u = sg_uniform53(kind.v[0], kind.v[1]);
+    int32_t class = 0;
+    if (s->grid) {
+        crop_of_grid(s, index, sample, whole);
+        return;
+    }
+    while (class < s->classes && u >= s->class_end[class])
+        class ++;
+    if (class < s->classes)
+        crop_at_class(s, index, class, sample, whole);
+    else if (u < s->mining_end)
+        crop_at_errors(s, index, sample, whole);
+    else
+        crop_by_area(s, index, sample, whole);
+}
+
 void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
 {
-    sg_random4 crop = sg_random(s->seed, SG_STREAM_CROP, index, 0);
-    size_t found = find_region(s, uniform53(crop.v[0], crop.v[1]));
-    const sg_region *region = &s->regions->item[s->train[found]];
+    size_t whole;
+    choose_window(s, index, sample, &whole);
+    const sg_region *region = &s->whole->item[whole];
     sample->scene = region->scene;
-    sample->window.x = place(region->window.x, region->window.w, s->tile, crop.v[2]);
-    sample->window.y = place(region->window.y, region->window.h, s->tile, crop.v[3]);
     sample->window.w = sample->window.h = s->tile;
-    sample->count = sg_window_intersect(sample->window, region->window);
     sample->within = region->window;
+    sample->count = sg_window_intersect(sample->window, region->window);
     sample->alter = s->alter;
     sample->jitter = s->jitter;
     sample->seed = s->seed;
@@ -56,88 +123,11 @@ void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
         sample->turn = (int32_t)(sg_random(s->seed, SG_STREAM_AUGMENT, index, 0).v[0] & 7u);
 }
 
-/* Whether a crop at the origin of a region smaller than the tile stays within the region as far as
- * the scene goes. */
-static sg_err check_small(const sg_training *t, const sg_region *region, bool *fits)
+void sg_sampler_learn(const sg_sampler *s, uint64_t index, int64_t wrong, int64_t seen)
 {
-    sg_raster *raster = NULL;
-    sg_window scene = {0, 0, 0, 0}, crop = region->window;
-    sg_err err = sg_raster_open(&raster, t->scenes->scene[region->scene].image, NULL, 0);
-    if (err)
-        return err;
-    scene.w = sg_raster_get_info(raster)->width;
-    scene.h = sg_raster_get_info(raster)->height;
-    crop.w = sg_max64(crop.w, t->tile);
-    crop.h = sg_max64(crop.h, t->tile);
-    *fits = sg_window_contains(region->window, sg_window_intersect(crop, scene));
-    sg_raster_close(raster);
-    return SG_OK;
-}
-
-static sg_err choose_regions(sg_sampler_tables *tables, const sg_training *t, size_t *left_out)
-{
-    sg_sampler *s = &tables->sampler;
-    double area = 0;
-    for (size_t i = 0; i < t->regions->count; i++) {
-        const sg_region *region = &t->regions->item[i];
-        bool fits = true;
-        sg_err err = SG_OK;
-        if (region->split != SG_SPLIT_TRAIN || sg_window_is_empty(region->window))
-            continue;
-        if (region->window.w < t->tile || region->window.h < t->tile)
-            err = check_small(t, region, &fits);
-        if (err)
-            return err;
-        if (!fits) {
-            ++*left_out;
-            continue;
-        }
-        area += (double)region->window.w * (double)region->window.h;
-        tables->train[s->train_count] = i;
-        tables->cumulative[s->train_count++] = area;
-    }
-    for (size_t k = 0; k < s->train_count; k++)
-        tables->cumulative[k] /= area;
-    return SG_OK;
-}
-
-sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *t)
-{
-    size_t left_out = 0, most = t->regions->count > 0 ? t->regions->count : 1;
-    sg_err err;
-    memset(tables, 0, sizeof *tables);
-    err = sg_calloc(most, sizeof *tables->train, &tables->train);
-    if (!err)
-        err = sg_calloc(most, sizeof *tables->cumulative, &tables->cumulative);
-    if (!err)
-        err = choose_regions(tables, t, &left_out);
-    if (!err && tables->sampler.train_count == 0)
-        err = sg_fail(SG_EUSAGE,
-                      "no training region can hold a tile of %d pixels; use a smaller tile or "
-                      "larger blocks",
-                      t->tile);
-    if (err) {
-        sg_sampler_clear(tables);
-        return err;
-    }
-    if (left_out > 0)
-        sg_warn("training regions left out: %zu are smaller than the tile of %d pixels and border "
-                "on another split",
-                left_out, t->tile);
-    tables->sampler.regions = t->regions;
-    tables->sampler.train = tables->train;
-    tables->sampler.cumulative = tables->cumulative;
-    tables->sampler.seed = t->seed;
-    tables->sampler.tile = t->tile;
-    tables->sampler.augment = t->augment;
-    tables->sampler.alter = sg_alter_any(&t->alter) ? &t->alter : NULL;
-    tables->sampler.jitter = t->jitter;
-    return SG_OK;
-}
-
-void sg_sampler_clear(sg_sampler_tables *tables)
-{
-    sg_free(tables->train);
-    sg_free(tables->cumulative);
-    memset(tables, 0, sizeof *tables);
+    sg_sample sample = {0};
+    size_t whole;
+    choose_window(s, index, &sample, &whole);
+    sg_mining_add(s->mining, whole, sample.window.x + s->tile / 2, sample.window.y + s->tile / 2,
+                  wrong, seen);
 }

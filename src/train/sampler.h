@@ -1,21 +1,52 @@
 /*
- * Crops of training regions: the tables behind a sg_sampler. [local]
+ * Which crop is sample i of a run: a pure function of seed, index, regions and, with mining, of the
+ * errors up to the last refresh. [local]
  */
 #ifndef SG_TRAIN_SAMPLER_H
 #define SG_TRAIN_SAMPLER_H
 
+#include "train/cover.h"
 #include "train/loop.h"
+#include "train/mining.h"
 
 typedef struct {
-    sg_sampler sampler; /* points into what follows; hand on by address */
-    size_t *train;      /* owned */
-    double *cumulative; /* owned */
+    const sg_regions *regions; /* borrowed, as all but tables */
+    const size_t *train;       /* indices of training regions */
+    size_t train_count;
+    const double *cumulative; /* [train_count] shares, last is 1 */
+    const sg_regions *whole;
+    const size_t *whole_of; /* [train_count]: the whole region of each */
+    const sg_cover *grid;   /* NULL: no grid */
+    const sg_places *places;
+    double class_end[SG_CLASSES_MAX]; /* cumulative shares of crops around classes */
+    int32_t classes;
+    sg_mining *mining; /* NULL: none */
+    double mining_end; /* cumulative share: the last class's and those where the network errs */
+    uint64_t seed;
+    int32_t tile, augment;
+    const sg_alterations *alter; /* NULL: none */
+    float jitter;
+} sg_sampler;
+
+void sg_sampler_sample(const sg_sampler *sampler, uint64_t index, sg_sample *sample);
+/* Tell mining how many of the labelled pixels of sample `index` were classified wrongly. */
+void sg_sampler_learn(const sg_sampler *sampler, uint64_t index, int64_t wrong, int64_t seen);
+
+typedef struct {
+    sg_sampler sampler;       /* points into what follows; hand on by address */
+    size_t *train, *whole_of; /* owned, as all that follows */
+    double *cumulative;
+    bool *usable; /* [whole->count]: crops are taken from it */
+    sg_regions grid_regions;
+    sg_cover grid;
+    sg_places places;
+    sg_mining mining;
 } sg_sampler_tables;
 
 /*
  * The training regions of a run. A region smaller than the tile is used where the crop's rest lies
  * outside the scene; where it would reach pixels of another split the region is left out. SG_EUSAGE
- * when no region is left.
+ * when no region is left, or no pixel of a class that crops are to be taken around.
  */
 sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *training);
 void sg_sampler_clear(sg_sampler_tables *tables);

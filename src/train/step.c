@@ -45,6 +45,7 @@ struct sg_stepper {
     size_t *reduce_count; /* [reduces_most] sizes of the batch-norm sums of one micro-batch */
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
+    uint8_t *classes;    /* borrowed: what each micro-batch was taken for, or NULL */
     double loss, weight; /* of this rank in this step */
     int32_t stop;
     sg_err failed;
@@ -317,6 +318,8 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
     s->reduce_next = 0;
     s->ready = s->started = 0;
     err = sg_exec_forward(s->exec, pixels, labels, run);
+    if (!err && s->classes) /* the backward pass may put something else in the logits' place */
+        err = sg_exec_classify(s->exec, s->classes, NULL);
     if (!err)
         err = sg_exec_backward(s->exec, run, on_ready, s);
     if (err) {
@@ -437,6 +440,11 @@ sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const float *pixels, const uin
 void sg_stepper_ask_stop(sg_stepper *s)
 {
     s->stop = 1;
+}
+
+void sg_stepper_watch(sg_stepper *s, uint8_t *classes)
+{
+    s->classes = classes;
 }
 
 sg_exec *sg_stepper_exec(sg_stepper *s)

@@ -55,6 +55,9 @@ sg_err sg_stepper_run(sg_stepper *stepper, sg_err mine, const float *pixels, con
                       sg_run *run, sg_update *update, sg_step_result *result);
 /* Tell all ranks with the next completed step that this one wants to stop. [local] */
 void sg_stepper_ask_stop(sg_stepper *stepper);
+/* From now on classify each micro-batch between its passes, into classes (n, h, w), borrowed; they
+ * are of no use when the step failed. NULL: no more. [local] */
+void sg_stepper_watch(sg_stepper *stepper, uint8_t *classes);
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);

@@ -10,7 +10,7 @@
 #include "nn/fuse.h"
 #include "train/trainer_save.h"
 
-enum { BATCHES_AHEAD = 3 };
+enum { BATCHES_AHEAD = 3, MINING_LEAST = 10, MINING_MOST = 200 }; /* steps between refreshes */
 
 static sg_err check_options(const trainer *tr)
 {
@@ -118,6 +118,22 @@ static sg_err open_files(trainer *tr)
                                      tr->position.step);
 }
 
+/* Where crops are taken by errors: see them, and go on with those of the checkpoint. */
+static sg_err watch_errors(trainer *tr)
+{
+    const sg_training *t = tr->t;
+    sg_mining *mining = tr->sampler.sampler.mining;
+    size_t pixels = (size_t)tr->micro_batch * (size_t)t->tile * (size_t)t->tile;
+    if (!mining)
+        return SG_OK;
+    sg_err err = sg_malloc(pixels, 1, &tr->classes);
+    if (!err)
+        sg_stepper_watch(tr->stepper, tr->classes);
+    if (!err && t->resume && t->resume->mining.cells > 0)
+        err = sg_mining_restore(mining, &t->resume->mining, tr->rank == 0);
+    return err;
+}
+
 sg_err sg_trainer_open(trainer *tr, const sg_training *t)
 {
     sg_shape input;
@@ -139,12 +155,34 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
     if (err)
         return err;
     err = open_files(tr);
+    if (!err)
+        err = watch_errors(tr);
     return sg_comm_agree(t->comm, err ? err : open_loader(tr));
+}
+
+/* Neither too few crops to tell, nor too late to matter. */
+static int64_t mining_interval(const sg_training *t)
+{
+    return sg_min64(sg_max64(t->steps_per_epoch, MINING_LEAST), MINING_MOST);
+}
+
+/* The loader has made crops of the next steps already: it begins anew. */
+sg_err sg_trainer_mine(trainer *tr)
+{
+    sg_mining *mining = tr->sampler.sampler.mining;
+    if (!mining || tr->position.step % mining_interval(tr->t) != 0)
+        return SG_OK;
+    tr->waited += sg_loader_waited(tr->loader);
+    sg_loader_close(tr->loader);
+    tr->loader = NULL;
+    sg_mining_refresh(mining, tr->t->comm);
+    return sg_comm_agree(tr->t->comm, open_loader(tr));
 }
 
 void sg_trainer_close(trainer *tr)
 {
     sg_loader_close(tr->loader);
+    sg_free(tr->classes);
     sg_stepper_close(tr->stepper);
     if (tr->class_weight)
         tr->t->backend->free(tr->t->backend, tr->class_weight);

@@ -24,6 +24,8 @@ typedef struct {
     sg_stepper *stepper;
     sg_sampler_tables sampler;
     sg_loader *loader;
+    double waited;    /* of loaders before it */
+    uint8_t *classes; /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
     sg_metrics_log log; /* open on rank 0 only */
     sg_confusion confusion;
     float *class_weight; /* device memory, NULL without */
@@ -39,6 +41,10 @@ typedef struct {
 /* Everything up to the first step. Fails on all ranks or on none. [collective] */
 sg_err sg_trainer_open(trainer *tr, const sg_training *training);
 void sg_trainer_close(trainer *tr); /* [collective] */
+
+/* After a step, where crops are taken by errors: add them up now and then, and draw the crops of
+ * the next steps by them. [collective] */
+sg_err sg_trainer_mine(trainer *tr);
 
 /* Write last.h5, and best.h5 first when `best`. mine: this rank's result so far. [collective] */
 sg_err sg_trainer_save(trainer *tr, bool best, sg_err mine);

@@ -119,6 +119,8 @@ static sg_err write_files(trainer *tr, bool best)
         c.raw = tr->params;
         c.averaged = tr->average.steps;
     }
+    if (tr->sampler.sampler.mining)
+        c.mining = tr->sampler.sampler.mining->saved;
     if (!err && averages)
         err = sg_weights_to_host(tr->weights);
     if (!err)
@@ -130,6 +132,8 @@ static sg_err write_files(trainer *tr, bool best)
 
 sg_err sg_trainer_save(trainer *tr, bool best, sg_err mine)
 {
+    if (tr->sampler.sampler.mining)
+        sg_mining_gather(tr->sampler.sampler.mining, tr->t->comm);
     if (!mine && tr->rank == 0)
         mine = write_files(tr, best);
     return sg_comm_agree(tr->t->comm, mine);

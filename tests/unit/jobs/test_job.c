@@ -205,6 +205,34 @@ static void augment_is_turns_or_a_map(void **state)
     refused("did you mean brightness", least, "train.augment.brigthness=1");
 }
 
+static void crops_are_shared_out(void **state)
+{
+    const int64_t pixels[] = {100, 10};
+    sg_crop_rules rules;
+    sg_job job;
+    (void)state;
+    assert_int_equal(load(&job, least, "train.balance={b: 0.3}"), SG_OK);
+    assert_int_equal(sg_job_crop_rules(&job, pixels, &rules), SG_OK);
+    assert_true(rules.share[0] == 0 && rules.share[1] == .3 && !rules.grid && rules.mining == 0);
+    sg_job_clear(&job);
+    assert_int_equal(load(&job, least, "train.crops=balanced"), SG_OK);
+    assert_int_equal(sg_job_crop_rules(&job, pixels, &rules), SG_OK);
+    assert_true(rules.share[0] == .5 && rules.share[1] == .5);
+    const int64_t without[] = {100, 0};
+    assert_int_equal(sg_job_crop_rules(&job, without, &rules), SG_OK);
+    assert_true(rules.share[0] == 1 && rules.share[1] == 0);
+    sg_job_clear(&job);
+    refused("'sand' is no class", least, "train.balance={sand: 0.3}");
+    refused("'1.2' is no share of class 'a'", least, "train.balance={a: 1.2}");
+    refused("'nan' is no share", least, "train.balance={a: nan}");
+    refused("sum to 1.1", least, "train.balance={a: 0.6, b: 0.5}");
+    refused("allowed: auto, labelled, all, grid, balanced", least, "train.crops=everywhere");
+    char text[512];
+    snprintf(text, sizeof text, "%strain: {crops: grid}\n", least);
+    refused("do not go with it", text, "train.mining=0.5");
+    refused("do not go with it", text, "train.scene_weights=equal");
+}
+
 /* Every key that a written job has stands in the README between backticks. */
 static void the_readme_names_every_key(void **state)
 {
@@ -513,6 +541,7 @@ int main(void)
         cmocka_unit_test(balanced_weights_give_every_class_the_same_share),
         cmocka_unit_test(a_written_job_reads_back),
         cmocka_unit_test(augment_is_turns_or_a_map),
+        cmocka_unit_test(crops_are_shared_out),
         cmocka_unit_test(the_readme_names_every_key),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(patterns_find_scenes_in_order),

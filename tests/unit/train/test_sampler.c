@@ -186,6 +186,223 @@ static void a_split_without_regions_has_no_tiles(void **state)
     sg_cover_clear(&cover);
 }
 
+/* One train scene in two regions, and a small one. */
+static sg_region parts[] = {{0, SG_SPLIT_TRAIN, {0, 0, 256, 128}},
+                            {0, SG_SPLIT_TRAIN, {0, 128, 256, 128}},
+                            {1, SG_SPLIT_TRAIN, {0, 0, 130, 64}}};
+static const sg_regions several = {parts, 3, 3};
+
+static void scenes_are_taken_by_area_or_equally(void **state)
+{
+    enum { COUNT = 20000 };
+    const double area[] = {256. * 256 / (256 * 256 + 130 * 64), .5};
+    (void)state;
+    for (int equal = 0; equal < 2; equal++) {
+        const sg_training training = {
+            .regions = &several, .tile = 64, .crops = {.equal_scenes = equal}};
+        sg_sampler_tables tables;
+        int in_first = 0, in_upper = 0;
+        assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            sg_sample s;
+            sg_sampler_sample(&tables.sampler, i, &s);
+            in_first += s.scene == 0;
+            in_upper += s.scene == 0 && s.window.y < 128;
+        }
+        const double share = area[equal];
+        assert_true(fabs(in_first - share * COUNT) < 4 * sqrt(COUNT * share * (1 - share)));
+        assert_true(fabs(in_upper - share / 2 * COUNT) <
+                    4 * sqrt(COUNT * share / 2 * (1 - share / 2)));
+        sg_sampler_clear(&tables);
+    }
+}
+
+/* 4 x 2 tiles in each of the first two regions, 3 x 1 in the third, whose last moves inwards. */
+static void a_grid_comes_once_an_epoch_in_another_order(void **state)
+{
+    enum { TILES = 2 * 4 * 2 + 3, EPOCHS = 5 };
+    const sg_training training = {.regions = &several, .tile = 64, .seed = 3, .crops = {.grid = 1}};
+    sg_sampler_tables tables;
+    int order[EPOCHS][TILES], moved = 0;
+    (void)state;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    for (int i = 0; i < EPOCHS * TILES; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, (uint64_t)i, &s);
+        assert_true(s.window.w == 64 && s.window.h == 64);
+        assert_memory_equal(&s.count, &s.window, sizeof s.count);
+        assert_true(s.window.y % 64 == 0 && (s.window.x % 64 == 0 || s.window.x == 130 - 64));
+        order[i / TILES][i % TILES] = s.scene == 1 ? 16 + (int)(s.window.x + 63) / 64
+                                                   : (int)(s.window.y / 16 + s.window.x / 64);
+    }
+    for (int e = 0; e < EPOCHS; e++) {
+        int seen[TILES] = {0};
+        for (int k = 0; k < TILES; k++) {
+            assert_int_equal(seen[order[e][k]]++, 0);
+            moved += e > 0 && order[e][k] != order[0][k];
+        }
+    }
+    assert_true(moved > (EPOCHS - 1) * TILES / 2);
+    sg_sampler_clear(&tables);
+}
+
+/* Six pixels of class 0, three of class 2, none of class 1. */
+static sg_places made_places(void)
+{
+    static const sg_place made[] = {{0, 1, 10, 200}, {2, 0, 255, 0},   {0, 0, 0, 0},
+                                    {0, 0, 100, 50}, {2, 2, 129, 63},  {0, 1, 200, 255},
+                                    {2, 1, 60, 130}, {0, 0, 255, 127}, {0, 2, 3, 3}};
+    sg_places places;
+    sg_place *item = NULL;
+    assert_int_equal(sg_malloc(9, sizeof *item, &item), SG_OK);
+    memcpy(item, made, sizeof made);
+    assert_int_equal(sg_places_make(&places, 3, item, 9), SG_OK);
+    assert_int_equal(places.first[1], 6);
+    assert_int_equal(places.first[2], 6);
+    assert_int_equal(places.first[3], 9);
+    return places;
+}
+
+static bool holds(const sg_sample *s, const sg_place *p)
+{
+    return s->scene == parts[p->region].scene && p->x >= s->window.x && p->y >= s->window.y &&
+           p->x < s->window.x + 64 && p->y < s->window.y + 64;
+}
+
+static void classes_have_their_share_of_crops(void **state)
+{
+    enum { COUNT = 20000 };
+    sg_places places = made_places();
+    const sg_training training = {.regions = &several,
+                                  .tile = 64,
+                                  .seed = 8,
+                                  .crops = {.share = {.25, 0, .5}, .places = &places}};
+    sg_sampler_tables tables;
+    int around[9] = {0}, elsewhere = 0;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        sg_sample s, plain;
+        int found = -1;
+        sg_sampler_sample(&tables.sampler, i, &s);
+        for (int k = 0; k < 9; k++)
+            if (holds(&s, &places.item[k]))
+                found = k;
+        assert_true(sg_window_contains(s.within, s.window));
+        /* Crops by area are those that there are without shares. */
+        sg_sampler without = tables.sampler;
+        without.classes = 0;
+        without.mining_end = 0;
+        sg_sampler_sample(&without, i, &plain);
+        if (memcmp(&s.window, &plain.window, sizeof s.window) == 0 && s.scene == plain.scene)
+            elsewhere++;
+        else {
+            assert_true(found >= 0);
+            around[found]++;
+        }
+    }
+    assert_true(fabs(elsewhere - .25 * COUNT) < 4 * sqrt(COUNT * .25 * .75) + 2);
+    for (int k = 0; k < 9; k++) {
+        double share = k < 6 ? .25 / 6 : .5 / 3;
+        assert_true(fabs(around[k] - share * COUNT) < 4 * sqrt(COUNT * share) + 2);
+    }
+    sg_sampler_clear(&tables);
+    sg_places_clear(&places);
+    (void)state;
+}
+
+static void a_class_without_places_is_named(void **state)
+{
+    sg_places places = made_places();
+    const sg_spec spec = {.classes = {.count = 3, .item = {{"a"}, {"sand"}, {"c"}}}};
+    const sg_training training = {.regions = &several,
+                                  .spec = &spec,
+                                  .tile = 64,
+                                  .crops = {.share = {0, .1}, .places = &places}};
+    sg_sampler_tables tables;
+    (void)state;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "'sand'"));
+    sg_places_clear(&places);
+}
+
+/* Focused windows lie in whole regions, which is what rotated crops may show. */
+static void focused_crops_may_show_their_whole_region(void **state)
+{
+    sg_region windows[] = {{0, SG_SPLIT_TRAIN, {64, 0, 100, 100}},
+                           {0, SG_SPLIT_TRAIN, {10, 140, 70, 110}},
+                           {1, SG_SPLIT_TRAIN, {0, 0, 90, 64}}};
+    const sg_regions focused = {windows, 3, 3};
+    const sg_training training = {.regions = &focused, .whole = &several, .tile = 64};
+    sg_sampler_tables tables;
+    int seen[3] = {0};
+    (void)state;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    for (uint64_t i = 0; i < 1000; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, i, &s);
+        int k = s.scene == 1 ? 2 : s.window.y >= 128;
+        assert_true(sg_window_contains(windows[k].window, s.window));
+        assert_memory_equal(&s.within, &parts[k].window, sizeof s.within);
+        seen[k]++;
+    }
+    assert_true(seen[0] > 100 && seen[1] > 100 && seen[2] > 100);
+    sg_sampler_clear(&tables);
+}
+
+/* Wrong in one corner of the second region: crops go there, by the formula. */
+static void mining_goes_where_the_errors_are(void **state)
+{
+    enum { COUNT = 20000, CELL = 32 };
+    const sg_training training = {
+        .regions = &several, .tile = 64, .seed = 4, .crops = {.mining = 1}};
+    sg_sampler_tables tables;
+    sg_comm *comm = NULL;
+    int before = 0, after = 0;
+    double wrong = 0, seen = 0, sum = 0, chance = 0;
+    (void)state;
+    assert_int_equal(sg_comm_start(&comm, NULL, NULL), SG_OK);
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    sg_mining *m = &tables.mining;
+    assert_int_equal(m->state.cells, 8 * 4 * 2 + 5 * 2);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, i, &s);
+        before += s.scene == 0 && s.window.x == 256 - 64 && s.window.y == 256 - 64;
+        bool bad = s.scene == 0 && s.window.x + 32 >= 224 && s.window.y + 32 >= 224;
+        if (i < 2000)
+            sg_sampler_learn(&tables.sampler, i, bad ? 2000 : 100, 4000);
+    }
+    /* The same sums by hand: cells of the crops' middles. */
+    double cell_wrong[74] = {0}, cell_seen[74] = {0};
+    for (size_t i = 0; i < 74; i++) {
+        cell_wrong[i] = (double)m->state.new_wrong[i];
+        cell_seen[i] = (double)m->state.new_seen[i];
+        wrong += cell_wrong[i];
+        seen += cell_seen[i];
+    }
+    assert_true(seen == 2000 * 4000.);
+    sg_mining_refresh(m, comm);
+    for (int i = 0; i < 74; i++) {
+        int width = i >= 64 && (i - 64) % 5 == 4 ? 130 - 4 * CELL : CELL;
+        double share = (cell_wrong[i] + 1024 * wrong / seen) / (cell_seen[i] + 1024) * width * CELL;
+        sum += share;
+        chance += i == 63 ? share : 0; /* the corner */
+    }
+    chance /= sum;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, COUNT + i, &s);
+        after += s.scene == 0 && s.window.x == 256 - 64 && s.window.y == 256 - 64;
+    }
+    /* A pixel of the corner's cell is the middle of the crop in the corner, by the region's edge.
+     */
+    assert_true(fabs(before - COUNT * (1024. / (256 * 256 + 130 * 64))) < 4 * sqrt(before));
+    assert_true(chance > .08);
+    assert_true(fabs(after - chance * COUNT) < 4 * sqrt(COUNT * chance));
+    sg_sampler_clear(&tables);
+    sg_comm_close(comm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +410,12 @@ int main(void)
         cmocka_unit_test(a_sample_depends_on_seed_and_index_alone),
         cmocka_unit_test(without_training_regions_there_is_nothing_to_sample),
         cmocka_unit_test(strips_beside_another_split_are_left_out),
+        cmocka_unit_test(scenes_are_taken_by_area_or_equally),
+        cmocka_unit_test(a_grid_comes_once_an_epoch_in_another_order),
+        cmocka_unit_test(classes_have_their_share_of_crops),
+        cmocka_unit_test(a_class_without_places_is_named),
+        cmocka_unit_test(focused_crops_may_show_their_whole_region),
+        cmocka_unit_test(mining_goes_where_the_errors_are),
         cmocka_unit_test(cores_partition_regions_of_any_size),
         cmocka_unit_test(a_split_without_regions_has_no_tiles),
     };
