@@ -87,7 +87,8 @@ typedef struct {
     int32_t turns;
     double rotate;
     sg_yaml_floats scale; /* least, most */
-    double brightness, contrast, gamma, per_band, blur, noise, band_dropout, p;
+    double brightness, contrast, gamma, per_band, blur, noise, band_dropout, p, cut_mix, paste;
+    sg_yaml_strings paste_classes; /* names; none: the rare ones */
 } sg_job_augment;
 
 typedef struct {

@@ -27,5 +27,7 @@ sg_alterations sg_job_alterations(const sg_job *job)
                             .per_band = augment->per_band,
                             .blur = augment->blur,
                             .noise = augment->noise,
-                            .band_dropout = augment->band_dropout};
+                            .band_dropout = augment->band_dropout,
+                            .cut_mix = augment->cut_mix,
+                            .paste = augment->paste};
 }

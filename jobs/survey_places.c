@@ -121,7 +121,7 @@ sg_err sg_survey_crops(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
     if (err != SG_OK)
         return err;
     for (int32_t c = 0; c < spec->classes.count; c++) {
-        wanted[c] = rules->share[c] > 0;
+        wanted[c] = rules->share[c] > 0 || rules->paste[c];
         any |= wanted[c];
     }
     if (!any)

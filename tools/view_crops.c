@@ -129,6 +129,12 @@ static void sample_of(void *user, uint64_t index, sg_sample *sample)
     sg_sampler_sample(user, index, sample);
 }
 
+static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                       uint8_t *class)
+{
+    return sg_sampler_partner(user, index, kind, sample, class);
+}
+
 static sg_err draw_crops(view *v)
 {
     const int32_t tile = v->job.train.tile;
@@ -141,6 +147,7 @@ static sg_err draw_crops(view *v)
                                        .end = (uint64_t)(v->wish->first + v->wish->count),
                                        .stride = 1,
                                        .sample = sample_of,
+                                       .partner = partner_of,
                                        .user = &v->tables.sampler};
     sg_loader *loader = NULL;
     sg_batch *batch;

@@ -24,7 +24,8 @@ typedef enum {
     SG_STREAM_JITTER = 8, /* brightness and contrast */
     SG_STREAM_ALTER = 9,  /* how much a sample is altered */
     SG_STREAM_NOISE = 10,
-    SG_STREAM_PLACE = 11 /* pixels that crops are put around */
+    SG_STREAM_PLACE = 11, /* pixels that crops are put around */
+    SG_STREAM_MIX = 12    /* what of one crop goes into another */
 } sg_stream;
 
 /* Four words for (seed, stream, a, b). */

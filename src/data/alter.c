@@ -8,7 +8,19 @@
 
 #include "base/rng.h"
 
-typedef enum { ROTATE, SCALE, GAMMA, CONTRAST, BRIGHTNESS, BLUR, NOISE, DROPOUT, KINDS = 16 } kind;
+typedef enum {
+    ROTATE,
+    SCALE,
+    GAMMA,
+    CONTRAST,
+    BRIGHTNESS,
+    BLUR,
+    NOISE,
+    DROPOUT,
+    CUT_MIX,
+    PASTE,
+    KINDS = 16
+} kind;
 
 static const double GAMMA_REACH = 3; /* deviations */
 
@@ -24,9 +36,24 @@ static double both_ways(uint32_t word)
     return 2 * (double)sg_uniform(word) - 1;
 }
 
+static bool happens_by(double chance, sg_draw draw, kind what)
+{
+    return (double)sg_uniform(words(draw, what, -1).v[0]) < chance;
+}
+
 static bool happens(const sg_alterations *a, sg_draw draw, kind what)
 {
-    return (double)sg_uniform(words(draw, what, -1).v[0]) < a->chance;
+    return happens_by(a->chance, draw, what);
+}
+
+bool sg_alter_cuts(const sg_alterations *a, sg_draw draw)
+{
+    return happens_by(a->cut_mix, draw, CUT_MIX);
+}
+
+bool sg_alter_pastes(const sg_alterations *a, sg_draw draw)
+{
+    return happens_by(a->paste, draw, PASTE);
 }
 
 static bool scales(const sg_alterations *a)
@@ -43,7 +70,7 @@ static bool changes_values(const sg_alterations *a)
 bool sg_alter_any(const sg_alterations *a)
 {
     return (a->chance > 0 && (a->rotate > 0 || scales(a) || changes_values(a))) ||
-           a->band_dropout > 0;
+           a->band_dropout > 0 || a->cut_mix > 0 || a->paste > 0;
 }
 
 /* The middle closest to the given one from where `half` pixels either way lie within; or, where

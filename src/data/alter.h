@@ -21,12 +21,18 @@ typedef struct {
     double blur;         /* sigma of a Gaussian, pixels, at most */
     double noise;        /* deviation of what is added to each value, at most */
     double band_dropout; /* 0 .. 0.9: the chance of a band to be blank; one band always stays */
+    double cut_mix;      /* chances, of their own, to receive a rectangle of another crop */
+    double paste;        /* or regions of a rare class: data/mix.h */
 } sg_alterations;
 
 /* Which sample: draws are functions of these two. */
 typedef struct {
     uint64_t seed, index;
 } sg_draw;
+
+/* Does a sample receive something of another one? */
+bool sg_alter_cuts(const sg_alterations *alter, sg_draw draw);
+bool sg_alter_pastes(const sg_alterations *alter, sg_draw draw);
 
 /* Is there anything that they could do? */
 bool sg_alter_any(const sg_alterations *alter);

@@ -40,6 +40,9 @@ typedef struct {
     sg_window within;            /* pixels that the window may take when it is rotated or scaled */
 } sg_sample;
 
+/* What a sample that is to be mixed with another one receives of it. */
+typedef enum { SG_MIX_RECTANGLE, SG_MIX_REGIONS } sg_mix_kind;
+
 typedef struct {
     uint64_t first;  /* index of its first sample */
     int32_t n;       /* samples, at most the batch size; 0 when failed */
@@ -57,6 +60,10 @@ typedef struct {
         stride; /* batch k holds samples first + k * stride .. + batch - 1, below end */
     void (*sample)(void *user, uint64_t index,
                    sg_sample *sample); /* pure, called by many threads */
+    /* The sample that sample `index` receives something of, and of which class; pure as well.
+     * False: there is none. NULL where no sample is mixed. */
+    bool (*partner)(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                    uint8_t *class);
     void *user;
 } sg_loader_options;
 

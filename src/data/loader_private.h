@@ -6,6 +6,7 @@
 #define SG_DATA_LOADER_PRIVATE_H
 
 #include "data/loader.h"
+#include "data/mix.h"
 
 enum { SG_LOADER_OPEN_MAX = 32 }; /* scenes kept open per thread */
 
@@ -30,7 +31,13 @@ typedef struct {
         uint8_t *valid, *labels;
         size_t pixels_capacity, valid_capacity, labels_capacity;
     } source; /* scratch: the scene around a crop that is rotated or scaled */
+    struct {
+        float *pixels;
+        uint8_t *labels;
+        size_t pixels_capacity, labels_capacity;
+    } partner; /* scratch: a crop that something is taken from */
     sg_blur_room room;
+    sg_mix_room mix_room;
 } sg_loader_reader;
 
 sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,

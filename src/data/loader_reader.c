@@ -1,4 +1,4 @@
-/* Making a sample: read the window, normalise, lay labels over it, turn. */
+/* Making a sample: read the window, normalise, lay labels over it, alter, turn, mix. */
 #include "data/loader_private.h"
 
 #include <string.h>
@@ -44,9 +44,14 @@ void sg_loader_reader_close(sg_loader_reader *reader)
     sg_free(reader->source.pixels);
     sg_free(reader->source.valid);
     sg_free(reader->source.labels);
+    sg_free(reader->partner.pixels);
+    sg_free(reader->partner.labels);
     sg_free(reader->room.item);
+    sg_free(reader->mix_room.item);
     memset(&reader->source, 0, sizeof(reader->source));
+    memset(&reader->partner, 0, sizeof(reader->partner));
     memset(&reader->room, 0, sizeof(reader->room));
+    memset(&reader->mix_room, 0, sizeof(reader->mix_room));
     reader->pixels = NULL;
     reader->labels = reader->valid = NULL;
 }
@@ -209,21 +214,62 @@ static sg_err read_sample(sg_loader_reader *reader, const sg_sample *sample, flo
     return sample->alter ? sg_alter_values(sample->alter, draw, image, &reader->room) : SG_OK;
 }
 
+/* One crop by itself. */
+static sg_err make_crop(sg_loader_reader *reader, const sg_sample *sample, float *pixels,
+                        uint8_t *labels)
+{
+    const sg_loader_options *options = reader->options;
+    SG_ASSERT(sample->scene >= 0 && sample->scene < reader->scenes->scenes);
+    SG_ASSERT(sample->window.w == options->w && sample->window.h == options->h);
+    if (sample->turn == 0)
+        return read_sample(reader, sample, pixels, labels);
+    SG_ASSERT(options->w == options->h);
+    sg_err err = read_sample(reader, sample, reader->pixels, reader->labels);
+    if (err)
+        return err;
+    sg_turn_f32(reader->pixels, pixels, options->w, reader->scenes->spec->bands, sample->turn);
+    sg_turn_u8(reader->labels, labels, options->w, sample->turn);
+    return SG_OK;
+}
+
+/* Put something of another crop into this one. */
+static sg_err mix(sg_loader_reader *reader, sg_draw draw, sg_mix_kind kind, const sg_image *image)
+{
+    const sg_loader_options *options = reader->options;
+    const size_t count = (size_t)(image->w * image->h);
+    sg_sample other = {0};
+    uint8_t class = SG_NO_CLASS;
+    if (!options->partner || !options->partner(options->user, draw.index, kind, &other, &class))
+        return SG_OK;
+    sg_err err = sg_grow(&reader->partner.pixels, &reader->partner.pixels_capacity,
+                         count * (size_t)image->bands, sizeof(float));
+    if (!err)
+        err = sg_grow(&reader->partner.labels, &reader->partner.labels_capacity, count, 1);
+    const sg_image from = {
+        image->w, image->h, image->bands, reader->partner.pixels, NULL, reader->partner.labels};
+    if (!err)
+        err = make_crop(reader, &other, from.pixels, from.labels);
+    if (err)
+        return err;
+    if (kind == SG_MIX_REGIONS)
+        return sg_mix_regions(draw, class, &from, image, &reader->mix_room);
+    sg_mix_copy(&from, image, sg_mix_rectangle(draw, image->w, image->h));
+    return SG_OK;
+}
+
 sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,
                                uint8_t *labels)
 {
     const sg_loader_options *options = reader->options;
     sg_sample sample = {0};
     options->sample(options->user, index, &sample);
-    SG_ASSERT(sample.scene >= 0 && sample.scene < reader->scenes->scenes);
-    SG_ASSERT(sample.window.w == options->w && sample.window.h == options->h);
-    if (sample.turn == 0)
-        return read_sample(reader, &sample, pixels, labels);
-    SG_ASSERT(options->w == options->h);
-    sg_err err = read_sample(reader, &sample, reader->pixels, reader->labels);
-    if (err)
-        return err;
-    sg_turn_f32(reader->pixels, pixels, options->w, reader->scenes->spec->bands, sample.turn);
-    sg_turn_u8(reader->labels, labels, options->w, sample.turn);
-    return SG_OK;
+    const sg_image image = {options->w, options->h, reader->scenes->spec->bands,
+                            pixels,     NULL,       labels};
+    const sg_draw draw = {sample.seed, index};
+    sg_err err = make_crop(reader, &sample, pixels, labels);
+    if (!err && sample.alter && sg_alter_pastes(sample.alter, draw))
+        err = mix(reader, draw, SG_MIX_REGIONS, &image);
+    if (!err && sample.alter && sg_alter_cuts(sample.alter, draw))
+        err = mix(reader, draw, SG_MIX_RECTANGLE, &image);
+    return err;
 }

@@ -18,8 +18,9 @@ typedef struct {
     int32_t grid;         /* 1: all tiles of a regular grid, each once an epoch; no shares then */
     int32_t equal_scenes; /* 1: those by area fall into every scene as often */
     double mining;        /* share of those where the network errs */
-    double share[SG_CLASSES_MAX]; /* of those around each class; in all at most 1 - mining */
-    const sg_places *places;      /* of these classes, in `whole`; or NULL */
+    double share[SG_CLASSES_MAX];  /* of those around each class; in all at most 1 - mining */
+    uint8_t paste[SG_CLASSES_MAX]; /* 1: alter.paste copies regions of this class */
+    const sg_places *places;       /* of all these classes, in `whole`; or NULL */
 } sg_crop_rules;
 
 typedef struct {

@@ -10,6 +10,9 @@
 /* Counters of SG_STREAM_CROP for one sample. */
 enum { BY_AREA, KIND, PLACE, SHIFT };
 
+/* Indices that no sample of a run has: those of crops that others receive something of. */
+static const uint64_t PARTNERS = (uint64_t)1 << 62;
+
 /* The first region whose cumulative share is above u. */
 static size_t find_region(const sg_sampler *s, double u)
 {
@@ -105,10 +108,8 @@ static void choose_window(const sg_sampler *s, uint64_t index, sg_sample *sample
         crop_by_area(s, index, sample, whole);
 }
 
-void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
+static void fill_in(const sg_sampler *s, uint64_t index, size_t whole, sg_sample *sample)
 {
-    size_t whole;
-    choose_window(s, index, sample, &whole);
     const sg_region *region = &s->whole->item[whole];
     sample->scene = region->scene;
     sample->window.w = sample->window.h = s->tile;
@@ -121,6 +122,31 @@ void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
     sample->turn = 0;
     if (s->augment)
         sample->turn = (int32_t)(sg_random(s->seed, SG_STREAM_AUGMENT, index, 0).v[0] & 7u);
+}
+
+void sg_sampler_sample(const sg_sampler *s, uint64_t index, sg_sample *sample)
+{
+    size_t whole;
+    choose_window(s, index, sample, &whole);
+    fill_in(s, index, whole, sample);
+}
+
+bool sg_sampler_partner(const sg_sampler *s, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                        uint8_t *class)
+{
+    const uint64_t other = PARTNERS + 2 * index + (kind == SG_MIX_REGIONS);
+    size_t whole;
+    if (kind == SG_MIX_RECTANGLE) {
+        sg_sampler_sample(s, other, sample);
+        return true;
+    }
+    if (s->pastes == 0)
+        return false;
+    sg_random4 which = sg_random(s->seed, SG_STREAM_CROP, other, KIND);
+    *class = (uint8_t)s->paste[sg_below(which.v[0], (uint32_t)s->pastes)];
+    crop_at_class(s, other, *class, sample, &whole);
+    fill_in(s, other, whole, sample);
+    return true;
 }
 
 void sg_sampler_learn(const sg_sampler *s, uint64_t index, int64_t wrong, int64_t seen)

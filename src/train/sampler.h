@@ -20,7 +20,8 @@ typedef struct {
     const sg_places *places;
     double class_end[SG_CLASSES_MAX]; /* cumulative shares of crops around classes */
     int32_t classes;
-    sg_mining *mining; /* NULL: none */
+    int32_t paste[SG_CLASSES_MAX], pastes; /* the classes that are pasted */
+    sg_mining *mining;                     /* NULL: none */
     double mining_end; /* cumulative share: the last class's and those where the network errs */
     uint64_t seed;
     int32_t tile, augment;
@@ -29,6 +30,9 @@ typedef struct {
 } sg_sampler;
 
 void sg_sampler_sample(const sg_sampler *sampler, uint64_t index, sg_sample *sample);
+/* See sg_loader_options.partner: another crop as they all are, or one around a rare class. */
+bool sg_sampler_partner(const sg_sampler *sampler, uint64_t index, sg_mix_kind kind,
+                        sg_sample *sample, uint8_t *class);
 /* Tell mining how many of the labelled pixels of sample `index` were classified wrongly. */
 void sg_sampler_learn(const sg_sampler *sampler, uint64_t index, int64_t wrong, int64_t seen);
 

@@ -131,6 +131,8 @@ static sg_err share_out(sg_sampler_tables *tables, const sg_training *t)
                            t->spec->classes.item[c].name, t->tile);
         end += t->crops.share[c];
         s->class_end[c] = end;
+        if (!none && t->crops.paste[c])
+            s->paste[s->pastes++] = c;
     }
     s->mining_end = end + t->crops.mining;
     if (t->crops.mining > 0)

@@ -84,6 +84,12 @@ static void sample_of(void *user, uint64_t index, sg_sample *sample)
     sg_sampler_sample(user, index, sample);
 }
 
+static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                       uint8_t *class)
+{
+    return sg_sampler_partner(user, index, kind, sample, class);
+}
+
 /* Sample g = step * batch + j: a micro-batch takes batch / accumulate of them in a row, and of
  * these each rank a part in a row. So the distance of a rank's micro-batches is constant, and what
  * is in a step is the same for any number of ranks. */
@@ -102,6 +108,7 @@ static sg_err open_loader(trainer *tr)
         .end = (uint64_t)t->steps * batch,
         .stride = batch / (uint64_t)t->step.accumulate,
         .sample = sample_of,
+        .partner = partner_of,
         .user = &tr->sampler.sampler,
     };
     return sg_loader_open(&tr->loader, t->scenes, &options);

@@ -3,7 +3,9 @@
 
 #include <math.h>
 
+#include "base/size.h"
 #include "data/loader.h"
+#include "data/mix.h"
 
 enum { W = 90, H = 70, TILE = 24, SCENES = 40, MANY = 3 };
 
@@ -431,6 +433,93 @@ static void labels_stay_with_their_pixels_whatever_is_altered(void **state)
     }
 }
 
+static const sg_alterations mixed = {
+    .chance = 1, .least = 1, .most = 1, .noise = .5, .cut_mix = .5, .paste = .5};
+
+static void plain(void *user, uint64_t index, sg_sample *sample)
+{
+    scattered(user, index, sample);
+    sample->within = (sg_window){0, 0, W, H + sample->scene};
+    sample->seed = 5;
+    sample->index = index;
+}
+
+static void noisy(void *user, uint64_t index, sg_sample *sample)
+{
+    static const sg_alterations noise = {.chance = 1, .least = 1, .most = 1, .noise = .5};
+    plain(user, index, sample);
+    sample->alter = &noise;
+}
+
+static void receiving(void *user, uint64_t index, sg_sample *sample)
+{
+    plain(user, index, sample);
+    sample->alter = &mixed;
+}
+
+/* Of samples that come later in the run; regions of class 1. Every fifth has none. */
+static bool giving(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample, uint8_t *class)
+{
+    receiving(user, index + (kind == SG_MIX_REGIONS ? 1000 : 2000), sample);
+    *class = 1;
+    return index % 5 != 0;
+}
+
+/* The crops of one batch of 4 from `first`, without any mixing. */
+static void load_noisy(uint64_t first, uint32_t *few, float *pixels, uint8_t *labels)
+{
+    sg_loader_options options = options_of(1, 1, first + 4, few);
+    sg_loader *loader = NULL;
+    options.first = first;
+    options.sample = noisy;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    sg_batch *batch = sg_loader_next(loader);
+    assert_int_equal(batch->error, SG_OK);
+    memcpy(pixels, batch->pixels, sizeof(float) * 4 * TILE * TILE * 2);
+    memcpy(labels, batch->labels, (size_t)4 * TILE * TILE);
+    sg_loader_return(loader, batch);
+    sg_loader_close(loader);
+}
+
+static void crops_are_mixed_of_what_they_are_by_themselves(void **state)
+{
+    enum { CROP = TILE * TILE };
+    static float own[4 * CROP * 2], pasted[4 * CROP * 2], cut[4 * CROP * 2];
+    static uint8_t own_l[4 * CROP], pasted_l[4 * CROP], cut_l[4 * CROP];
+    uint32_t few = MANY;
+    int pastes = 0, cuts = 0;
+    sg_loader_options options = options_of(3, 2, 300, &few);
+    sg_loader *loader = NULL;
+    sg_mix_room room = {0};
+    (void)state;
+    options.sample = receiving;
+    options.partner = giving;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    for (sg_batch *b; (b = sg_loader_next(loader)) != NULL;) {
+        load_noisy(b->first, &few, own, own_l);
+        load_noisy(b->first + 1000, &few, pasted, pasted_l);
+        load_noisy(b->first + 2000, &few, cut, cut_l);
+        for (int32_t i = 0; i < b->n; i++) {
+            const uint64_t index = b->first + (uint64_t)i;
+            const sg_draw draw = {5, index};
+            const size_t at = (size_t)i * CROP;
+            const sg_image to = {TILE, TILE, 2, own + 2 * at, NULL, own_l + at};
+            const sg_image from = {TILE, TILE, 2, pasted + 2 * at, NULL, pasted_l + at};
+            const sg_image other = {TILE, TILE, 2, cut + 2 * at, NULL, cut_l + at};
+            if (sg_alter_pastes(&mixed, draw) && index % 5 != 0 && ++pastes)
+                assert_int_equal(sg_mix_regions(draw, 1, &from, &to, &room), SG_OK);
+            if (sg_alter_cuts(&mixed, draw) && index % 5 != 0 && ++cuts)
+                sg_mix_copy(&other, &to, sg_mix_rectangle(draw, TILE, TILE));
+            assert_memory_equal(b->pixels + 2 * at, own + 2 * at, sizeof(float) * 2 * CROP);
+            assert_memory_equal(b->labels + at, own_l + at, CROP);
+        }
+        sg_loader_return(loader, b);
+    }
+    sg_loader_close(loader);
+    sg_free(room.item);
+    assert_true(pastes > 30 && cuts > 30);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_missing_scene_is_named),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(labels_stay_with_their_pixels_whatever_is_altered),
+        cmocka_unit_test(crops_are_mixed_of_what_they_are_by_themselves),
     };
     return cmocka_run_group_tests(tests, make_scenes, tempdir_remove);
 }

@@ -222,6 +222,15 @@ static void crops_are_shared_out(void **state)
     assert_int_equal(sg_job_crop_rules(&job, without, &rules), SG_OK);
     assert_true(rules.share[0] == 1 && rules.share[1] == 0);
     sg_job_clear(&job);
+    assert_int_equal(load(&job, least, "train.augment.paste=0.5"), SG_OK);
+    assert_int_equal(sg_job_crop_rules(&job, pixels, &rules), SG_OK);
+    assert_true(rules.paste[0] == 0 && rules.paste[1] == 1 && rules.share[1] == 0);
+    const int64_t even[] = {100, 50};
+    assert_int_equal(sg_job_crop_rules(&job, even, &rules), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "name those to be pasted in paste_classes"));
+    sg_job_clear(&job);
+    refused("train.augment.paste_classes: 'sand' is no class", least,
+            "train.augment.paste_classes=[sand]");
     refused("'sand' is no class", least, "train.balance={sand: 0.3}");
     refused("'1.2' is no share of class 'a'", least, "train.balance={a: 1.2}");
     refused("'nan' is no share", least, "train.balance={a: nan}");
