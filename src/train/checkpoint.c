@@ -191,7 +191,7 @@ typedef struct {
     void *values;
 } mining_item;
 
-enum { MINING_ITEMS = 4 };
+enum { MINING_ITEMS = 4, CELLS_MOST = 1 << 26 };
 
 static void mining_items(const sg_mining_state *state, mining_item item[MINING_ITEMS])
 {
@@ -221,6 +221,8 @@ static sg_err get_mining(sg_store_file *store, const char *path, sg_mining_state
     int64_t dim[4];
     mining_item item[MINING_ITEMS];
     sg_err err = sg_store_shape(store, "mining/wrong", dim);
+    if (!err && (dim[0] < 1 || dim[0] > CELLS_MOST || dim[1] * dim[2] * dim[3] != 1))
+        err = sg_fail(SG_EINPUT, "%s: counts errors in an impossible number of cells", path);
     if (!err)
         err = sg_mining_state_create(state, (size_t)dim[0]);
     if (err)

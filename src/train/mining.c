@@ -5,7 +5,8 @@
 #include "base/rng.h"
 #include "base/size.h"
 
-enum { CELLS_MOST = 1 << 20 };
+/* So few that the crops between two refreshes see a good part of them. */
+enum { CELLS_WANTED = 4096 };
 
 static const double FADE = 0.5; /* what is left of the sums after a refresh */
 
@@ -44,7 +45,8 @@ static int64_t cells_of(const sg_mining *m, size_t region)
     return cells_across(m, region) * sg_div_up(m->regions->item[region].window.h, m->cell);
 }
 
-/* Number the cells; how many there are is bounded by making them larger. */
+/* Number the cells; there are not too many, if need be by making them larger, but one of each
+ * region at least. */
 static size_t lay_out(sg_mining *m, const bool *usable)
 {
     size_t cells;
@@ -56,7 +58,7 @@ static size_t lay_out(sg_mining *m, const bool *usable)
         }
         m->first[m->regions->count] = cells;
         m->cell *= 2;
-    } while (cells > CELLS_MOST && cells > m->regions->count);
+    } while (cells > CELLS_WANTED && cells > m->regions->count);
     m->cell /= 2;
     return cells;
 }

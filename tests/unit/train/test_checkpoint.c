@@ -61,6 +61,21 @@ static void fill(sg_checkpoint *c)
     assert_int_equal(sg_malloc(32, 1, &c->job), SG_OK);
     strcpy(c->job, "net: unet\nsteps: 3\n");
     c->scores_miou = 0.8125;
+    assert_int_equal(sg_mining_state_create(&c->mining, 3), SG_OK);
+    for (int i = 0; i < 3; i++) {
+        c->mining.wrong[i] = 1.25 * i;
+        c->mining.seen[i] = 1e15 + i;
+        c->mining.new_wrong[i] = 70 + i;
+        c->mining.new_seen[i] = INT64_MAX - i;
+    }
+}
+
+static bool same_mining(const sg_mining_state *a, const sg_mining_state *b)
+{
+    return a->cells == b->cells && memcmp(a->wrong, b->wrong, 8 * a->cells) == 0 &&
+           memcmp(a->seen, b->seen, 8 * a->cells) == 0 &&
+           memcmp(a->new_wrong, b->new_wrong, 8 * a->cells) == 0 &&
+           memcmp(a->new_seen, b->new_seen, 8 * a->cells) == 0;
 }
 
 static void save(sg_checkpoint *c, const char *path)
@@ -89,6 +104,7 @@ static void everything_comes_back(void **state)
     assert_memory_equal(&a.position, &b.position, sizeof a.position);
     assert_string_equal(a.job, b.job);
     assert_true(b.scores_miou == 0.8125);
+    assert_true(same_mining(&a.mining, &b.mining));
     assert_int_equal(sg_checkpoint_identify(a.graph, a.params, identity), SG_OK);
     assert_string_equal(b.identity, identity);
     sg_text_clear(&one);
@@ -178,6 +194,27 @@ static void what_is_no_checkpoint_is_refused(void **state)
     sg_checkpoint_close(&c);
 }
 
+static void impossible_errors_are_refused(void **state)
+{
+    char path[TEMPDIR_PATH];
+    sg_checkpoint c;
+    tempdir_path(state, "mining.h5", path);
+    for (int i = 0; i < 5; i++) {
+        sg_checkpoint back;
+        fill(&c);
+        if (i < 3)
+            c.mining.wrong[1] = i == 0 ? NAN : i == 1 ? -1 : 2e15;
+        else
+            c.mining.new_wrong[2] = i == 3 ? -1 : INT64_MAX;
+        assert_int_equal(sg_checkpoint_save(&c, path), SG_OK);
+        assert_int_equal(sg_checkpoint_load(&back, path, true), SG_EINPUT);
+        assert_non_null(strstr(sg_error_text(), "mining.h5: the errors counted in cell"));
+        assert_int_equal(sg_checkpoint_load(&back, path, false), SG_OK); /* not read to predict */
+        sg_checkpoint_close(&back);
+        sg_checkpoint_close(&c);
+    }
+}
+
 /* Change one byte after another: it is refused, or nothing that is read has changed. */
 static void damage_is_refused_or_harmless(void **state)
 {
@@ -206,6 +243,7 @@ static void damage_is_refused_or_harmless(void **state)
         assert_memory_equal(a.params->trainable, b.params->trainable,
                             a.params->layout->trainable_count * sizeof(float));
         assert_string_equal(a.job, b.job);
+        assert_true(b.mining.cells == 0 || same_mining(&a.mining, &b.mining));
         sg_checkpoint_close(&b);
     }
     assert_true(refused > size / 13 / 4);
@@ -221,6 +259,7 @@ int main(void)
         cmocka_unit_test(without_optimizer_state_it_predicts_but_does_not_resume),
         cmocka_unit_test(an_optimizer_is_not_read_unless_wanted),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
+        cmocka_unit_test(impossible_errors_are_refused),
         cmocka_unit_test(damage_is_refused_or_harmless),
     };
     return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
