@@ -2,7 +2,8 @@
  * Mining: where in the training regions does the network err? Regions are cut into cells; wrong and
  * labelled pixels of each crop are counted for the cell of its middle. At fixed steps the counts of
  * all ranks are added to a fading sum, and crops are then taken near cells as often as they are
- * wrong. Counts are integers, so ranks agree. [local] unless said otherwise.
+ * wrong. Counts are integers, so ranks agree. What a crop received of another one counts where the
+ * crop lies. [local] unless said otherwise.
  */
 #ifndef SG_TRAIN_MINING_H
 #define SG_TRAIN_MINING_H

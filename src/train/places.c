@@ -11,7 +11,7 @@ int64_t sg_places_wanted(int32_t classes)
     return sg_min64(SG_PLACES_MOST, SG_PLACES_ALL_MOST / classes);
 }
 
-/* One call serves four neighbours, were it kept; it is cheap beside reading a label. */
+/* A number of the pixel's own is below the share that is wanted. */
 bool sg_places_holds(uint64_t seed, const sg_place *place, int64_t pixels, int64_t wanted)
 {
     if (pixels <= wanted)

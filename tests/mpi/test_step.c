@@ -442,6 +442,49 @@ static void a_wish_to_stop_reaches_all_ranks_in_the_same_step(void **state)
     free(b);
 }
 
+/* The class with the largest logit, by one executor; where two are nearly as large the order of
+ * sums decides. */
+static void a_watcher_is_told_what_each_pixel_was_taken_for(void **state)
+{
+    static batch b;
+    static float logits[BATCH * IMAGE * CLASSES];
+    static uint8_t classes[BATCH * IMAGE];
+    const variant v = {.accumulate = 1, .sync_norm = 1};
+    const int32_t n = BATCH / sg_comm_ranks(*state), first = sg_comm_rank(*state) * n;
+    network net, alone;
+    sg_exec *exec = NULL;
+    sg_step_result result;
+    sg_run run = {.class_weight = class_weight, .loss_scale = 1};
+    int told = 0;
+    open_network(&net, *state, 0);
+    open_network(&alone, *state, 0);
+    make_batch(&b, 0);
+    assert_int_equal(sg_exec_create(alone.backend, alone.loss, alone.weights,
+                                    (sg_shape){BATCH, SIDE, SIDE, BANDS}, SG_F32, SG_PLAN_TRAINING,
+                                    &exec),
+                     SG_OK);
+    assert_int_equal(sg_exec_forward(exec, b.pixels, b.labels, &run), SG_OK);
+    assert_int_equal(
+        sg_exec_read_value(exec, alone.loss->node[alone.loss->nodes - 1].input[0], logits), SG_OK);
+    sg_stepper *stepper = open_stepper(&net, &v);
+    sg_stepper_watch(stepper, classes);
+    assert_int_equal(step_by_ranks(stepper, &net, &v, &b, 0, SG_OK, &result), SG_OK);
+    for (int32_t i = 0; i < n * IMAGE; i++) {
+        const float *logit = logits + (first * IMAGE + i) * CLASSES;
+        int best = 0;
+        for (int c = 1; c < CLASSES; c++)
+            best = logit[c] > logit[best] ? c : best;
+        assert_true(classes[i] < CLASSES);
+        assert_true(logit[best] - logit[classes[i]] < 1e-4f);
+        told += classes[i] == best;
+    }
+    assert_true(told > n * IMAGE * 99 / 100);
+    sg_stepper_close(stepper);
+    sg_exec_close(exec);
+    close_network(&net);
+    close_network(&alone);
+}
+
 int main(void)
 {
     struct CMUnitTest tests[] = {
@@ -456,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_loss_that_is_no_number_updates_nothing_anywhere),
         cmocka_unit_test(a_batch_without_labels_updates_nothing),
         cmocka_unit_test(a_wish_to_stop_reaches_all_ranks_in_the_same_step),
+        cmocka_unit_test(a_watcher_is_told_what_each_pixel_was_taken_for),
     };
     return SG_RUN_MPI_TESTS(tests);
 }
