@@ -12,6 +12,7 @@
 sg_err sg_command_train(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_evaluate(sg_comm *comm, int argc, char **argv);
+sg_err sg_command_report(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_info(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_bench(sg_comm *comm, int argc, char **argv);
 

@@ -6,9 +6,22 @@
 #define SG_JOBS_EVALUATE_H
 
 #include "data/label.h"
+#include "data/loader.h"
 #include "jobs/command.h"
 #include "tiles/split.h"
 #include "train/metrics.h"
+
+/* A chunk of a job's scene that was compared; what it points at is borrowed for the call. */
+typedef struct {
+    const sg_spec *spec; /* the network's, with the job's classes and layers */
+    const sg_scene *scene;
+    size_t index;                   /* of the scene among those of the split */
+    sg_window core;                 /* scene coordinates */
+    const uint8_t *truth, *classes; /* (h, w); truth is SG_NO_CLASS outside of the split, too */
+    const float *probabilities;     /* (h, w, classes), as in sg_chunk_fn */
+} sg_compared;
+/* Called for each chunk that this rank compares, one at a time, by a thread of its own. */
+typedef sg_err (*sg_compared_fn)(void *user, const sg_compared *chunk);
 
 typedef struct {
     const char *model, *split, *classes, *map;
@@ -16,6 +29,8 @@ typedef struct {
     int32_t ignore, all_touched, json;
     int32_t augment; /* as in sg_predict_options; a job only */
     sg_device_options device;
+    sg_compared_fn seen; /* of a job only; NULL: nobody looks */
+    void *user;
     int count;
     char **item; /* MASK TRUTH, or JOB key=value ... */
 } sg_evaluate_options;

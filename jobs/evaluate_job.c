@@ -17,7 +17,7 @@
 
 typedef struct {
     sg_comm *comm;
-    int32_t augment;
+    const sg_evaluate_options *options;
     sg_evaluation *out;
     sg_job job;
     sg_network network;
@@ -81,10 +81,10 @@ static sg_err compare_chunk(void *user, sg_window core, const uint8_t *classes,
 {
     scene_run *scene = user;
     const sg_regions *regions = &scene->run->survey.regions;
+    const sg_evaluate_options *options = scene->run->options;
     sg_evaluation *out = scene->run->out;
     size_t count = (size_t)(core.w * core.h);
     sg_err err = SG_OK;
-    (void)probabilities;
     memset(scene->truth, SG_NO_CLASS, count);
     for (size_t i = 0; err == SG_OK && i < regions->count; i++) {
         if (regions->item[i].scene == (int32_t)scene->index)
@@ -95,7 +95,11 @@ static sg_err compare_chunk(void *user, sg_window core, const uint8_t *classes,
     for (size_t i = 0; i < count; i++)
         out->unmapped += scene->truth[i] != SG_NO_CLASS && classes[i] == SG_NO_CLASS;
     sg_confusion_add(&out->confusion, scene->truth, classes, count);
-    return SG_OK;
+    if (options->seen == NULL)
+        return SG_OK;
+    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->index, core,
+                               scene->truth,      classes,      probabilities};
+    return options->seen(options->user, &chunk);
 }
 
 static sg_err prepare_scene(scene_run *scene)
@@ -124,6 +128,7 @@ static sg_err map_scene(scene_run *scene)
                                           .grid = &scene->plan->grid,
                                           .batch = scene->plan->batch,
                                           .readers = 1,
+                                          .want_probabilities = scene->run->options->seen != NULL,
                                           .network = classify,
                                           .next = next_chunk,
                                           .chunk = compare_chunk,
@@ -172,7 +177,8 @@ static sg_err evaluate_chunks(evaluation_run *run)
 /* Tiles and chunks of every scene. [collective] */
 static sg_err plan_scenes(evaluation_run *run)
 {
-    const sg_predict_options options = {.format = sg_format_default(), .augment = run->augment};
+    const sg_predict_options options = {.format = sg_format_default(),
+                                        .augment = run->options->augment};
     size_t count = run->survey.count;
     sg_err err = sg_calloc(count, sizeof(*run->plan), &run->plan);
     if (err == SG_OK)
@@ -180,7 +186,8 @@ static sg_err plan_scenes(evaluation_run *run)
     err = sg_comm_agree(run->comm, err);
     for (size_t i = 0; err == SG_OK && i < count; i++) {
         const sg_predict_size size = {.width = run->survey.size[i].width,
-                                      .height = run->survey.size[i].height};
+                                      .height = run->survey.size[i].height,
+                                      .want_probabilities = run->options->seen != NULL};
         err = sg_predict_choose(&options, &run->network, run->comm, &size, &run->plan[i]);
         if (err == SG_OK)
             run->start[i + 1] = run->start[i] + sg_grid_chunks(&run->plan[i].grid);
@@ -278,7 +285,7 @@ static sg_err evaluate_scenes(evaluation_run *run, sg_split split)
 
 sg_err sg_evaluate_job(const sg_evaluate_options *options, sg_comm *comm, sg_evaluation *evaluation)
 {
-    evaluation_run run = {.comm = comm, .augment = options->augment, .out = evaluation};
+    evaluation_run run = {.comm = comm, .options = options, .out = evaluation};
     sg_split split = SG_SPLIT_TEST;
     sg_err err = sg_comm_agree(comm, load(options, &run, &split, evaluation->what));
     if (err == SG_OK)

@@ -111,6 +111,7 @@ typedef struct {
     sg_job_augment augment;
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
+    int32_t tensorboard;
 } sg_job_train;
 
 typedef struct {

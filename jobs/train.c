@@ -422,6 +422,7 @@ static sg_err run_training(train_run *run)
         .patience = train->patience,
         .save_every = train->save_every,
         .folder = run->folder,
+        .tensorboard = train->tensorboard,
         .job_text = run->job_text.data,
         .resume = is_resumed(run) ? &run->checkpoint : NULL,
         .stop = sg_signals_catch(),

@@ -156,7 +156,8 @@ static sg_err log_row(trainer *tr, const sg_step_result *result, double seconds,
         .megapixels_per_s = result ? pixels / seconds / 1e6 : NAN,
         .validation = scores,
     };
-    return tr->rank == 0 ? sg_metrics_log_add(&tr->log, &row) : SG_OK;
+    sg_err err = tr->rank == 0 ? sg_metrics_log_add(&tr->log, &row) : SG_OK;
+    return !err && tr->rank == 0 && t->tensorboard ? sg_tensorboard_add(&tr->board, &row) : err;
 }
 
 static void show_progress(trainer *tr, double seconds)

@@ -51,6 +51,7 @@ typedef struct {
     int32_t patience;          /* end after so many validations without a better one; 0: never */
     int64_t save_every;        /* steps, 0: with each validation */
     const char *folder;        /* run folder: last.h5, best.h5, metrics.csv, metrics.jsonl */
+    int32_t tensorboard;       /* 1: an event file in it as well */
     const char *job_text;      /* goes into checkpoints */
     sg_checkpoint *resume;     /* or NULL to start from initial weights */
     volatile int *stop;        /* set by a signal: finish the step, save, return SG_ESTOPPED */

@@ -120,9 +120,12 @@ static sg_err open_files(trainer *tr)
     if (tr->rank != 0)
         return SG_OK;
     sg_err err = sg_make_folders(t->folder);
-    return err ? err
-               : sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->resume != NULL,
-                                     tr->position.step);
+    if (!err)
+        err = sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->resume != NULL,
+                                  tr->position.step);
+    return err || !t->tensorboard ? err
+                                  : sg_tensorboard_open(&tr->board, t->folder, &t->spec->classes,
+                                                        t->resume != NULL, tr->position.step);
 }
 
 /* Where crops are taken by errors: see them, and go on with those of the checkpoint. */
@@ -201,6 +204,7 @@ void sg_trainer_close(trainer *tr)
     sg_sampler_clear(&tr->sampler);
     sg_confusion_close(&tr->confusion);
     sg_metrics_log_close(&tr->log);
+    sg_tensorboard_close(&tr->board);
     sg_free(tr->m);
     sg_free(tr->v);
 }

@@ -11,6 +11,7 @@
 #include "train/loop.h"
 #include "train/metrics_log.h"
 #include "train/sampler.h"
+#include "train/tensorboard.h"
 
 typedef struct {
     const sg_training *t; /* borrowed */
@@ -24,9 +25,10 @@ typedef struct {
     sg_stepper *stepper;
     sg_sampler_tables sampler;
     sg_loader *loader;
-    double waited;    /* of loaders before it */
-    uint8_t *classes; /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
-    sg_metrics_log log; /* open on rank 0 only */
+    double waited;        /* of loaders before it */
+    uint8_t *classes;     /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
+    sg_metrics_log log;   /* open on rank 0 only */
+    sg_tensorboard board; /* as well, where it is asked for */
     sg_confusion confusion;
     float *class_weight; /* device memory, NULL without */
     float *m, *v;        /* host copies for checkpoints, made where memory is the device's */
