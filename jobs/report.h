@@ -1,8 +1,9 @@
 /*
  * segtiles report, between its files: report.c reads the command line and gathers what is known of
  * a run, report_page.c puts the page together; report_curves.c, report_scores.c and
- * report_network.c are its pieces, report_chart.c draws lines, report_tiles.c chooses tiles,
- * report_pictures.c draws them, report_calibration.c counts probabilities.
+ * report_network.c are its pieces, report_chart.c draws lines, report_table.c makes tables,
+ * report_tiles.c chooses tiles, report_pictures.c draws them, report_calibration.c counts
+ * probabilities.
  *
  * The page is one file that needs no network and no script. It does not depend on ranks, nor on
  * when it was made.
@@ -57,8 +58,6 @@ sg_err sg_report_add_balance(const sg_report *report, sg_text *html);
 sg_err sg_report_add_calibration(const sg_report *report, sg_text *html);
 sg_err sg_report_add_network(const sg_report *report, sg_text *html);
 
-/* A class's name behind its colour. */
-sg_err sg_report_add_class(const sg_class *class, sg_text *html);
 /* The last number of a series, NaN when there is none. */
 double sg_report_last(const sg_report *report, const char *name);
 

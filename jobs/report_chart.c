@@ -71,21 +71,28 @@ static void round_span(plot *p)
         p->y1 = ceil(p->y1 / p->step_y) * p->step_y;
 }
 
+static const double slack = 1e-9; /* of a tick's place, in steps */
+
+/* Zero without what sums of steps leave of it. */
+static double clean(double tick, double step)
+{
+    return fabs(tick) < slack * step ? 0 : tick;
+}
+
 static sg_err add_axes(const plot *p)
 {
     sg_err err = SG_OK;
-    const double slack = 1e-9;
     for (double y = ceil(p->y0 / p->step_y - slack) * p->step_y;
          err == SG_OK && y <= p->y1 + slack * p->step_y; y += p->step_y)
         err = sg_text_add(p->html,
                           "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
                           "text-anchor=\"end\">%.4g</text>",
                           LEFT, down(p, y), WIDTH - RIGHT, LEFT - 6, down(p, y) + 4,
-                          fabs(y) < slack * p->step_y ? 0 : y);
+                          clean(y, p->step_y));
     for (double x = ceil(p->x0 / p->step_x - slack) * p->step_x;
          err == SG_OK && x <= p->x1 + slack * p->step_x; x += p->step_x)
         err = sg_text_add(p->html, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.6g</text>",
-                          across(p, x), HEIGHT - BOTTOM + 16, x);
+                          across(p, x), HEIGHT - BOTTOM + 16, clean(x, p->step_x));
     if (err == SG_OK)
         err = sg_text_add(p->html,
                           "<path class=\"axis\" d=\"M%d %dH%d\"/><text x=\"%d\" y=\"%d\" "

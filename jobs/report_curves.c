@@ -8,6 +8,7 @@
 #include "base/markup.h"
 #include "base/size.h"
 #include "jobs/report_chart.h"
+#include "jobs/report_table.h"
 
 enum { IOU_LINES = 12, NAME_MOST = 2 * SG_CLASS_NAME_MAX + 16, COLOUR = 8 };
 
@@ -148,6 +149,7 @@ static int rank_of(const char *name, char what[64])
 
 static sg_err add_rank_rows(const sg_report *report, int64_t *rows, sg_text *html)
 {
+    static const char *const column[] = {"rank", "what", "mean", "last", NULL};
     char what[64];
     sg_err err = SG_OK;
     for (size_t i = 0; err == SG_OK && i < report->series.count; i++) {
@@ -156,11 +158,7 @@ static sg_err add_rank_rows(const sg_report *report, int64_t *rows, sg_text *htm
         if (rank < 0)
             continue;
         if ((*rows)++ == 0)
-            err = sg_text_add(html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                                    "aria-label=\"Ranks\"><table id=\"ranks\"><thead><tr><th "
-                                    "scope=\"col\">rank</th><th scope=\"col\">what</th><th "
-                                    "scope=\"col\">mean</th><th scope=\"col\">last</th></tr>"
-                                    "</thead><tbody>\n");
+            err = sg_report_begin_table("ranks", "Ranks", column, 2, html);
         if (err == SG_OK)
             err = sg_text_add(html, "<tr><th scope=\"row\">%d</th><td>", rank);
         if (err == SG_OK)
@@ -170,7 +168,7 @@ static sg_err add_rank_rows(const sg_report *report, int64_t *rows, sg_text *htm
                 sg_text_add(html, "</td><td class=\"n\">%.4g</td><td class=\"n\">%.4g</td></tr>\n",
                             mean_of(series), sg_report_last(report, series->name));
     }
-    return err == SG_OK && *rows > 0 ? sg_text_add(html, "</tbody></table></div>\n") : err;
+    return err == SG_OK && *rows > 0 ? sg_report_end_table(html) : err;
 }
 
 sg_err sg_report_add_speed(const sg_report *report, sg_text *html)

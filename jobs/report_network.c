@@ -5,6 +5,7 @@
 
 #include "base/markup.h"
 #include "base/size.h"
+#include "jobs/report_table.h"
 #include "nn/plan.h"
 #include "nn/reach.h"
 
@@ -101,18 +102,18 @@ static sg_err add_layer(const network *n, const sg_node *node, sg_text *html)
 
 static sg_err add_layers(const network *n, sg_text *html)
 {
+    static const char *const column[] = {
+        "layer", "operator", "height &times; width &times; channels", "parameters", NULL};
     sg_err err =
-        sg_text_add(html,
-                    "<details><summary>%d layers, for a tile of %lld &times; "
-                    "%lld</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                    "aria-label=\"Layers\"><table><thead><tr><th scope=\"col\">layer</th>"
-                    "<th scope=\"col\">operator</th><th scope=\"col\">height &times; width "
-                    "&times; channels</th><th scope=\"col\">parameters</th></tr></thead>"
-                    "<tbody>\n",
+        sg_text_add(html, "<details><summary>%d layers, for a tile of %lld &times; %lld</summary>",
                     n->graph->nodes, (long long)n->side, (long long)n->side);
+    if (err == SG_OK)
+        err = sg_report_begin_table("layers", "Layers", column, 2, html);
     for (int32_t i = 0; err == SG_OK && i < n->graph->nodes; i++)
         err = add_layer(n, &n->graph->node[i], html);
-    return err == SG_OK ? sg_text_add(html, "</tbody></table></div></details>\n") : err;
+    if (err == SG_OK)
+        err = sg_report_end_table(html);
+    return err == SG_OK ? sg_text_add(html, "</details>\n") : err;
 }
 
 sg_err sg_report_add_network(const sg_report *report, sg_text *html)

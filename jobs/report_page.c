@@ -6,6 +6,7 @@
 
 #include "base/markup.h"
 #include "jobs/report_style.h"
+#include "jobs/report_table.h"
 
 typedef struct {
     const char *id, *title;
@@ -183,10 +184,10 @@ static sg_err add_notes(const sg_report *report, sg_text *html)
 
 static sg_err add_card(const char *name, double value, sg_text *html)
 {
-    sg_err err = sg_text_add(html, "<div><dt>%s</dt><dd>", name);
+    sg_err err = sg_text_add(html, "<li><span>%s</span><b>", name);
     if (err == SG_OK)
         err = isfinite(value) ? sg_text_add(html, "%.4f", value) : sg_text_add(html, "&ndash;");
-    return err == SG_OK ? sg_text_add(html, "</dd></div>") : err;
+    return err == SG_OK ? sg_text_add(html, "</b></li>") : err;
 }
 
 static sg_err add_cards(const sg_report *report, sg_text *html)
@@ -198,12 +199,14 @@ static sg_err add_cards(const sg_report *report, sg_text *html)
     const char *const name[] = {"mIoU", "mean F1", "accuracy", "kappa", "calibration error"};
     const double value[] = {s.miou, s.mean_f1, s.accuracy, s.kappa,
                             sg_calibration_error(&report->calibration)};
-    sg_err err = sg_text_add(html, "<dl class=\"cards\">");
+    sg_err err = sg_text_add(html, "<ul class=\"cards\">");
     for (int i = 0; err == SG_OK && i < 5; i++)
         err = add_card(name[i], value[i], html);
-    return err == SG_OK ? sg_text_add(html, "<div><dt>pixels</dt><dd>%lld</dd></div></dl>\n",
-                                      (long long)s.pixels)
-                        : err;
+    if (err == SG_OK)
+        err = sg_text_add(html, "<li><span>pixels</span><b>");
+    if (err == SG_OK)
+        err = sg_report_add_count(s.pixels, html);
+    return err == SG_OK ? sg_text_add(html, "</b></li></ul>\n") : err;
 }
 
 static sg_err add_header(const sg_report *report, sg_text *html)

@@ -6,23 +6,9 @@
 
 #include "base/markup.h"
 #include "jobs/report_chart.h"
+#include "jobs/report_table.h"
 
 enum { COUNTS_MOST = 12, TIPS_MOST = 64 }; /* classes up to which cells show counts, have tips */
-
-sg_err sg_report_add_class(const sg_class *class, sg_text *html)
-{
-    sg_err err = sg_text_add(html, "<i class=\"sw\" style=\"background:#%02x%02x%02x\"></i>",
-                             class->colour[0], class->colour[1], class->colour[2]);
-    return err == SG_OK ? sg_text_add_html(html, class->name) : err;
-}
-
-static sg_err add_row_head(const sg_class *class, sg_text *html)
-{
-    sg_err err = sg_text_add(html, "<tr><th scope=\"row\">");
-    if (err == SG_OK)
-        err = sg_report_add_class(class, html);
-    return err == SG_OK ? sg_text_add(html, "</th>") : err;
-}
 
 /* A cell with a share of 0 .. 1, with a bar behind it. */
 static sg_err add_share(double share, sg_text *html)
@@ -30,6 +16,15 @@ static sg_err add_share(double share, sg_text *html)
     if (!isfinite(share))
         return sg_text_add(html, "<td class=\"n\" title=\"undefined\">&ndash;</td>");
     return sg_text_add(html, "<td class=\"n bar\" style=\"--v:%.4f\">%.4f</td>", share, share);
+}
+
+/* The count below a share. */
+static sg_err add_small(int64_t count, sg_text *html)
+{
+    sg_err err = sg_text_add(html, "<small>");
+    if (err == SG_OK)
+        err = sg_report_add_count(count, html);
+    return err == SG_OK ? sg_text_add(html, "</small>") : err;
 }
 
 static int64_t truth_of(const sg_confusion *confusion, int32_t k)
@@ -46,21 +41,23 @@ sg_err sg_report_add_classes(const sg_report *report, sg_text *html)
     const sg_class_table *classes = &report->evaluation.classes;
     sg_scores s;
     sg_confusion_scores(confusion, &s);
-    sg_err err = sg_text_add(
-        html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scores of each "
-              "class\"><table id=\"scores\"><thead><tr><th scope=\"col\">class</th><th "
-              "scope=\"col\">IoU</th><th scope=\"col\">precision</th><th scope=\"col\">recall</th>"
-              "<th scope=\"col\">F1</th><th scope=\"col\">pixels</th></tr></thead><tbody>\n");
+    static const char *const column[] = {"class", "IoU",    "precision", "recall",
+                                         "F1",    "pixels", NULL};
+    sg_err err = sg_report_begin_table("scores", "Scores of each class", column, 1, html);
     for (int32_t k = 0; err == SG_OK && k < confusion->classes; k++) {
         const double share[] = {s.iou[k], s.precision[k], s.recall[k], s.f1[k]};
-        err = add_row_head(&classes->item[k], html);
+        err = sg_report_begin_row(&classes->item[k], html);
         for (int i = 0; err == SG_OK && i < 4; i++)
             err = add_share(share[i], html);
         if (err == SG_OK)
-            err = sg_text_add(html, "<td class=\"n\">%lld</td></tr>\n",
+            err = sg_text_add(html, "<td class=\"n\" data-n=\"%lld\">",
                               (long long)truth_of(confusion, k));
+        if (err == SG_OK)
+            err = sg_report_add_count(truth_of(confusion, k), html);
+        if (err == SG_OK)
+            err = sg_text_add(html, "</td></tr>\n");
     }
-    return err == SG_OK ? sg_text_add(html, "</tbody></table></div>\n") : err;
+    return err == SG_OK ? sg_report_end_table(html) : err;
 }
 
 /* ---- confusion matrix ---- */
@@ -97,7 +94,7 @@ static sg_err add_cell(int64_t count, int64_t row, bool right, int32_t classes, 
         err = sg_text_add(html, ">%.*f%s", classes <= COUNTS_MOST ? 1 : 0, 100 * share,
                           classes <= COUNTS_MOST ? "&nbsp;%" : "");
     if (err == SG_OK && classes <= COUNTS_MOST)
-        err = sg_text_add(html, "<small>%lld</small>", (long long)count);
+        err = add_small(count, html);
     return err == SG_OK ? sg_text_add(html, "</td>") : err;
 }
 
@@ -114,13 +111,13 @@ sg_err sg_report_add_confusion(const sg_report *report, sg_text *html)
         err = add_matrix_head(report, html);
     for (int32_t i = 0; err == SG_OK && i < n; i++) {
         int64_t row = truth_of(confusion, i);
-        err = add_row_head(&report->evaluation.classes.item[i], html);
+        err = sg_report_begin_row(&report->evaluation.classes.item[i], html);
         for (int32_t j = 0; err == SG_OK && j < n; j++)
             err = add_cell(confusion->count[i * n + j], row, i == j, n, html);
         if (err == SG_OK)
             err = sg_text_add(html, "</tr>\n");
     }
-    return err == SG_OK ? sg_text_add(html, "</tbody></table></div>\n") : err;
+    return err == SG_OK ? sg_report_end_table(html) : err;
 }
 
 /* ---- balance ---- */
@@ -136,17 +133,18 @@ static int64_t labelled(const sg_report *report, int split)
 static sg_err add_amount(int64_t count, int64_t whole, bool bar, sg_text *html)
 {
     double share = whole > 0 ? (double)count / (double)whole : 0;
-    return sg_text_add(html,
-                       "<td class=\"n%s\" style=\"--v:%.4f\" data-n=\"%lld\">%.2f&nbsp;%%"
-                       "<small>%lld</small></td>",
-                       bar ? " bar" : "", bar ? share : 0, (long long)count, 100 * share,
-                       (long long)count);
+    sg_err err =
+        sg_text_add(html, "<td class=\"n%s\" style=\"--v:%.4f\" data-n=\"%lld\">%.2f&nbsp;%%",
+                    bar ? " bar" : "", bar ? share : 0, (long long)count, 100 * share);
+    if (err == SG_OK)
+        err = add_small(count, html);
+    return err == SG_OK ? sg_text_add(html, "</td>") : err;
 }
 
 /* One row over the splits that there are; k: a class, or -1 for pixels without a label. */
 static sg_err add_balance_row(const sg_report *report, int32_t k, sg_text *html)
 {
-    sg_err err = k >= 0 ? add_row_head(&report->classes.item[k], html)
+    sg_err err = k >= 0 ? sg_report_begin_row(&report->classes.item[k], html)
                         : sg_text_add(html, "<tr class=\"sum\"><th scope=\"row\">without label, "
                                             "of all pixels</th>");
     for (int split = 0; err == SG_OK && split < SG_SPLITS; split++) {
@@ -162,19 +160,17 @@ static sg_err add_balance_row(const sg_report *report, int32_t k, sg_text *html)
 sg_err sg_report_add_balance(const sg_report *report, sg_text *html)
 {
     static const char *const name[SG_SPLITS] = {"training", "validation", "test"};
-    sg_err err = sg_text_add(html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                                   "aria-label=\"Share of each class\"><table id=\"balance\">"
-                                   "<thead><tr><th scope=\"col\">class</th>");
-    for (int split = 0; err == SG_OK && split < SG_SPLITS; split++)
+    const char *column[SG_SPLITS + 2] = {"class"};
+    int columns = 1;
+    for (int split = 0; split < SG_SPLITS; split++)
         if (report->splits >> split & 1)
-            err = sg_text_add(html, "<th scope=\"col\">%s</th>", name[split]);
-    if (err == SG_OK)
-        err = sg_text_add(html, "</tr></thead><tbody>\n");
+            column[columns++] = name[split];
+    sg_err err = sg_report_begin_table("balance", "Share of each class", column, 1, html);
     for (int32_t k = 0; err == SG_OK && k < report->classes.count; k++)
         err = add_balance_row(report, k, html);
     if (err == SG_OK)
         err = add_balance_row(report, -1, html);
-    return err == SG_OK ? sg_text_add(html, "</tbody></table></div>\n") : err;
+    return err == SG_OK ? sg_report_end_table(html) : err;
 }
 
 /* ---- calibration ---- */
@@ -206,11 +202,9 @@ static sg_err add_bins(const sg_calibration *c, sg_text *html)
     int64_t pixels = 0;
     for (int bin = 0; bin < SG_CALIBRATION_BINS; bin++)
         pixels += c->count[bin];
-    sg_err err = sg_text_add(html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                                   "aria-label=\"Calibration\"><table id=\"calibration\"><thead>"
-                                   "<tr><th scope=\"col\">probability</th><th scope=\"col\">mean"
-                                   "</th><th scope=\"col\">accuracy</th><th scope=\"col\">share of "
-                                   "pixels</th></tr></thead><tbody>\n");
+    static const char *const column[] = {"probability", "mean", "accuracy", "share of pixels",
+                                         NULL};
+    sg_err err = sg_report_begin_table("calibration", "Calibration", column, 1, html);
     for (int bin = 0; err == SG_OK && bin < SG_CALIBRATION_BINS; bin++) {
         if (c->count[bin] == 0)
             continue;
@@ -223,7 +217,7 @@ static sg_err add_bins(const sg_calibration *c, sg_text *html)
                           sg_calibration_confidence(c, bin), sg_calibration_accuracy(c, bin), share,
                           (long long)c->count[bin], 100 * share);
     }
-    return err == SG_OK ? sg_text_add(html, "</tbody></table></div>\n") : err;
+    return err == SG_OK ? sg_report_end_table(html) : err;
 }
 
 sg_err sg_report_add_calibration(const sg_report *report, sg_text *html)
