@@ -8,7 +8,7 @@ build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev
   libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libzstd-dev libyaml-dev libjson-c-dev
   libcmocka-dev"
 tests="git g++ python3 python3-numpy python3-torch python3-gdal python3-qgis qgis-providers
-  clang-format-14 gcovr"
+  python3-venv chromium clang-format-14 gcovr"
 
 wanted=$build
 for argument in "$@"; do
