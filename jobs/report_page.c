@@ -63,9 +63,9 @@ static sg_err add_tiles(const sg_report *report, sg_text *html)
 {
     sg_err err = sg_text_add(html,
                              "<p>%lld tiles of %d &times; %d pixels of the %s scenes hold labels. "
-                             "Tiles in which less than a sixteenth is labelled come last.</p>",
+                             "Tiles with fewer than %d labelled pixels come last.</p>",
                              (long long)report->tiles_seen, SG_TILE_SIDE, SG_TILE_SIDE,
-                             scenes_name(report->split));
+                             scenes_name(report->split), SG_TILE_LABELS);
     if (err != SG_OK || report->options->tiles == 0)
         return err;
     err = add_legend(report, html);

@@ -25,9 +25,12 @@ static sg_err add_picture(const drawing *d, const char *what, const sg_ink *ink)
     size_t bytes = 0;
     sg_err err = sg_picture_png(&picture, &png, &bytes);
     if (err == SG_OK)
-        err = sg_text_add(
-            d->html, "<div class=\"pic\"><img%s width=\"%d\" height=\"%d\" alt=\"%s of ",
-            ink != NULL ? " class=\"px\"" : "", (int)(d->w * d->step), (int)(d->h * d->step), what);
+        err = sg_text_add(d->html,
+                          "<div class=\"pic\"><img%s style=\"width:%.2f%%\" width=\"%d\" "
+                          "height=\"%d\" alt=\"%s of ",
+                          ink != NULL ? " class=\"px\"" : "",
+                          100.0 * (double)d->tile->facts.window.w / SG_TILE_SIDE,
+                          (int)(d->w * d->step), (int)(d->h * d->step), what);
     if (err == SG_OK)
         err = sg_text_add_html(d->html, sg_path_base(d->tile->image));
     if (err == SG_OK)

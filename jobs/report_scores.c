@@ -35,6 +35,28 @@ static int64_t truth_of(const sg_confusion *confusion, int32_t k)
     return sum;
 }
 
+/* Of many classes, those that no pixel has, in truth or prediction, are left out of tables. */
+static bool is_left_out(const sg_confusion *confusion, int32_t k)
+{
+    int64_t found = 0;
+    for (int32_t i = 0; i < confusion->classes; i++)
+        found += confusion->count[i * confusion->classes + k];
+    return confusion->classes > COUNTS_MOST && found == 0 && truth_of(confusion, k) == 0;
+}
+
+static sg_err add_left_out(const sg_confusion *confusion, sg_text *html)
+{
+    int32_t left_out = 0;
+    for (int32_t k = 0; k < confusion->classes; k++)
+        left_out += is_left_out(confusion, k);
+    return left_out == 0
+               ? SG_OK
+               : sg_text_add(html,
+                             "<p class=\"note\">%d of %d classes are in no pixel of truth or "
+                             "prediction; they are left out here.</p>\n",
+                             left_out, confusion->classes);
+}
+
 sg_err sg_report_add_classes(const sg_report *report, sg_text *html)
 {
     const sg_confusion *confusion = &report->evaluation.confusion;
@@ -45,6 +67,8 @@ sg_err sg_report_add_classes(const sg_report *report, sg_text *html)
                                          "F1",    "pixels", NULL};
     sg_err err = sg_report_begin_table("scores", "Scores of each class", column, 1, html);
     for (int32_t k = 0; err == SG_OK && k < confusion->classes; k++) {
+        if (is_left_out(confusion, k))
+            continue;
         const double share[] = {s.iou[k], s.precision[k], s.recall[k], s.f1[k]};
         err = sg_report_begin_row(&classes->item[k], html);
         for (int i = 0; err == SG_OK && i < 4; i++)
@@ -57,7 +81,9 @@ sg_err sg_report_add_classes(const sg_report *report, sg_text *html)
         if (err == SG_OK)
             err = sg_text_add(html, "</td></tr>\n");
     }
-    return err == SG_OK ? sg_report_end_table(html) : err;
+    if (err == SG_OK)
+        err = sg_report_end_table(html);
+    return err == SG_OK ? add_left_out(confusion, html) : err;
 }
 
 /* ---- confusion matrix ---- */
@@ -68,6 +94,8 @@ static sg_err add_matrix_head(const sg_report *report, sg_text *html)
     sg_err err = sg_text_add(html, "<thead><tr><th scope=\"col\">truth &darr; &nbsp; predicted "
                                    "&rarr;</th>");
     for (int32_t k = 0; err == SG_OK && k < classes->count; k++) {
+        if (is_left_out(&report->evaluation.confusion, k))
+            continue;
         err = sg_text_add(html, "<th scope=\"col\"%s><span>",
                           classes->count > 4 ? " class=\"up\"" : "");
         if (err == SG_OK)
@@ -111,9 +139,12 @@ sg_err sg_report_add_confusion(const sg_report *report, sg_text *html)
         err = add_matrix_head(report, html);
     for (int32_t i = 0; err == SG_OK && i < n; i++) {
         int64_t row = truth_of(confusion, i);
+        if (is_left_out(confusion, i))
+            continue;
         err = sg_report_begin_row(&report->evaluation.classes.item[i], html);
         for (int32_t j = 0; err == SG_OK && j < n; j++)
-            err = add_cell(confusion->count[i * n + j], row, i == j, n, html);
+            if (!is_left_out(confusion, j))
+                err = add_cell(confusion->count[i * n + j], row, i == j, n, html);
         if (err == SG_OK)
             err = sg_text_add(html, "</tr>\n");
     }

@@ -79,7 +79,7 @@ const char sg_report_style[] =
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));g"
     "ap:22px 28px}\n"
     ".pics{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}\n"
-    ".pic img{display:block;width:100%;height:auto;background:repeating-conic-gradient(rgb(12"
+    ".pic img{display:block;height:auto;background:repeating-conic-gradient(rgb(12"
     "8 128 128/.25) 0 25%,\n"
     "transparent 0 50%) 0 0/12px 12px}\n"
     ".pic .px{image-rendering:pixelated}\n"

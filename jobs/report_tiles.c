@@ -7,8 +7,6 @@
 #include "base/rng.h"
 #include "base/size.h"
 
-enum { SPARSE = 16 }; /* a tile with fewer labels than one pixel in so many comes last */
-
 static void close_kind(sg_tile *tile, int32_t count)
 {
     for (int32_t i = 0; tile != NULL && i < count; i++) {
@@ -56,7 +54,7 @@ static int compare_numbers(int64_t a, int64_t b)
 
 static bool is_sparse(const sg_tile_facts *facts)
 {
-    return facts->counted * SPARSE < facts->window.w * facts->window.h;
+    return facts->counted < SG_TILE_LABELS;
 }
 
 static int compare_places(const sg_tile_facts *a, const sg_tile_facts *b)

@@ -10,6 +10,7 @@
 #include "jobs/evaluate.h"
 
 enum { SG_TILE_SIDE = 256, SG_TILES_MOST = 32 }; /* pixels, a divisor of chunks; tiles of a kind */
+enum { SG_TILE_LABELS = 4096 };                  /* tiles with fewer labelled pixels come last */
 
 typedef enum { SG_TILES_SAMPLE, SG_TILES_WORST, SG_TILE_KINDS } sg_tile_kind;
 

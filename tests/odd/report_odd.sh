@@ -45,6 +45,7 @@ cmp one.html three.html || fail "another page on 3 ranks, or of run/"
 shows one.html 'id="substituted"'
 shows one.html '&lt;i&gt;60&lt;/i&gt; &amp;amp; &quot;grün&quot; {}'
 shows_not one.html '<i>60'
+shows one.html 'classes are in no pixel of truth or prediction'
 shows one.html 'All 3 steps done'
 reports 2 train.html run --split train --tiles 0
 shows_not train.html 'id="substituted"'
