@@ -288,13 +288,32 @@ static sg_err gather(sg_report *report, sg_comm *comm, const char *held)
     return err;
 }
 
+static sg_err page_path(const sg_report *report, char *path)
+{
+    return report->options->out != NULL ? sg_path_format(path, "%s", report->options->out)
+                                        : sg_path_format(path, "%s/report.html", report->folder);
+}
+
+/* Can the page be written? Asked before the work, not behind it. */
+static sg_err check_page(const sg_report *report)
+{
+    char path[SG_PATH_MAX], folder[SG_PATH_MAX];
+    sg_err err = page_path(report, path);
+    int length = (int)(sg_path_base(path) - path);
+    if (err == SG_OK)
+        err = sg_path_format(folder, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
+    if (err == SG_OK && (access(folder, W_OK | X_OK) != 0 || !sg_is_folder(folder)))
+        err = sg_fail(SG_EOUTPUT, "%s cannot be written: %s", path, strerror(errno));
+    if (err == SG_OK && sg_is_folder(path))
+        err = sg_fail(SG_EOUTPUT, "%s is a folder; --out names a file", path);
+    return err;
+}
+
 static sg_err write_page(const sg_report *report)
 {
     char path[SG_PATH_MAX];
     sg_text html = {0};
-    sg_err err = report->options->out != NULL
-                     ? sg_path_format(path, "%s", report->options->out)
-                     : sg_path_format(path, "%s/report.html", report->folder);
+    sg_err err = page_path(report, path);
     if (err == SG_OK)
         err = sg_report_page(report, &html);
     if (err == SG_OK)
@@ -318,7 +337,10 @@ sg_err sg_command_report(sg_comm *comm, int argc, char **argv)
     sg_err err = sg_comm_agree(comm, parse_arguments(comm, argc, argv, &options, &help));
     if (err != SG_OK || help)
         return err;
-    err = sg_comm_agree(comm, load(&report));
+    err = load(&report);
+    if (err == SG_OK && first)
+        err = check_page(&report);
+    err = sg_comm_agree(comm, err);
     if (err == SG_OK && !options.curves) {
         if (first)
             hold_checkpoint(&report, held);

@@ -53,12 +53,14 @@ fi
 
 echo "setup: installing ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-# clang-format 14 decides about layout; where it is not packaged its check is skipped.
-if [[ " ${missing[*]} " == *" clang-format-14 "* ]] &&
-  ! apt-cache show clang-format-14 >/dev/null 2>&1; then
-  echo "setup: clang-format-14 is not packaged here; the format check will be skipped"
-  missing=("${missing[@]/clang-format-14/}")
-fi
+# clang-format 14 decides about layout, chromium shows reports; where they are not packaged these checks are
+# skipped.
+for optional in clang-format-14 chromium; do
+  if [[ " ${missing[*]} " == *" $optional "* ]] && ! apt-cache show "$optional" >/dev/null 2>&1; then
+    echo "setup: $optional is not packaged here; its check will be skipped"
+    missing=("${missing[@]/$optional/}")
+  fi
+done
 # shellcheck disable=SC2068 # an emptied name must vanish
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -y -qq --no-install-recommends ${missing[@]} >/dev/null

@@ -39,7 +39,7 @@ if ! command -v chromium >/dev/null; then
 fi
 # browse ARGUMENTS...: a page in a headless browser, without network
 browse() {
-  HOME=$work timeout 120 chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
+  HOME=$work timeout 120 env -u LD_PRELOAD chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
     --host-resolver-rules='MAP * ~NOTFOUND' --user-data-dir="$work/browser" "$@" 2>browser_log ||
     { cat browser_log >&2; fail "chromium: $*"; }
 }
