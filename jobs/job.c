@@ -98,6 +98,11 @@ static const sg_yaml_field job_fields[] = {
      .fallback = "transposed"},
     {"model.separable", SG_YAML_BOOL, AT(model.separable), .fallback = "false"},
     {"model.dropout", SG_YAML_FLOAT, AT(model.dropout), .min = 0, .max = 0.95, .fallback = "0"},
+    PATH_FIELD("model.init", model.init),
+    {"model.init_bands", SG_YAML_ENUM, AT(model.init_bands),
+     .allowed = "auto|match|mean|first|cyclic|none", .fallback = "auto"},
+    {"model.init_roles", SG_YAML_STRINGS, AT(model.init_roles), .min = 0, .max = SG_BANDS_MAX,
+     .fallback = "[]"},
 
     {"train.tile", SG_YAML_INT, AT(train.tile), .min = 1, .max = 16384, .fallback = "256"},
     {"train.batch", SG_YAML_INT, AT(train.batch), .min = 1, .max = 65536, .fallback = "8"},
@@ -245,6 +250,20 @@ static sg_err check_train(const sg_job *job)
     return sg_job_class_weights(job, (int32_t)job->data.classes.count, pixels, weight, &weights);
 }
 
+static sg_err check_init(const sg_job *job)
+{
+    const sg_job_model *model = &job->model;
+    bool match = model->init_bands == SG_INIT_BANDS_MATCH;
+    if (model->init[0] == '\0' && model->init_bands != SG_INIT_BANDS_AUTO)
+        return sg_yaml_fail(job->yaml, "model.init_bands",
+                            "there is no model.init, whose first layer it is about");
+    if (match != (model->init_roles.count > 0))
+        return sg_yaml_fail(job->yaml, match ? "model.init_bands" : "model.init_roles",
+                            "match and model.init_roles go together: a role for each band, such "
+                            "as [blue, green, red, mean]");
+    return SG_OK;
+}
+
 static sg_err check_model(const sg_job *job)
 {
     const sg_job_model *model = &job->model;
@@ -258,7 +277,7 @@ static sg_err check_model(const sg_job *job)
         if (model->rates.item[i] < 1 || model->rates.item[i] > 256)
             err = sg_yaml_fail(job->yaml, "model.rates", "a rate of %lld, must be 1 .. 256",
                                (long long)model->rates.item[i]);
-    return err;
+    return err == SG_OK ? check_init(job) : err;
 }
 
 static sg_err check_job(const sg_job *job)

@@ -14,6 +14,7 @@
 #include "jobs/command.h"
 #include "model/model.h"
 #include "tiles/split.h"
+#include "train/init.h"
 #include "train/loop.h"
 
 enum { SG_JOB_NAME_MAX = 64 };
@@ -63,7 +64,10 @@ typedef struct {
     char net[32], encoder[16];
     int32_t depth, width, output_stride, pool, up, separable;
     double dropout;
-    sg_yaml_ints rates; /* none or three */
+    sg_yaml_ints rates;     /* none or three */
+    char init[SG_PATH_MAX]; /* "": random weights */
+    sg_init_bands init_bands;
+    sg_yaml_strings init_roles; /* none, or one per band */
 } sg_job_model;
 
 /* train.layers: the rate of the parameters whose names match. */

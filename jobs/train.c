@@ -35,6 +35,7 @@ typedef struct {
     sg_survey survey;
     sg_crop_rules crops;
     sg_graph *graph;
+    sg_params *initial; /* NULL: random */
     sg_backend *backend;
     sg_dtype type;
     int64_t steps_per_epoch, steps;
@@ -46,6 +47,7 @@ typedef struct {
 static void close_run(train_run *run)
 {
     sg_backend_close(run->backend);
+    sg_params_close(run->initial);
     sg_graph_close(run->graph);
     sg_free(run->rate);
     sg_survey_close(&run->survey);
@@ -337,6 +339,27 @@ static sg_err tell_network(const train_run *run)
     return SG_OK;
 }
 
+/* What model.init names takes the place of random weights; a resumed run has its own. */
+static sg_err prepare_initial(train_run *run)
+{
+    const sg_job_model *model = &run->job.model;
+    char path[SG_PATH_MAX];
+    sg_init_report report;
+    if (model->init[0] == '\0' || is_resumed(run))
+        return SG_OK;
+    sg_err err = sg_expand_path(model->init, path);
+    if (err == SG_OK)
+        err = sg_params_create(run->graph, &run->initial);
+    if (err == SG_OK)
+        err = sg_params_init(run->graph, run->initial, run->job.seed);
+    const sg_init_options options = {.path = path,
+                                     .bands = model->init_bands,
+                                     .role = model->init_roles.item,
+                                     .roles = model->init_roles.count};
+    return err == SG_OK ? sg_init_params(&options, run->graph, &run->spec, run->initial, &report)
+                        : err;
+}
+
 /* Often enough to choose the best checkpoint, seldom enough to cost little. */
 static int64_t validation_interval(const train_run *run)
 {
@@ -425,6 +448,7 @@ static sg_err run_training(train_run *run)
         .tensorboard = train->tensorboard,
         .job_text = run->job_text.data,
         .resume = is_resumed(run) ? &run->checkpoint : NULL,
+        .initial = run->initial,
         .stop = sg_signals_catch(),
     };
     sg_training_report report;
@@ -486,6 +510,8 @@ static sg_err prepare(const train_options *options, train_run *run)
     err = prepare_network(run);
     if (err == SG_OK)
         err = tell_network(run);
+    if (err == SG_OK)
+        err = prepare_initial(run);
     return sg_comm_agree(run->comm, err);
 }
 

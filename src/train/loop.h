@@ -53,7 +53,8 @@ typedef struct {
     const char *folder;        /* run folder: last.h5, best.h5, metrics.csv, metrics.jsonl */
     int32_t tensorboard;       /* 1: an event file in it as well */
     const char *job_text;      /* goes into checkpoints */
-    sg_checkpoint *resume;     /* or NULL to start from initial weights */
+    sg_checkpoint *resume;     /* or NULL to start from initial weights: */
+    const sg_params *initial;  /* those, or NULL for random ones of the seed */
     volatile int *stop;        /* set by a signal: finish the step, save, return SG_ESTOPPED */
 } sg_training;
 

@@ -27,6 +27,12 @@ static sg_err check_options(const trainer *tr)
     return SG_OK;
 }
 
+static void copy_params(sg_params *to, const sg_params *from)
+{
+    memcpy(to->trainable, from->trainable, to->layout->trainable_count * sizeof(float));
+    memcpy(to->state, from->state, to->layout->state_count * sizeof(float));
+}
+
 static sg_err make_weights(trainer *tr)
 {
     const sg_training *t = tr->t;
@@ -36,10 +42,9 @@ static sg_err make_weights(trainer *tr)
     if (err)
         return err;
     if (t->resume) {
-        const sg_param_layout *layout = tr->params->layout;
-        const sg_params *from = t->resume->raw ? t->resume->raw : t->resume->params;
-        memcpy(tr->params->trainable, from->trainable, layout->trainable_count * sizeof(float));
-        memcpy(tr->params->state, from->state, layout->state_count * sizeof(float));
+        copy_params(tr->params, t->resume->raw ? t->resume->raw : t->resume->params);
+    } else if (t->initial) {
+        copy_params(tr->params, t->initial);
     } else {
         err = sg_params_init(t->graph, tr->params, t->seed);
     }

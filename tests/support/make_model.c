@@ -9,12 +9,14 @@
 #include "jobs/options.h"
 #include "model/model.h"
 #include "train/checkpoint.h"
+#include "train/init.h"
 
 typedef struct {
     sg_model_options model;
     int32_t seed;
     double gsd;
     char normalize[8];
+    const char *net, *init;
 } wishes;
 
 static sg_err parse(int argc, char **argv, wishes *w, sg_arguments *arguments)
@@ -31,6 +33,11 @@ static sg_err parse(int argc, char **argv, wishes *w, sg_arguments *arguments)
          .target = w->normalize,
          .choices = "dataset scene none",
          .help = "what is done to the bands"},
+        {.name = "net",
+         .kind = SG_OPTION_TEXT,
+         .target = &w->net,
+         .help = "network and its options, as of info"},
+        {.name = "init", .kind = SG_OPTION_TEXT, .target = &w->init, .help = "weights to take"},
         {0}};
     const sg_usage usage = {.synopsis = "make_model [options] OUT.h5",
                             .about = "Writes a checkpoint with random weights.",
@@ -76,6 +83,16 @@ static void disturb(const sg_graph *graph, sg_params *params, int32_t seed)
     }
 }
 
+static sg_err take_weights(const wishes *w, sg_checkpoint *checkpoint)
+{
+    const sg_init_options options = {.path = w->init};
+    sg_init_report report;
+    if (w->init == NULL)
+        return SG_OK;
+    return sg_init_params(&options, checkpoint->graph, &checkpoint->spec, checkpoint->params,
+                          &report);
+}
+
 static sg_err make(const wishes *w, const char *path)
 {
     sg_checkpoint checkpoint = {.position = {.ranks = 1, .batch = 1, .best = -1},
@@ -90,8 +107,10 @@ static sg_err make(const wishes *w, const char *path)
         err = sg_params_init(checkpoint.graph, checkpoint.params, (uint64_t)w->seed);
     if (err == SG_OK) {
         disturb(checkpoint.graph, checkpoint.params, w->seed);
-        err = sg_checkpoint_save(&checkpoint, path);
+        err = take_weights(w, &checkpoint);
     }
+    if (err == SG_OK)
+        err = sg_checkpoint_save(&checkpoint, path);
     sg_checkpoint_close(&checkpoint);
     return err;
 }
@@ -104,6 +123,8 @@ int main(int argc, char **argv)
     w.model.classes = 4;
     w.model.width = 8;
     sg_err err = parse(argc, argv, &w, &arguments);
+    if (err == SG_OK && w.net != NULL)
+        err = sg_model_parse(w.net, &w.model);
     if (err == SG_OK && !arguments.help)
         err = make(&w, arguments.item[0]);
     if (err != SG_OK)
