@@ -15,6 +15,7 @@ sg_err sg_command_evaluate(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_report(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_info(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_bench(sg_comm *comm, int argc, char **argv);
+sg_err sg_command_export(sg_comm *comm, int argc, char **argv);
 
 /*
  * Open the device a command computes on: device "auto" (a GPU where this build and node have one,

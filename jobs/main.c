@@ -23,6 +23,7 @@ static const command commands[] = {
     {"evaluate", sg_command_evaluate, 64, "compare a mask, or a network, with labels"},
     {"report", sg_command_report, 64, "write a page about a training run"},
     {"info", sg_command_info, 64, "tell about a scene, a checkpoint or a mask"},
+    {"export", sg_command_export, 64, "write a network for PyTorch, ONNX Runtime or Deepness"},
     {"bench", sg_command_bench, 64, "measure the speed of this machine"},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -53,7 +54,7 @@ static const command *find_command(const char *name)
 static sg_err unknown_command(const char *name)
 {
     char word[64];
-    const char *near = sg_nearest_word(name, "train predict evaluate report info bench", word);
+    const char *near = sg_nearest_word(name, "train predict evaluate report info export bench", word);
     if (near != NULL)
         return sg_fail(SG_EUSAGE, "unknown command \"%s\"; did you mean \"%s\"?", name, near);
     return sg_fail(SG_EUSAGE, "unknown command \"%s\"; `segtiles --help` lists the commands", name);

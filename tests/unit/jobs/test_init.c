@@ -218,7 +218,7 @@ static void another_arrangement_gives_what_fits(void **state)
     assert_memory_equal(values(&a, "encoder.layer4.1.bn2.variance"),
                         values(&b, "encoder.layer4.1.bn2.variance"), 512 * sizeof(float));
     sg_checkpoint_close(&b.c);
-    make(&b, "unet,width=3,depth=1,bands=3", "x y", 2);
+    make(&b, "unet,width=3,depth=1,bands=3", "u v w", 2);
     assert_int_equal(init(&b, path, SG_INIT_BANDS_AUTO, NULL, 0, &r), SG_EINPUT);
     assert_non_null(strstr(sg_error_text(), "a.h5: none of its"));
     sg_checkpoint_close(&a.c);
