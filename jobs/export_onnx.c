@@ -446,6 +446,9 @@ static sg_err build(export *e)
         err = sg_onnx_create(&e->model, "segtiles");
     if (err == SG_OK)
         err = sg_graph_reach(e->graph, &reach);
+    if (err == SG_OK && e->options->tile % reach.stride != 0)
+        err = sg_fail(SG_EUSAGE, "--tile %lld: this network takes multiples of %lld",
+                      (long long)e->options->tile, (long long)reach.stride);
     if (err != SG_OK)
         return err;
     if (e->options->raw)
