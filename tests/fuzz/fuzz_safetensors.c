@@ -1,0 +1,29 @@
+/* Any bytes as a safetensors file: opened, listed, every tensor read. */
+#include "fuzz/fuzz.h"
+
+#include "base/size.h"
+#include "data/safetensors.h"
+
+static void read_all(const sg_safetensors *file)
+{
+    for (size_t i = 0; i < sg_safetensors_count(file); i++) {
+        const sg_safetensor *tensor = sg_safetensors_at(file, i);
+        float *values = NULL;
+        if (sg_malloc(tensor->count, sizeof *values, &values) == SG_OK)
+            (void)sg_safetensors_read(file, tensor, values);
+        sg_free(values);
+        SG_ASSERT(sg_safetensors_find(file, tensor->name));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char path[32];
+    sg_safetensors *file = NULL;
+    int fd = fuzz_file(data, size, path);
+    if (fd >= 0 && sg_safetensors_open(&file, path) == SG_OK)
+        read_all(file);
+    sg_safetensors_close(file);
+    close(fd);
+    return 0;
+}
