@@ -8,7 +8,7 @@ build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev
   libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libzstd-dev libyaml-dev libjson-c-dev
   libcmocka-dev"
 tests="git g++ python3 python3-numpy python3-torch python3-gdal python3-qgis qgis-providers
-  python3-venv chromium clang-format-14 gcovr"
+  python3-venv chromium clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev gcovr"
 
 wanted=$build
 for argument in "$@"; do
@@ -53,12 +53,12 @@ fi
 
 echo "setup: installing ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-# clang-format 14 decides about layout, chromium shows reports; where they are not packaged these checks are
-# skipped.
-for optional in clang-format-14 chromium; do
+# clang-format 14 decides about layout, clang 14 builds the fuzzers, chromium shows reports; where they are
+# not packaged what needs them is skipped.
+for optional in clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev chromium; do
   if [[ " ${missing[*]} " == *" $optional "* ]] && ! apt-cache show "$optional" >/dev/null 2>&1; then
-    echo "setup: $optional is not packaged here; its check will be skipped"
-    missing=("${missing[@]/$optional/}")
+    echo "setup: $optional is not packaged here; tests that need it will be skipped"
+    missing=("${missing[@]/%$optional/}")
   fi
 done
 # shellcheck disable=SC2068 # an emptied name must vanish

