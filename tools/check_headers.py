@@ -6,6 +6,7 @@ the build folder's compile_commands.json.
 """
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def flags_by_folder(build):
     flags = {}
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         for entry in json.load(file):
-            if not entry["file"].endswith(".c") or "emulated.dir" in entry["command"]:
+            if not entry["file"].endswith(".c") or re.search(r"emulated\.dir|/fuzz_\w+\.dir", entry["command"]):
                 continue
             words = shlex.split(entry["command"])
             kept, skip = [], False

@@ -242,10 +242,10 @@ static sg_err init_param(job *j, int32_t id, const int32_t *map, bool other_clas
 static void tell_unused(job *j)
 {
     for (size_t i = 0; i < j->source.count; i++) {
-        if (j->source.used[i])
+        if (j->source.used[i] || sg_init_source_is_counter(&j->source, i))
             continue;
         j->report->unused++;
-        sg_verbose("  %-40s left out: %s", sg_init_source_name(&j->source, i), "no use for it");
+        sg_verbose("  %-40s left out", sg_init_source_name(&j->source, i));
     }
 }
 

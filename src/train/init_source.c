@@ -225,3 +225,8 @@ const char *sg_init_source_name(const sg_init_source *s, size_t index)
     return s->file ? sg_safetensors_at(s->file, index)->name
                    : s->checkpoint.graph->param[index].name;
 }
+
+bool sg_init_source_is_counter(const sg_init_source *s, size_t index)
+{
+    return s->file && sg_safetensors_at(s->file, index)->type == SG_TENSOR_OTHER;
+}

@@ -35,6 +35,8 @@ bool sg_init_source_find(const sg_init_source *source, const sg_graph *graph, in
 /* Its values in the layout of item->dim; count is their product. Marks it as used. */
 sg_err sg_init_source_read(sg_init_source *source, const sg_init_item *item, float *values);
 size_t sg_init_item_count(const sg_init_item *item);
+/* What counts batches, not a weight. */
+bool sg_init_source_is_counter(const sg_init_source *source, size_t index);
 /* The name of what stands at an index. */
 const char *sg_init_source_name(const sg_init_source *source, size_t index);
 

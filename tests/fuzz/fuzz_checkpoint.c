@@ -1,5 +1,5 @@
 /* Any bytes as a checkpoint: loaded with all that a resumed training takes of it. */
-#include "fuzz/fuzz.h"
+#include "support/fuzz_file.h"
 
 #include "train/checkpoint.h"
 

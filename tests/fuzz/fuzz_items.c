@@ -4,7 +4,7 @@
  * that it does not name are right, and so are weights and identity for the graph that it names. A
  * checkpoint that loads is then prepared for prediction.
  */
-#include "fuzz/fuzz.h"
+#include "support/fuzz_file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

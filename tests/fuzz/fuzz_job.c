@@ -1,5 +1,5 @@
 /* Any text as a job file; one that is right can be written out and read again. */
-#include "fuzz/fuzz.h"
+#include "support/fuzz_file.h"
 
 #include <string.h>
 #include "base/size.h"

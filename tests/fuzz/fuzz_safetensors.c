@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: opened, listed, every tensor read. */
-#include "fuzz/fuzz.h"
+#include "support/fuzz_file.h"
 
 #include "base/size.h"
 #include "data/safetensors.h"

@@ -1,6 +1,6 @@
 /* What the libFuzzer targets share: a file that is only in memory. */
-#ifndef TESTS_FUZZ_FUZZ_H
-#define TESTS_FUZZ_FUZZ_H
+#ifndef TESTS_SUPPORT_FUZZ_FILE_H
+#define TESTS_SUPPORT_FUZZ_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
