@@ -87,6 +87,18 @@ typedef struct {
     const char *path;
 } source;
 
+/* Before memory is asked for: a graph may claim any sizes, a file holds what it holds. */
+static sg_err check_weights(source from, const sg_graph *graph)
+{
+    char name[ITEM_MAX];
+    sg_err err = SG_OK;
+    for (int32_t i = 0; !err && i < graph->param_count; i++) {
+        item_name(name, "weights", &graph->param[i]);
+        err = check_shape(from.store, from.path, name, &graph->param[i]);
+    }
+    return err;
+}
+
 static sg_err get_params(source from, const char *folder, const sg_graph *graph, sg_params *params,
                          float *buffer)
 {
@@ -343,6 +355,8 @@ static sg_err get_all(sg_store_file *store, const char *path, bool with_optimize
         err = get_position(store, path, c);
     if (!err && sg_store_has(store, "job"))
         err = sg_store_get_text(store, "job", &c->job);
+    if (!err)
+        err = check_weights((source){store, path}, c->graph);
     if (!err)
         err = sg_params_create(c->graph, &c->params);
     if (!err)

@@ -12,6 +12,7 @@
 #include "base/size.h"
 #include "data/store.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_spec.h"
 
 static void conv_norm_conv(sg_graph **graph)
 {
@@ -215,6 +216,35 @@ static void impossible_errors_are_refused(void **state)
     }
 }
 
+/* A graph of many terabytes beside few weights: they are missed before memory is asked for. */
+static void a_graph_claims_no_memory_that_its_file_does_not_hold(void **state)
+{
+    static const char graph[] = "segtiles-graph 1\ninput input out_channels=2\n"
+                                "conv a inputs=0 kernel_h=1023 kernel_w=1023 stride_h=1 stride_w=1 "
+                                "dilation_h=1 dilation_w=1 groups=1 out_channels=65536\n"
+                                "conv b inputs=1 kernel_h=1023 kernel_w=1023 stride_h=1 stride_w=1 "
+                                "dilation_h=1 dilation_w=1 groups=1 out_channels=3 f32=1\nend 3\n";
+    static const char *const numbers[] = {"format", "position/step", "position/epoch",
+                                          "position/sample", "position/ranks", "position/batch",
+                                          "position/seed", "position/best_step"};
+    char path[TEMPDIR_PATH];
+    sg_checkpoint whole, c;
+    sg_store_file *store = NULL;
+    fill(&whole);
+    assert_int_equal(sg_store_create(&store, tempdir_path(state, "claim.h5", path)), SG_OK);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        assert_int_equal(sg_store_put_i64(store, numbers[i], 1), SG_OK);
+    assert_int_equal(sg_store_put_f64(store, "position/best", 0), SG_OK);
+    assert_int_equal(sg_store_put_f64(store, "scores/miou", 0), SG_OK);
+    assert_int_equal(sg_store_put_text(store, "graph", graph), SG_OK);
+    assert_int_equal(sg_store_put_f64(store, "weights/a.weight", 1), SG_OK);
+    assert_int_equal(sg_spec_put(store, &whole.spec), SG_OK);
+    assert_int_equal(sg_store_commit(store), SG_OK);
+    assert_int_equal(sg_checkpoint_load(&c, path, false), SG_EINPUT);
+    assert_non_null(strstr(sg_error_text(), "claim.h5: item 'weights/a.weight' does not have"));
+    sg_checkpoint_close(&whole);
+}
+
 /* Change one byte after another: it is refused, or nothing that is read has changed. */
 static void damage_is_refused_or_harmless(void **state)
 {
@@ -260,6 +290,9 @@ int main(void)
         cmocka_unit_test(an_optimizer_is_not_read_unless_wanted),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(impossible_errors_are_refused),
+}
+
+        cmocka_unit_test(a_graph_claims_no_memory_that_its_file_does_not_hold),
         cmocka_unit_test(damage_is_refused_or_harmless),
     };
     return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
