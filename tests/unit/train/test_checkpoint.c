@@ -224,9 +224,9 @@ static void a_graph_claims_no_memory_that_its_file_does_not_hold(void **state)
                                 "dilation_h=1 dilation_w=1 groups=1 out_channels=65536\n"
                                 "conv b inputs=1 kernel_h=1023 kernel_w=1023 stride_h=1 stride_w=1 "
                                 "dilation_h=1 dilation_w=1 groups=1 out_channels=3 f32=1\nend 3\n";
-    static const char *const numbers[] = {"format", "position/step", "position/epoch",
-                                          "position/sample", "position/ranks", "position/batch",
-                                          "position/seed", "position/best_step"};
+    static const char *const numbers[] = {"format",          "position/step",     "position/epoch",
+                                          "position/sample", "position/ranks",    "position/batch",
+                                          "position/seed",   "position/best_step"};
     char path[TEMPDIR_PATH];
     sg_checkpoint whole, c;
     sg_store_file *store = NULL;
