@@ -7,6 +7,8 @@
 #include "jobs/options.h"
 #include "nn/torch.h"
 
+#include <string.h>
+
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_export_options *options,
                               sg_arguments *arguments)
 {
@@ -36,6 +38,9 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_export_op
         return sg_fail(SG_EUSAGE, "export: what is to be written? --safetensors FILE, --onnx FILE");
     if (options->onnx == NULL && (options->tile > 0 || options->raw || options->logits))
         return sg_fail(SG_EUSAGE, "--tile, --raw and --logits are about an ONNX file; --onnx FILE");
+    if (options->onnx != NULL && options->safetensors != NULL &&
+        strcmp(options->onnx, options->safetensors) == 0)
+        return sg_fail(SG_EUSAGE, "--onnx and --safetensors name the same file, %s", options->onnx);
     return SG_OK;
 }
 

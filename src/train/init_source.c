@@ -129,10 +129,20 @@ static void set_shape(const sg_param_info *info, const sg_safetensor *tensor, sg
 
 /* ---- both ---- */
 
+static bool is_pickle(const char *path)
+{
+    return ends_in(path, ".pth") || ends_in(path, ".pt") || ends_in(path, ".bin");
+}
+
 sg_err sg_init_source_open(sg_init_source *s, const char *path, const sg_graph *graph)
 {
     memset(s, 0, sizeof *s);
     s->path = path;
+    if (is_pickle(path))
+        return sg_fail(SG_EINPUT,
+                       "%s: PyTorch's own files are programs that are not run here; write its "
+                       "state_dict with Python's safetensors.torch.save_file",
+                       path);
     bool tensors = ends_in(path, ".safetensors");
     sg_err err = tensors ? sg_safetensors_open(&s->file, path)
                          : sg_checkpoint_load(&s->checkpoint, path, false);

@@ -84,6 +84,8 @@ head -c 20000 six.h5 >cut.h5
 refuses 1 "cut.h5" model.init=cut.h5
 echo 'not a checkpoint' >text.h5
 refuses 1 "text.h5" model.init=text.h5
+echo pickled >resnet18.pth
+refuses 1 "resnet18.pth: PyTorch's own files" model.init=resnet18.pth
 printf '\377\377\377\377\377\377\377\377{}' >big.safetensors
 refuses 1 "big.safetensors: a header of 18446744073709551615 bytes" model.init=big.safetensors
 refuses 2 "model.init_roles" model.init=six.h5 model.init_bands=match

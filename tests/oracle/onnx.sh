@@ -51,5 +51,6 @@ refused_export "normalize: scene" scene.h5 --onnx no.onnx --raw
 refused_export "absent/no.onnx: cannot be written" model.h5 --onnx absent/no.onnx
 refused_export "what is to be written" model.h5
 refused_export "--onnx FILE" model.h5 --safetensors x --tile 64
+refused_export "the same file" model.h5 --onnx no.onnx --safetensors no.onnx
 refused_export "absent.h5" absent.h5 --onnx no.onnx
 echo passed
