@@ -6,9 +6,14 @@
  * (THREADS * blocks)-th pixel, a block its threads in order, and one thread the blocks in order;
  * the number of blocks depends on the number of pixels alone. The gradient is loss_scale * weight *
  * (softmax - onehot), rounded once, 0 at ignored pixels, stored or added. A label that is no class
- * is found by the kernel, told by the forward pass.
+ * is found by the kernel, told by the forward pass. Smoothed labels, focal loss (f32 as well) and
+ * weights of borders as in the reference.
  */
 #include "cuda/launch.cuh"
+
+extern "C" {
+#include "nn/op/loss.h"
+}
 
 #include <math.h>
 
@@ -31,6 +36,8 @@ struct loss_args {
     int type;
     const uint8_t *labels;
     const float *class_weight;
+    const float *border; /* NULL: 0 */
+    float smoothing, gamma, weight;
     uint32_t classes, pixels;
     totals *parts;
     void *out;
@@ -60,6 +67,62 @@ static __device__ float weight_of(const loss_args &a, uint32_t label)
     return a.class_weight ? a.class_weight[label] : 1;
 }
 
+/* The weight of a pixel in the sum of losses. */
+static __device__ float pixel_weight(const loss_args &a, uint32_t pixel, uint32_t label)
+{
+    return weight_of(a, label) + (a.border ? a.border[pixel] : 0);
+}
+
+static __device__ float share_of(const loss_args &a, size_t first, uint32_t c, partition p)
+{
+    return expf(sg_get(a.logits, a.type, first + c) - p.largest) / p.sum;
+}
+
+/* 1 - the share of the label, as the sum of the others. */
+static __device__ float rest_of(const loss_args &a, size_t first, uint32_t label, partition p)
+{
+    float rest = 0;
+    for (uint32_t c = 0; c < a.classes; c++)
+        rest += c == label ? 0 : share_of(a, first, c, p);
+    return rest;
+}
+
+/* -log of the label's share, exact where that is nearly 1. */
+static __device__ float surprise(const loss_args &a, size_t first, uint32_t label, partition p,
+                                 float rest)
+{
+    if (rest < 0.5f)
+        return -log1pf(-rest);
+    return p.largest - sg_get(a.logits, a.type, first + label) + logf(p.sum);
+}
+
+/* Weight of class c in the target of a pixel with smoothed labels. */
+static __device__ float smooth_target(const loss_args &a, uint32_t label, uint32_t c)
+{
+    float even = a.smoothing / (float)a.classes * weight_of(a, c);
+    return even + (c == label ? (1 - a.smoothing) * weight_of(a, label) : 0);
+}
+
+static __device__ double pixel_loss(const loss_args &a, uint32_t pixel, uint32_t label, partition p)
+{
+    size_t first = (size_t)pixel * a.classes;
+    if (a.gamma > 0) {
+        float rest = rest_of(a, first, label, p);
+        return (double)pixel_weight(a, pixel, label) *
+               (powf(rest, a.gamma) * surprise(a, first, label, p, rest));
+    }
+    if (a.smoothing <= 0) {
+        float loss = p.largest - sg_get(a.logits, a.type, first + label) + logf(p.sum);
+        return (double)pixel_weight(a, pixel, label) * loss;
+    }
+    double sum = 0;
+    for (uint32_t c = 0; c < a.classes; c++) {
+        float loss = p.largest - sg_get(a.logits, a.type, first + c) + logf(p.sum);
+        sum += (double)smooth_target(a, label, c) * loss;
+    }
+    return sum;
+}
+
 static __device__ void add_pixel(const loss_args &a, uint32_t pixel, totals *t)
 {
     uint32_t label = a.labels[pixel];
@@ -71,8 +134,7 @@ static __device__ void add_pixel(const loss_args &a, uint32_t pixel, totals *t)
     }
     size_t first = (size_t)pixel * a.classes;
     partition p = partition_of(a, first);
-    float loss = p.largest - sg_get(a.logits, a.type, first + label) + logf(p.sum);
-    t->loss += (double)weight_of(a, label) * loss;
+    t->loss += pixel_loss(a, pixel, label, p);
     t->weight += weight_of(a, label);
 }
 
@@ -118,7 +180,31 @@ __global__ void sum_blocks(loss_args a, uint32_t blocks)
     if (threadIdx.x > 0)
         return;
     a.parts[MOST_BLOCKS] = t;
-    sg_put(a.out, a.out_type, 0, (float)t.loss);
+    sg_put(a.out, a.out_type, 0, (float)((double)a.weight * t.loss));
+}
+
+/* The gradient is factor * (whole * softmax - target). */
+struct slope {
+    float factor, whole;
+};
+
+static __device__ slope slope_of(const loss_args &a, uint32_t pixel, uint32_t label, partition p)
+{
+    size_t first = (size_t)pixel * a.classes;
+    slope s = {a.scale, 1};
+    if (a.smoothing > 0) {
+        s.whole = 0;
+        for (uint32_t c = 0; c < a.classes; c++)
+            s.whole += smooth_target(a, label, c);
+        return s;
+    }
+    s.factor *= pixel_weight(a, pixel, label);
+    if (a.gamma > 0) {
+        float rest = rest_of(a, first, label, p), own = share_of(a, first, label, p);
+        float change = a.gamma * own * powf(rest, a.gamma - 1) * surprise(a, first, label, p, rest);
+        s.factor *= rest > 0 ? powf(rest, a.gamma) + change : 0;
+    }
+    return s;
 }
 
 __global__ void loss_gradient(loss_args a)
@@ -132,12 +218,15 @@ __global__ void loss_gradient(loss_args a)
     partition p = {0, 1};
     if (counts)
         p = partition_of(a, first);
-    float factor = counts ? a.scale * weight_of(a, label) : 0;
+    slope with = counts ? slope_of(a, pixel, label, p) : slope{0, 0};
     for (uint32_t c = 0; c < a.classes; c++) {
         sg_row<1> gradient = {};
         if (counts) {
-            float share = expf(sg_get(a.logits, a.type, first + c) - p.largest) / p.sum;
-            gradient.v[0] = factor * (share - (c == label ? 1 : 0));
+            float share = share_of(a, first, c, p);
+            float target = c == label ? 1 : 0;
+            if (a.smoothing > 0)
+                target = smooth_target(a, label, c);
+            gradient.v[0] = with.factor * (with.whole * share - target);
         }
         sg_put_gradient(a.grad_in, a.grad_type, a.write, first + c, gradient);
     }
@@ -173,11 +262,16 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 
 static loss_args args_of(const loss_kernel *k, const sg_site *site, const sg_io *io)
 {
+    const sg_loss_attr *attr = &site->node->attr.loss;
     loss_args a = {};
     a.logits = io->in[0];
     a.type = site->in_type[0];
     a.labels = io->labels;
     a.class_weight = io->run->class_weight;
+    a.border = attr->border ? io->border : NULL;
+    a.smoothing = attr->smoothing;
+    a.gamma = attr->gamma;
+    a.weight = attr->weight;
     a.classes = (uint32_t)site->in[0].c;
     a.pixels = (uint32_t)(sg_shape_count(site->in[0]) / (size_t)site->in[0].c);
     a.parts = k->parts;
@@ -186,7 +280,7 @@ static loss_args args_of(const loss_kernel *k, const sg_site *site, const sg_io 
     a.grad_in = io->grad_in[0];
     a.grad_type = site->grad_type;
     a.write = site->write[0];
-    a.scale = io->run->loss_scale;
+    a.scale = io->run->loss_scale * attr->weight;
     return a;
 }
 
@@ -203,10 +297,9 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     if (!err)
         err = sg_cuda_download(k->cuda, &t, k->parts + MOST_BLOCKS, sizeof t);
     if (!err && t.wrong > 0)
-        err = sg_fail(SG_EINPUT, "label %d in the training data, but the network has %d classes",
-                      (int)t.wrong - 1, (int)a.classes);
-    io->run->loss_sum = t.loss;
-    io->run->weight_sum = t.weight;
+        err = sg_loss_bad_label((int32_t)t.wrong - 1, a.classes);
+    if (!err)
+        sg_loss_report(site->node, io->run, t.loss, t.weight);
     return err;
 }
 

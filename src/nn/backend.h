@@ -34,11 +34,17 @@ typedef struct sg_run {
     uint64_t first_sample; /* global index of the batch's first sample in this step */
     float loss_scale;      /* factor on the gradient of the summed loss, e.g. 1 / pixels */
     const float *class_weight; /* [classes] or NULL for all 1; device-visible */
+    const float *border;       /* [n][h][w] on the host: what a loss with attr.border adds to the
+                                  class weight of a pixel; NULL: 0 */
     /* Sum `count` doubles in place over ranks, or NULL when statistics stay local. [collective] */
     void (*reduce)(void *user, double *values, size_t count);
+    /* The same for losses of regions: NULL when they are those of this rank's pixels. [collective] */
+    void (*reduce_loss)(void *user, double *values, size_t count);
     void *reduce_user;
-    double loss_sum;   /* out: sum over valid pixels of weight * loss */
-    double weight_sum; /* out: sum over valid pixels of weight */
+    double loss_sum;   /* out: sum over valid pixels of class weight * loss, of all terms; each
+                          loss node adds its own */
+    double weight_sum; /* out: sum over valid pixels of class weight */
+    double term_sum[SG_MAX_TERMS]; /* out: of each term alone, without its weight in the sum */
 } sg_run;
 
 /* Pointers of one call: device memory of the backend. */
@@ -51,7 +57,8 @@ typedef struct {
     float *param_grad[SG_MAX_PARAMS]; /* overwritten, not added to; NULL for state */
     float *state[SG_MAX_PARAMS]; /* writable running statistics, where the parameter is state */
     void *saved;
-    const uint8_t *labels; /* [n][h][w] class or SG_IGNORE_LABEL; loss node only */
+    const uint8_t *labels; /* [n][h][w] class or SG_IGNORE_LABEL; loss nodes only */
+    const float *border;   /* [n][h][w] or NULL; loss nodes only */
     sg_run *run;
 } sg_io;
 

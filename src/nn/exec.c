@@ -17,6 +17,7 @@ struct sg_exec {
     sg_plan *plan;
     uint8_t *arena;     /* device */
     uint8_t *labels;    /* device; where device memory is not the host's */
+    float *border;      /* likewise, where a loss reads it */
     sg_site *site;      /* per node */
     sg_io *io;          /* per node */
     void **kernel;      /* per node */
@@ -131,6 +132,10 @@ static sg_err make_memory(sg_exec *exec)
         return SG_OK;
     err = exec->backend->alloc(exec->backend, (size_t)in.n * (size_t)in.h * (size_t)in.w, &memory);
     exec->labels = err ? NULL : memory;
+    if (err || !sg_graph_reads_border(exec->graph))
+        return err;
+    err = exec->backend->alloc(exec->backend, (size_t)(in.n * in.h * in.w) * sizeof(float), &memory);
+    exec->border = err ? NULL : memory;
     return err;
 }
 
@@ -276,6 +281,8 @@ void sg_exec_close(sg_exec *exec)
         exec->backend->free(exec->backend, exec->arena);
     if (exec->labels)
         exec->backend->free(exec->backend, exec->labels);
+    if (exec->border)
+        exec->backend->free(exec->backend, exec->border);
     sg_plan_close(exec->plan);
     sg_free(exec->site);
     sg_free(exec->io);
@@ -304,6 +311,29 @@ static sg_err refresh(sg_exec *exec)
     return err;
 }
 
+static void start_sums(sg_run *run)
+{
+    run->loss_sum = run->weight_sum = 0;
+    for (int k = 0; k < SG_MAX_TERMS; k++)
+        run->term_sum[k] = 0;
+}
+
+/* What losses add to the weights of pixels, where they are on. */
+static sg_err load_border(sg_exec *exec, const sg_run *run)
+{
+    const float *border = run ? run->border : NULL;
+    sg_shape in = exec->plan->tensor[0].shape;
+    sg_err err = SG_OK;
+    if (exec->border && border) {
+        err = exec->backend->upload(exec->backend, exec->border, border,
+                                    (size_t)(in.n * in.h * in.w) * sizeof(float));
+        border = exec->border;
+    }
+    for (int32_t n = 0; n < exec->graph->nodes; n++)
+        exec->io[n].border = border;
+    return err;
+}
+
 static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
 {
     const sg_plan_tensor *in = &exec->plan->tensor[0];
@@ -316,9 +346,13 @@ static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_
     }
     for (int32_t n = 0; n < exec->graph->nodes; n++)
         exec->io[n].run = run;
-    exec->io[exec->graph->nodes - 1].labels = device_labels;
     if (run)
-        run->loss_sum = run->weight_sum = 0;
+        start_sums(run);
+    if (!err)
+        err = load_border(exec, run);
+    for (int32_t n = 0; n < exec->graph->nodes; n++)
+        if (sg_op_is_loss(exec->graph->node[n].op))
+            exec->io[n].labels = device_labels;
     if (!err)
         err = exec->backend->load_input(exec->backend, exec->io[0].out, in->type, input,
                                         sg_shape_count(in->shape));

@@ -1,5 +1,6 @@
 #include "nn/graph.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/size.h"
 #include "nn/op.h"
@@ -229,8 +230,13 @@ static sg_err check_links(const sg_graph *graph, int32_t id)
                  graph->param[node->param[p]].node == id;
     if (!linked)
         return sg_fail(SG_EUSAGE, "%s: its output or parameters are not its own", node->name);
-    if (sg_op_is_loss(node->op) && id != graph->nodes - 1)
-        return sg_fail(SG_EUSAGE, "%s: a loss must be the last node", node->name);
+    for (int32_t later = id + 1; sg_op_is_loss(node->op) && later < graph->nodes; later++)
+        if (!sg_op_is_loss(graph->node[later].op))
+            return sg_fail(SG_EUSAGE, "%s: a loss must be the last node, or stand before others",
+                           node->name);
+    for (int32_t i = 0; i < node->inputs; i++)
+        if (sg_op_is_loss(graph->node[graph->tensor[node->input[i]].maker].op))
+            return sg_fail(SG_EUSAGE, "%s: it reads a loss, which no node may", node->name);
     return SG_OK;
 }
 
@@ -256,7 +262,7 @@ sg_err sg_graph_check(const sg_graph *graph)
             err = check_links(graph, i);
     }
     for (int32_t i = 0; !err && i < graph->nodes - 1; i++) {
-        if (!is_read(graph, i))
+        if (!sg_op_is_loss(graph->node[i].op) && !is_read(graph, i))
             err = sg_fail(SG_EUSAGE, "%s: no later node reads it", graph->node[i].name);
     }
     return err;
@@ -270,9 +276,33 @@ sg_err sg_graph_freeze(sg_graph *graph)
     return err;
 }
 
+static sg_err add_loss(sg_graph *graph, int32_t logits, const sg_loss_term *term, int32_t place)
+{
+    sg_node loss = {
+        .op = term->op, .out_f32 = 1, .attr.loss = term->attr, .inputs = 1, .input = {logits}};
+    int32_t output;
+    loss.attr.loss.term = place;
+    if (!sg_op_is_loss(term->op))
+        return sg_fail(SG_EUSAGE, "%s is no loss", sg_op_name(term->op));
+    if (place == 0)
+        strcpy(loss.name, "loss");
+    else
+        snprintf(loss.name, sizeof loss.name, "loss%d", (int)place + 1);
+    return sg_graph_add_node(graph, &loss, &output);
+}
+
 sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss)
 {
-    *with_loss = NULL;
+    const sg_loss_term plain = {SG_OP_softmax_loss, {.weight = 1}};
+    return sg_graph_with_losses(graph, &plain, 1, with_loss);
+}
+
+sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, int32_t count,
+                            sg_graph **with_losses)
+{
+    *with_losses = NULL;
+    if (count < 1 || count > SG_MAX_TERMS)
+        return sg_fail(SG_EUSAGE, "a loss of %d terms, must be 1 .. %d", (int)count, SG_MAX_TERMS);
     sg_err err = sg_graph_check(graph);
     if (err)
         return err;
@@ -284,20 +314,32 @@ sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss)
     if (err)
         return err;
     copy->frozen = 0;
-    sg_node loss = {.op = SG_OP_softmax_loss,
-                    .out_f32 = 1,
-                    .inputs = 1,
-                    .input = {last->output},
-                    .name = "loss"};
-    int32_t output;
-    err = sg_graph_add_node(copy, &loss, &output);
+    int32_t logits = last->output;
+    for (int32_t i = 0; !err && i < count; i++)
+        err = add_loss(copy, logits, &terms[i], i);
     if (!err)
         err = sg_graph_freeze(copy);
     if (err)
         sg_graph_close(copy);
     else
-        *with_loss = copy;
+        *with_losses = copy;
     return err;
+}
+
+bool sg_graph_sums_regions(const sg_graph *graph)
+{
+    for (int32_t n = 0; n < graph->nodes; n++)
+        if (graph->node[n].op == SG_OP_region_loss)
+            return true;
+    return false;
+}
+
+bool sg_graph_reads_border(const sg_graph *graph)
+{
+    for (int32_t n = 0; n < graph->nodes; n++)
+        if (sg_op_is_loss(graph->node[n].op) && graph->node[n].attr.loss.border)
+            return true;
+    return false;
 }
 
 int32_t sg_graph_input_channels(const sg_graph *graph)

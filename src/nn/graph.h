@@ -17,7 +17,7 @@
 
 enum { SG_MAX_INPUTS = 8, SG_MAX_PARAMS = 4, SG_NAME_MAX = 64, SG_MAX_CLASSES = 255 };
 enum { SG_IGNORE_LABEL = 255 };
-enum { SG_MAX_NODES = 4096, SG_MAX_CHANNELS = 1 << 20 };
+enum { SG_MAX_NODES = 4096, SG_MAX_CHANNELS = 1 << 20, SG_MAX_TERMS = 8 };
 
 typedef enum {
 #define SG_OPERATOR(id, name) SG_OP_##id,
@@ -75,12 +75,24 @@ typedef struct {
     float rate; /* share of elements set to 0; others are multiplied by 1 / (1 - rate) */
 } sg_dropout_attr;
 
+/* A term of the training loss. What an operator does not name it ignores. */
+typedef struct {
+    int32_t term;    /* its place in sg_run.term_sum, 0 .. SG_MAX_TERMS - 1 */
+    float weight;    /* factor of this term in the sum, above 0 */
+    float smoothing; /* softmax_loss: share of each target spread over all classes, [0, 1) */
+    float gamma;     /* softmax_loss: exponent of focal loss, 0 .. 10; 0: cross-entropy */
+    int32_t border;  /* softmax_loss: 1: sg_run.border is added to a pixel's class weight */
+    float alpha, beta; /* region_loss: costs of false positives and of false negatives, 0 .. 10 */
+    float smooth;      /* region_loss: added above and below the fraction, in pixels */
+} sg_loss_attr;
+
 typedef union {
     sg_window_attr window; /* conv, conv_transpose, max_pool, avg_pool */
     sg_norm_attr norm;
     sg_resize_attr resize;
     sg_global_attr global;
     sg_dropout_attr dropout;
+    sg_loss_attr loss; /* softmax_loss, region_loss, lovasz_loss */
 } sg_attr;
 
 typedef struct {
@@ -161,9 +173,22 @@ sg_err sg_graph_activation(sg_graph *graph, const char *name, int32_t input, sg_
 sg_err sg_graph_freeze(sg_graph *graph);
 sg_err sg_graph_check(const sg_graph *graph);
 
-/* Training has a loss node at the end; prediction ends in logits. A graph is kept without the loss;
- * this adds one ("loss") to a copy. */
+/* Training has loss nodes at the end; prediction ends in logits. A graph is kept without the loss;
+ * this adds one, plain cross-entropy ("loss"), to a copy. */
 sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss);
+
+/* The same with the sum of 1 to SG_MAX_TERMS terms of the logits; attr.term is set here to the
+ * place in the list. */
+typedef struct {
+    sg_op op; /* a loss */
+    sg_loss_attr attr;
+} sg_loss_term;
+sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, int32_t count,
+                            sg_graph **with_losses);
+/* Whether a loss of the graph is a function of sums over all ranks' pixels (sg_run.reduce_loss),
+ * and whether one reads sg_run.border. */
+bool sg_graph_sums_regions(const sg_graph *graph);
+bool sg_graph_reads_border(const sg_graph *graph);
 
 int32_t sg_graph_input_channels(const sg_graph *graph);
 int32_t sg_graph_output_channels(const sg_graph *graph); /* classes */

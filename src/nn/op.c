@@ -23,7 +23,8 @@ static const bool takes_act[SG_OP_COUNT] = {
     [SG_OP_batch_norm] = true, [SG_OP_add] = true,
 };
 
-static const bool is_loss[SG_OP_COUNT] = {[SG_OP_softmax_loss] = true};
+static const bool is_loss[SG_OP_COUNT] = {
+    [SG_OP_softmax_loss] = true, [SG_OP_region_loss] = true, [SG_OP_lovasz_loss] = true};
 
 const sg_op_def *sg_op_definition(sg_op op)
 {

@@ -121,7 +121,8 @@ static void schedule_backward_node(const maker *m, int32_t n)
     const sg_node *node = &m->graph->node[n];
     int32_t here = plan->steps;
     push_step(plan, SG_STEP_BACKWARD, n, 0);
-    plan->tensor[node->output].grad_last = here; /* for the loss, undone below */
+    if (!sg_op_is_loss(node->op))
+        plan->tensor[node->output].grad_last = here;
     for (int32_t i = 0; i < node->inputs; i++) {
         sg_grad_write write = choose_write(m, node, i);
         plan->node[n].write[i] = write;
@@ -145,7 +146,6 @@ static void schedule(const maker *m)
         if (m->active[n])
             schedule_backward_node(m, n);
     }
-    plan->tensor[m->graph->node[m->graph->nodes - 1].output].grad_last = -1;
 }
 
 static void extend(sg_plan_tensor *tensor, int32_t step)

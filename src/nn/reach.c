@@ -168,7 +168,7 @@ static void find_radius(walk *w, int32_t last)
 static sg_err walk_axis(walk *w)
 {
     int32_t last = w->graph->nodes - 1;
-    if (sg_op_is_loss(w->graph->node[last].op))
+    while (sg_op_is_loss(w->graph->node[last].op))
         last--;
     sg_err err = SG_OK;
     for (int32_t n = 0; !err && n <= last; n++)

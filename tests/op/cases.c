@@ -78,7 +78,27 @@
     }
 #define LOSS(text, kind, ...)                                                                      \
     {                                                                                              \
-        .name = "softmax_loss: " text, .op = SG_OP_softmax_loss, .labels = kind, __VA_ARGS__       \
+        .name = "softmax_loss: " text, .op = SG_OP_softmax_loss, .attr.loss.weight = 1,            \
+        .labels = kind, __VA_ARGS__                                                                \
+    }
+/* Members of attr.loss in brackets. */
+#define TERM(text, kind, members, ...)                                                             \
+    {                                                                                              \
+        .name = "softmax_loss: " text, .op = SG_OP_softmax_loss, .attr.loss = UNWRAP members,      \
+        .labels = kind, __VA_ARGS__                                                                \
+    }
+#define UNWRAP(...) {__VA_ARGS__}
+/* alpha, beta, smooth */
+#define REGION(text, kind, a, b, s, ...)                                                           \
+    {                                                                                              \
+        .name = "region_loss: " text, .op = SG_OP_region_loss,                                     \
+        .attr.loss = {.weight = .5f, .alpha = a, .beta = b, .smooth = s}, .labels = kind,          \
+        __VA_ARGS__                                                                                \
+    }
+#define LOVASZ(text, kind, ...)                                                                    \
+    {                                                                                              \
+        .name = "lovasz_loss: " text, .op = SG_OP_lovasz_loss, .attr.loss.weight = 1.5f,           \
+        .labels = kind, __VA_ARGS__                                                                \
     }
 
 const op_case op_cases[] = {
@@ -231,6 +251,38 @@ const op_case op_cases[] = {
     LOSS("5 classes, all ignored", OP_LABELS_IGNORED, IN1(2, 3, 5, 5)),
     LOSS("one pixel", OP_LABELS_MIXED, IN1(1, 1, 1, 3)),
     LOSS("large logits", OP_LABELS_MIXED, IN1(1, 5, 4, 6), .values = OP_VALUES_OFFSET),
+    TERM("smoothed labels", OP_LABELS_MIXED, (.weight = .5f, .smoothing = .1f), IN1(2, 5, 7, 4)),
+    TERM("smoothed labels, weights", OP_LABELS_WEIGHTED, (.weight = 2, .smoothing = .25f),
+         IN1(1, 6, 5, 17)),
+    TERM("smoothed labels, all ignored", OP_LABELS_IGNORED, (.weight = 1, .smoothing = .1f),
+         IN1(2, 3, 5, 5)),
+    TERM("focal", OP_LABELS_MIXED, (.weight = 1, .gamma = 2), IN1(2, 5, 7, 4)),
+    TERM("focal, gamma .5, weights", OP_LABELS_WEIGHTED, (.weight = .75f, .gamma = .5f),
+         IN1(1, 6, 5, 17)),
+    TERM("focal, large logits", OP_LABELS_MIXED, (.weight = 1, .gamma = 2), IN1(1, 5, 4, 6),
+         .values = OP_VALUES_OFFSET),
+    TERM("borders", OP_LABELS_BORDER, (.weight = 1, .border = 1), IN1(2, 7, 6, 3)),
+    TERM("focal with borders", OP_LABELS_BORDER, (.weight = .5f, .gamma = 1.5f, .border = 1),
+         IN1(1, 6, 7, 5)),
+
+    REGION("Dice of 2 classes", OP_LABELS_MIXED, .5f, .5f, 0, IN1(2, 5, 7, 2)),
+    REGION("Dice, weights", OP_LABELS_WEIGHTED, .5f, .5f, 1, IN1(3, 4, 5, 17)),
+    REGION("Jaccard", OP_LABELS_MIXED, 1, 1, 1, IN1(2, 17, 19, 5)),
+    REGION("Tversky", OP_LABELS_MIXED, .3f, .7f, .5f, IN1(2, 9, 7, 3)),
+    REGION("missed pixels alone cost", OP_LABELS_MIXED, 0, 1, 0, IN1(2, 5, 7, 3)),
+    REGION("absent classes", OP_LABELS_SPARSE, .5f, .5f, 1, IN1(2, 6, 7, 6)),
+    REGION("all ignored", OP_LABELS_IGNORED, .5f, .5f, 1, IN1(2, 3, 5, 5)),
+    REGION("one pixel", OP_LABELS_MIXED, .5f, .5f, 0, IN1(1, 1, 1, 3)),
+    REGION("40 classes", OP_LABELS_MIXED, .5f, .5f, 1, IN1(1, 16, 20, 40)),
+    REGION("large logits", OP_LABELS_MIXED, .5f, .5f, 1, IN1(1, 5, 4, 6),
+           .values = OP_VALUES_OFFSET),
+
+    LOVASZ("2 classes", OP_LABELS_MIXED, IN1(2, 5, 7, 2)),
+    LOVASZ("5 classes, weights", OP_LABELS_WEIGHTED, IN1(3, 9, 8, 5)),
+    LOVASZ("absent classes", OP_LABELS_SPARSE, IN1(2, 6, 7, 8)),
+    LOVASZ("all ignored", OP_LABELS_IGNORED, IN1(2, 3, 5, 5)),
+    LOVASZ("one pixel", OP_LABELS_MIXED, IN1(1, 1, 1, 3)),
+    LOVASZ("large logits", OP_LABELS_MIXED, IN1(1, 5, 4, 6), .values = OP_VALUES_OFFSET),
     /* clang-format on */
 };
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "base/size.h"
+#include "nn/op.h"
 
 /*
  * Device memory lies in the middle of a larger piece; the bytes around it are checked. Poison is
@@ -25,7 +26,7 @@ typedef struct {
     sg_run run;
     buffer in[SG_MAX_INPUTS], grad_in[SG_MAX_INPUTS];
     buffer param[SG_MAX_PARAMS], param_grad[SG_MAX_PARAMS];
-    buffer out, grad_out, saved, labels, class_weight;
+    buffer out, grad_out, saved, labels, class_weight, border;
 } bench;
 
 static void *inside(const buffer *b)
@@ -123,6 +124,8 @@ static sg_err check_all(bench *t)
         err = check_buffer(t, &t->labels, "labels", 0, true);
     if (!err)
         err = check_buffer(t, &t->class_weight, "class weights", 0, true);
+    if (!err)
+        err = check_buffer(t, &t->border, "weights of borders", 0, true);
     return err;
 }
 
@@ -139,7 +142,7 @@ static void make_site(bench *t)
         site->write[k] = t->options->training ? t->options->write : SG_GRAD_NONE;
     }
     /* the logits of a bf16 network are f32 */
-    if (p->row->op == SG_OP_softmax_loss)
+    if (sg_op_is_loss(p->row->op))
         site->in_type[0] = SG_F32;
     site->out = p->out;
     site->out_type = p->node.out_f32 ? SG_F32 : t->options->type;
@@ -216,6 +219,12 @@ static sg_err make_loss_buffers(bench *t)
         if (!err)
             err = fill(t, &t->class_weight, SG_F32, p->class_weight);
         t->run.class_weight = inside(&t->class_weight);
+    }
+    if (!err && p->border) {
+        err = make_buffer(t, &t->border, sg_shape_count(p->in[0]) / classes * sizeof(float));
+        if (!err)
+            err = fill(t, &t->border, SG_F32, p->border);
+        t->io.border = inside(&t->border);
     }
     return err;
 }
@@ -305,6 +314,7 @@ static sg_err run_forward(bench *t, const sg_kernel_def *kernel, void *state)
 {
     const op_problem *p = t->problem;
     sg_err err = fill_for_forward(t);
+    t->run.loss_sum = 0; /* losses add to it */
     if (!err && p->row->op == SG_OP_input)
         err = t->backend->load_input(t->backend, t->io.out, t->site.out_type, p->value[0],
                                      sg_shape_count(p->out));
@@ -385,6 +395,7 @@ static void close_bench(bench *t)
     close_buffer(t, &t->saved);
     close_buffer(t, &t->labels);
     close_buffer(t, &t->class_weight);
+    close_buffer(t, &t->border);
 }
 
 static sg_err run_kernel(bench *t, const sg_kernel_def *kernel, void *state, op_result *result)

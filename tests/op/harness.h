@@ -21,6 +21,7 @@ typedef struct {
     float *param[SG_MAX_PARAMS]; /* running statistics included */
     uint8_t *labels;             /* [n][h][w], loss only */
     float *class_weight;         /* [classes] or NULL */
+    float *border;               /* [n][h][w] or NULL */
     float loss_scale;
 } op_problem;
 

@@ -94,7 +94,9 @@ static sg_err make_labels(op_problem *p)
     if (kind == OP_LABELS_NONE)
         return SG_OK;
     sg_err err = sg_calloc(pixels, 1, &p->labels);
-    if (!err && kind == OP_LABELS_WEIGHTED)
+    if (!err && kind == OP_LABELS_BORDER)
+        err = sg_calloc(pixels, sizeof(float), &p->border);
+    if (!err && (kind == OP_LABELS_WEIGHTED || kind == OP_LABELS_BORDER))
         err = sg_calloc(classes, sizeof(float), &p->class_weight);
     if (err)
         return err;
@@ -102,6 +104,10 @@ static sg_err make_labels(op_problem *p)
         sg_random4 r = sg_random(43, SG_STREAM_SCENE, i, 0);
         int ignored = kind == OP_LABELS_IGNORED || (i > 0 && sg_below(r.v[0], 4) == 0);
         p->labels[i] = ignored ? SG_IGNORE_LABEL : (uint8_t)sg_below(r.v[1], classes);
+        if (!ignored && kind == OP_LABELS_SPARSE)
+            p->labels[i] = p->labels[i] % 2 ? 0 : (uint8_t)(classes - 1);
+        if (p->border)
+            p->border[i] = 2 + 2 * draw(500, i);
     }
     for (uint32_t c = 0; p->class_weight && c < classes; c++)
         p->class_weight[c] = 1.25f + draw(400, c);
@@ -162,6 +168,7 @@ void op_problem_close(op_problem *problem)
     sg_free(problem->grad_out);
     sg_free(problem->labels);
     sg_free(problem->class_weight);
+    sg_free(problem->border);
     sg_graph_close(problem->graph);
     *problem = (op_problem){0};
 }

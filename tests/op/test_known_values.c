@@ -254,6 +254,7 @@ static void loss_is_weighted_and_skips_ignored_pixels(void **state)
     static const uint8_t labels[] = {0, 1, SG_IGNORE_LABEL};
     const op_case row = {.name = "softmax_loss: by hand",
                          .op = SG_OP_softmax_loss,
+                         .attr.loss.weight = 1,
                          .inputs = 1,
                          .in = {{1, 1, 3, 2}},
                          .labels = OP_LABELS_WEIGHTED};

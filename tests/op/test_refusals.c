@@ -58,6 +58,26 @@ static const refusal refusals[] = {
      {.op = SG_OP_resize, .inputs = 1, .in = {{1, 2, 2, 2}}, .attr.resize = {0, -2, 2}}},
     {"samples", {.op = SG_OP_resize, .inputs = 2, .in = {{1, 2, 2, 2}, {2, 2, 3, 2}}}},
     {"classes", {.op = SG_OP_softmax_loss, .inputs = 1, .in = {{1, 2, 2, 256}}}},
+    {"a weight of 0", {.op = SG_OP_softmax_loss, .inputs = 1, .in = {{1, 2, 2, 2}}}},
+    {"place of the term",
+     {.op = SG_OP_softmax_loss, .inputs = 1, .in = {{1, 2, 2, 2}}, .attr.loss.term = 8}},
+    {"label smoothing",
+     {.op = SG_OP_softmax_loss,
+      .inputs = 1,
+      .in = {{1, 2, 2, 2}},
+      .attr.loss = {.weight = 1, .smoothing = 1}}},
+    {"plain cross-entropy only",
+     {.op = SG_OP_softmax_loss,
+      .inputs = 1,
+      .in = {{1, 2, 2, 2}},
+      .attr.loss = {.weight = 1, .smoothing = .1f, .gamma = 2}}},
+    {"no error costs",
+     {.op = SG_OP_region_loss, .inputs = 1, .in = {{1, 2, 2, 2}}, .attr.loss.weight = 1}},
+    {"smooth is -1",
+     {.op = SG_OP_region_loss,
+      .inputs = 1,
+      .in = {{1, 2, 2, 2}},
+      .attr.loss = {.weight = 1, .alpha = 1, .beta = 1, .smooth = -1}}},
 };
 
 static void expect_refused(const op_case *row, const char *says)
@@ -93,6 +113,7 @@ static void unknown_label_is_refused(void **state)
 {
     const op_case row = {.name = "softmax_loss: labels",
                          .op = SG_OP_softmax_loss,
+                         .attr.loss.weight = 1,
                          .inputs = 1,
                          .in = {{1, 3, 4, 5}},
                          .labels = OP_LABELS_MIXED};

@@ -68,6 +68,8 @@ static lengths (*const lengths_of[SG_OP_COUNT])(const op_problem *) = {
     [SG_OP_dropout] = input_lengths,
     [SG_OP_softmax] = channel_lengths,
     [SG_OP_softmax_loss] = channel_lengths,
+    [SG_OP_region_loss] = channel_lengths,
+    [SG_OP_lovasz_loss] = channel_lengths,
 };
 
 double op_sum_length(const op_problem *p, op_quantity quantity)
@@ -196,12 +198,20 @@ static void activation_bounds(const op_problem *p, op_result *m)
     set(m->grad_in[0], count, 1.1 * most(p->grad_out, count));
 }
 
+static double loss_weight(const op_problem *p, double weight)
+{
+    size_t pixels = sg_shape_count(p->in[0]) / (size_t)p->in[0].c;
+    return (weight + most(p->border, pixels)) * p->row->attr.loss.weight;
+}
+
 /* exp(x - largest) has a relative error of u times the spread of the values. */
 static void softmax_bounds(const op_problem *p, op_result *m)
 {
     size_t count = sg_shape_count(p->in[0]);
     double spread = 2 + 2 * most(p->value[0], count);
     double weight = p->class_weight ? most(p->class_weight, (size_t)p->in[0].c) : 1;
+    if (p->labels)
+        weight = loss_weight(p, weight);
     if (!p->labels) {
         /* dx = y * (dy - sum(dy * y)): every term has the factor y */
         for (size_t i = 0; m->grad_in[0] && i < count; i++)
@@ -212,6 +222,31 @@ static void softmax_bounds(const op_problem *p, op_result *m)
     double pixels = (double)(count / (size_t)p->in[0].c);
     set(m->out, 1, pixels * weight * spread);
     set(m->grad_in[0], count, p->loss_scale * weight * spread);
+}
+
+/*
+ * The fraction of a class with n pixels has at least min(1, beta) n + smooth below, and no more
+ * above, so that a share's slope is at most W / present / below * (2 + 2 alpha + beta); the
+ * gradient is that times differences of shares, whose relative error is that of exp.
+ */
+static void region_bounds(const op_problem *p, op_result *m)
+{
+    const sg_loss_attr *a = &p->row->attr.loss;
+    size_t classes = (size_t)p->in[0].c, pixels = sg_shape_count(p->in[0]) / classes;
+    double count[SG_MAX_CLASSES] = {0}, present = 0, sum = 0, slope = 0;
+    softmax_bounds(p, m);
+    for (size_t i = 0; i < pixels; i++) {
+        if (p->labels[i] == SG_IGNORE_LABEL)
+            continue;
+        present += count[p->labels[i]]++ == 0;
+        sum += p->class_weight ? p->class_weight[p->labels[i]] : 1;
+    }
+    for (size_t c = 0; c < classes; c++)
+        if (count[c] > 0)
+            slope = fmax(slope, sum / present / (fmin(1, a->beta) * count[c] + a->smooth) *
+                                    (2 + 2 * a->alpha + a->beta));
+    double spread = 2 + 2 * most(p->value[0], pixels * classes);
+    set(m->grad_in[0], pixels * classes, 2 * p->loss_scale * a->weight * spread * slope);
 }
 
 typedef struct {
@@ -234,6 +269,8 @@ static const rule rules[SG_OP_COUNT] = {
     [SG_OP_dropout] = {linear, NULL},
     [SG_OP_softmax] = {NULL, softmax_bounds},
     [SG_OP_softmax_loss] = {NULL, softmax_bounds},
+    [SG_OP_region_loss] = {NULL, region_bounds},
+    [SG_OP_lovasz_loss] = {NULL, softmax_bounds},
 };
 
 static void finish(const op_problem *p, op_result *m)

@@ -40,12 +40,25 @@ static sg_err add_global(sg_text *text, const sg_attr *attr)
     return sg_text_add(text, ", \"kind\": %d", (int)attr->global.kind);
 }
 
+static sg_err add_loss(sg_text *text, const sg_attr *attr)
+{
+    const sg_loss_attr *a = &attr->loss;
+    sg_err err = sg_text_add(text, ", \"weight\": %.9g, \"smoothing\": %.9g, \"gamma\": %.9g",
+                             (double)a->weight, (double)a->smoothing, (double)a->gamma);
+    return err ? err
+               : sg_text_add(text,
+                             ", \"border\": %d, \"alpha\": %.9g, \"beta\": %.9g, "
+                             "\"smooth\": %.9g",
+                             (int)a->border, (double)a->alpha, (double)a->beta, (double)a->smooth);
+}
+
 /* NULL: nothing that PyTorch needs to know. */
 static sg_err (*const add_attributes[SG_OP_COUNT])(sg_text *, const sg_attr *) = {
     [SG_OP_conv] = add_window,        [SG_OP_conv_transpose] = add_window,
     [SG_OP_max_pool] = add_window,    [SG_OP_avg_pool] = add_window,
     [SG_OP_batch_norm] = add_norm,    [SG_OP_resize] = add_resize,
-    [SG_OP_global_pool] = add_global,
+    [SG_OP_global_pool] = add_global, [SG_OP_softmax_loss] = add_loss,
+    [SG_OP_region_loss] = add_loss,   [SG_OP_lovasz_loss] = add_loss,
 };
 
 static sg_err write_case(FILE *file, const op_problem *p, const op_result *r)
@@ -78,7 +91,9 @@ static sg_err write_labels(FILE *file, const op_problem *p)
     for (size_t i = 0; i < pixels; i++)
         labels[i] = p->labels[i];
     sg_err err = record_array(file, "labels", 3, dim, labels);
-    return err ? err : record_array(file, "class_weight", 1, &p->in[0].c, p->class_weight);
+    if (!err)
+        err = record_array(file, "class_weight", 1, &p->in[0].c, p->class_weight);
+    return err ? err : record_array(file, "border", 3, dim, p->border);
 }
 
 static sg_err write_numbered(FILE *file, const char *what, int k, int dims, const int64_t *dim,

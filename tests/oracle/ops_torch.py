@@ -13,6 +13,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 
+import losses_torch
 import records
 
 IGNORED = 255
@@ -116,7 +117,7 @@ def numbered(arrays, what):
 
 def bound(array, case, arrays):
     scale = 1 + numpy.abs(array).max()
-    if case["op"] in ("batch_norm", "softmax_loss"):
+    if case["op"] in ("batch_norm", *losses_torch.LOSSES):
         scale *= max(1, numpy.abs(arrays["in0"]).max() / 10)
     if case["case"] == "batch_norm: one value":
         scale *= case["epsilon"] ** -.5  # of the variance 0
@@ -129,10 +130,13 @@ def loss_case(case, arrays):
     weight = arrays.get("class_weight")
     weight = torch.ones(x.shape[1], dtype=torch.float64) if weight is None else torch.from_numpy(
         weight.astype("f8"))
-    loss = F.cross_entropy(x, labels, weight, ignore_index=IGNORED, reduction="sum")
-    (loss * case["loss_scale"]).backward()
+    border = arrays.get("border", numpy.zeros(arrays["labels"].shape))
     valid = labels != IGNORED
     total = weight[labels[valid]].sum().item()
+    loss = losses_torch.LOSSES[case["op"]](case, x, labels, weight,
+                                           torch.from_numpy(border.astype("f8")))
+    loss = loss * case["weight"]
+    (loss * case["loss_scale"]).backward()
     return {
         "loss_sum": (numpy.float64(case["loss_sum"]), loss.item()),
         "out": (arrays["out"].reshape(()), loss.item()),
@@ -170,7 +174,7 @@ def plain_case(case, arrays):
 def check(case, arrays):
     if case["op"] == "input":
         return []  # nothing is computed
-    special = {"softmax_loss": loss_case, "dropout": dropout_case}
+    special = {"dropout": dropout_case, **{op: loss_case for op in losses_torch.LOSSES}}
     pairs = special.get(case["op"], plain_case)(case, arrays)
     lines = [records.difference(what, got, wanted, bound(numpy.asarray(wanted), case, arrays))
              for what, (got, wanted) in pairs.items()]
@@ -197,7 +201,7 @@ def main():
         for line in check(case, arrays):
             failures += 1
             print(f"{case['case']}: {line}")
-    missing = set(OPERATORS) - seen
+    missing = (set(OPERATORS) | set(losses_torch.LOSSES)) - seen
     if missing:
         print("no case of", *sorted(missing))
     print(f"{len(seen)} operators compared with PyTorch, {failures} differences")

@@ -124,7 +124,7 @@ static void run_norm(int threads, outcome *o)
 static void run_loss(int threads, outcome *o)
 {
     sg_backend *backend = NULL;
-    sg_node node = {.op = SG_OP_softmax_loss, .out_f32 = 1};
+    sg_node node = {.op = SG_OP_softmax_loss, .out_f32 = 1, .attr.loss.weight = 1};
     sg_site site = {.node = &node, .inputs = 1, .in = {shape}, .out = {1, 1, 1, 1}, .training = 1};
     site.write[0] = SG_GRAD_STORE;
     float *in = make_numbers(sg_shape_count(shape), 25);
