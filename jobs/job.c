@@ -2,6 +2,7 @@
 
 #include "base/size.h"
 #include "data/stack.h"
+#include "jobs/job_loss.h"
 #include "jobs/options.h"
 
 #include <math.h>
@@ -164,6 +165,8 @@ static const sg_yaml_field job_fields[] = {
     {"train.augment.p", SG_YAML_FLOAT, AT(train.augment.p), .min = 0, .max = 1, .fallback = "0.5"},
     {"train.jitter", SG_YAML_FLOAT, AT(train.jitter), .min = 0, .max = 0.9, .fallback = "0"},
     {"train.average", SG_YAML_FLOAT, AT(train.average), .min = 0, .max = 0.99999, .fallback = "0"},
+    {"train.loss", SG_YAML_MAPS, AT(train.loss), .min = 1, .max = SG_MAX_TERMS, .fallback = "[ce]",
+     .allowed = "name", .item = sg_job_term_fields, .item_size = sizeof(sg_job_term)},
     {"train.class_weights", SG_YAML_STRINGS, AT(train.class_weights), .fallback = "[none]"},
     {"train.sync_norm", SG_YAML_BOOL, AT(train.sync_norm), .fallback = "true"},
     {"train.validate_every", SG_YAML_INT, AT(train.validate_every), .min = 0, .max = 1e12,
@@ -239,7 +242,10 @@ static sg_err check_train(const sg_job *job)
         return sg_yaml_fail(job->yaml, "train.floor", "%g lies above train.rate, %g", train->floor,
                             train->rate);
     sg_crop_rules rules;
-    sg_err err = sg_job_check_augment(job);
+    sg_loss loss;
+    sg_err err = sg_job_loss(job, &loss);
+    if (err == SG_OK)
+        err = sg_job_check_augment(job);
     if (err == SG_OK)
         err = sg_job_crop_rules(job, NULL, &rules);
     if (err != SG_OK)

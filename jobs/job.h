@@ -75,6 +75,29 @@ typedef struct {
     char match[SG_NAME_MAX]; /* a pattern of the shell: "encoder.*" */
     double rate;             /* factor on train.rate; 0: frozen */
 } sg_job_rate;
+/* A term of the loss. */
+typedef enum {
+    SG_TERM_CE,
+    SG_TERM_BCE,
+    SG_TERM_FOCAL,
+    SG_TERM_BOUNDARY,
+    SG_TERM_DICE,
+    SG_TERM_JACCARD,
+    SG_TERM_TVERSKY,
+    SG_TERM_LOVASZ,
+    SG_TERM_KINDS
+} sg_term_kind;
+
+typedef struct {
+    sg_term_kind name;
+    double weight;
+    double smoothing;               /* ce */
+    double gamma;                   /* focal */
+    double w0, sigma;               /* boundary */
+    char between[SG_CLASS_NAME_MAX]; /* boundary: name of a class, "" for all edges */
+    double alpha, beta;             /* tversky */
+    double smooth;                  /* dice, jaccard, tversky */
+} sg_job_term;
 
 /* Where training crops lie: around labels where these are sparse, around labels, anywhere, on a
  * regular grid, around each class as often. */
@@ -113,6 +136,7 @@ typedef struct {
     sg_yaml_maps layers; /* of sg_job_rate */
     int32_t nesterov, accumulate, sync_norm, loader_threads;
     sg_job_augment augment;
+    sg_yaml_maps loss;                  /* of sg_job_term */
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
     int32_t tensorboard;
@@ -151,6 +175,8 @@ sg_err sg_job_crop_rules(const sg_job *job, const int64_t *pixels, sg_crop_rules
 /* What train.augment asks for beside turns. */
 sg_alterations sg_job_alterations(const sg_job *job);
 sg_err sg_job_check_augment(const sg_job *job);
+/* The terms of the loss; their attributes have been checked. */
+sg_err sg_job_loss(const sg_job *job, sg_loss *loss);
 /* Steps in all, given the steps of one epoch. */
 int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch);
 sg_schedule sg_job_schedule(const sg_job *job, int64_t steps);

@@ -42,6 +42,7 @@ typedef struct {
     float weight[SG_CLASSES_MAX];
     int32_t weights;
     float *rate; /* factors by parameter, or NULL */
+    sg_loss loss;
 } train_run;
 
 static void close_run(train_run *run)
@@ -310,6 +311,8 @@ static sg_err prepare_network(train_run *run)
         err = sg_device_open(&run->job.device, run->comm, &run->backend, &run->type);
     if (err == SG_OK)
         err = sg_backend_covers(run->backend, run->graph, true);
+    if (err == SG_OK)
+        err = sg_job_loss(&run->job, &run->loss);
     double crops = 0;
     if (err == SG_OK)
         err = sg_survey_epoch(&run->survey, &run->job, &crops);
@@ -441,6 +444,7 @@ static sg_err run_training(train_run *run)
                  .sync_norm = train->sync_norm,
                  .rate = run->rate},
         .class_weight = run->weights > 0 ? run->weight : NULL,
+        .loss = &run->loss,
         .validate_every = validation_interval(run),
         .patience = train->patience,
         .save_every = train->save_every,

@@ -111,9 +111,38 @@ static sg_err check_keys(const level *at, const sg_yaml_node *map, const sg_yaml
     return SG_OK;
 }
 
+static sg_err read_map_item(const sg_yaml_place *place, const sg_yaml_field *field, void *item);
+
+/* A word for a whole map: read as if {allowed: word} stood there. */
+static sg_err read_word_item(const sg_yaml_place *place, const sg_yaml_field *field, void *item)
+{
+    sg_yaml_node *map = NULL, *word = NULL;
+    sg_err err = sg_yaml_node_create(&map, SG_YAML_MAP, NULL);
+    if (!err)
+        err = sg_yaml_node_create(&word, SG_YAML_SCALAR, place->node->text);
+    if (!err) {
+        map->line = word->line = place->node->line;
+        map->command = word->command = place->node->command;
+        word->quoted = place->node->quoted;
+        err = sg_yaml_node_add(map, field->allowed, word);
+    }
+    if (!err)
+        err = read_map_item(&(sg_yaml_place){place->file, map, place->key}, field, item);
+    sg_yaml_node_free(map);
+    return err;
+}
+
+static bool is_word(const sg_yaml_node *node, const sg_yaml_field *field)
+{
+    return node->shape == SG_YAML_SCALAR && field->allowed && node->text && *node->text;
+}
+
 static sg_err read_map_item(const sg_yaml_place *place, const sg_yaml_field *field, void *item)
 {
     char prefix[SG_YAML_KEY_MAX + 2];
+    if (is_word(place->node, field)) {
+        return read_word_item(place, field, item);
+    }
     if (place->node->shape != SG_YAML_MAP) {
         return sg_yaml_wrong_kind(place, &(sg_yaml_field){.kind = SG_YAML_PAIRS});
     }
@@ -124,13 +153,18 @@ static sg_err read_map_item(const sg_yaml_place *place, const sg_yaml_field *fie
 static sg_err read_maps(const sg_yaml_place *place, const sg_yaml_field *field, void *value)
 {
     sg_yaml_maps list = {0};
-    if (place->node->shape != SG_YAML_LIST) {
+    bool alone = is_word(place->node, field); /* a list of one */
+    if (place->node->shape != SG_YAML_LIST && !alone) {
         return sg_yaml_wrong_kind(place, field);
     }
-    size_t count = sg_yaml_node_count(place->node);
+    size_t count = alone ? 1 : sg_yaml_node_count(place->node);
     sg_err err = sg_yaml_check_count(place, field, count);
     if (!err) {
         err = sg_calloc(count, field->item_size, &list.item);
+    }
+    if (alone && !err) {
+        err = read_map_item(place, field, list.item);
+        list.count = 1;
     }
     for (const sg_yaml_node *c = place->node->child; c && !err; c = c->next) {
         char key[SG_YAML_KEY_MAX];

@@ -71,7 +71,8 @@ typedef enum {
                            list of one */
     SG_YAML_INTS,       /* sg_yaml_ints */
     SG_YAML_FLOATS,     /* sg_yaml_floats */
-    SG_YAML_MAPS,       /* sg_yaml_maps: a list of maps with the keys of item */
+    SG_YAML_MAPS,       /* sg_yaml_maps: a list of maps with the keys of item; with allowed, a word
+                           stands for the map {allowed: word} */
     SG_YAML_PAIRS       /* sg_yaml_pairs: a map with keys of the user's own choice */
 } sg_yaml_kind;
 
@@ -107,7 +108,7 @@ struct sg_yaml_field {
     size_t offset, size;  /* of the member: SG_YAML_AT */
     double min, max;      /* of the value or its length, inclusive; both 0: any; INFINITY: open */
     const char *fallback; /* what it is when not given, as YAML; NULL: it must be given */
-    const char *allowed;  /* SG_YAML_ENUM: "sgd|adam|adamw" */
+    const char *allowed;  /* SG_YAML_ENUM: "sgd|adam|adamw"; SG_YAML_MAPS: a key of item, or NULL */
     const sg_yaml_field *item; /* SG_YAML_MAPS: fields of one map */
     size_t item_size;          /* SG_YAML_MAPS: of one struct */
     bool alone; /* its value may stand in the place of the map it is in: "a: no" is "a: {b: no}" */

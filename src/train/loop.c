@@ -43,10 +43,13 @@ static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update
         .step = (uint64_t)tr->position.step,
         .first_sample = (uint64_t)(part * share + tr->rank * tr->micro_batch),
         .class_weight = tr->class_weight,
+        .border = tr->border.weight,
     };
     SG_ASSERT(batch);
     if (!mine && batch->error)
         mine = sg_fail(batch->error, "%s", batch->message);
+    if (!mine)
+        sg_border_find(&tr->border, batch->labels);
     if (t->stop && *t->stop)
         sg_stepper_ask_stop(tr->stepper);
     mine = sg_stepper_run(tr->stepper, mine, batch->pixels, batch->labels, &run, update, result);
@@ -153,6 +156,7 @@ static sg_err log_row(trainer *tr, const sg_step_result *result, double seconds,
         .rate = result ? sg_schedule_rate(&t->schedule, step - 1) : NAN,
         .loss = result ? result->loss : NAN,
         .norm = result ? result->norm : NAN,
+        .term = result ? result->term : NULL,
         .megapixels_per_s = result ? pixels / seconds / 1e6 : NAN,
         .validation = scores,
     };

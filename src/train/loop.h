@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "tiles/split.h"
 #include "train/checkpoint.h"
+#include "train/loss.h"
 #include "train/metrics.h"
 #include "train/places.h"
 #include "train/schedule.h"
@@ -47,6 +48,7 @@ typedef struct {
     sg_schedule schedule;
     sg_step_options step;
     const float *class_weight; /* [classes] or NULL */
+    const sg_loss *loss;       /* the terms of the loss */
     int64_t validate_every;    /* steps, 0: at the end of each epoch */
     int32_t patience;          /* end after so many validations without a better one; 0: never */
     int64_t save_every;        /* steps, 0: with each validation */

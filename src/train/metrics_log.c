@@ -86,25 +86,35 @@ static sg_err add_quoted(sg_text *text, const char *prefix, const char *name)
     return err ? err : sg_text_add(text, "\"");
 }
 
-static sg_err make_header(sg_text *text, const sg_class_table *classes)
+/* Terms with fields of their own: none where the loss is one term. */
+static int32_t terms_of(const sg_metrics_log *log)
 {
+    return log->loss && log->loss->terms > 1 ? log->loss->terms : 0;
+}
+
+static sg_err make_header(const sg_metrics_log *log, sg_text *text)
+{
+    const sg_class_table *classes = log->classes;
     sg_err err = sg_text_add(text, "step,epoch,lr,loss,grad_norm,mpx_per_s,val_miou,val_mean_f1,"
                                    "val_accuracy,val_kappa");
     for (int32_t k = 0; !err && k < classes->count; k++)
         err = add_quoted(text, "val_iou_", classes->item[k].name);
+    for (int32_t k = 0; !err && k < terms_of(log); k++)
+        err = add_quoted(text, "loss_", log->loss->name[k]);
     return err ? err : sg_text_add(text, "\n");
 }
 
 sg_err sg_metrics_log_open(sg_metrics_log *log, const char *folder, const sg_class_table *classes,
-                           bool resume, int64_t kept)
+                           const sg_loss *loss, bool resume, int64_t kept)
 {
     char path[SG_PATH_MAX];
     sg_text header = {0};
     sg_err err;
     memset(log, 0, sizeof *log);
     log->classes = classes;
+    log->loss = loss;
     log->folder = folder;
-    err = make_header(&header, classes);
+    err = make_header(log, &header);
     if (!err)
         err = sg_path_format(path, "%s/metrics.csv", folder);
     if (!err)
@@ -144,6 +154,8 @@ static sg_err make_csv(const sg_metrics_log *log, const sg_metrics_row *row, sg_
         err = add_field(text, value[i], 6);
     for (int32_t k = 0; !err && k < log->classes->count; k++)
         err = add_field(text, val ? val->iou[k] : NAN, 6);
+    for (int32_t k = 0; !err && k < terms_of(log); k++)
+        err = add_field(text, row->term ? row->term[k] : NAN, 17);
     return err ? err : sg_text_add(text, "\n");
 }
 
@@ -176,6 +188,17 @@ static sg_err add_validation(const sg_metrics_log *log, const sg_scores *val, sg
     return err ? err : sg_text_add(text, "}");
 }
 
+static sg_err add_terms(const sg_metrics_log *log, const sg_metrics_row *row, sg_text *text)
+{
+    char name[SG_TERM_NAME_MAX + 8];
+    sg_err err = SG_OK;
+    for (int32_t k = 0; !err && k < terms_of(log); k++) {
+        snprintf(name, sizeof name, "loss_%s", log->loss->name[k]);
+        err = add_member(text, name, row->term ? row->term[k] : NAN, 17);
+    }
+    return err;
+}
+
 static sg_err make_json(const sg_metrics_log *log, const sg_metrics_row *row, sg_text *text)
 {
     sg_err err = sg_text_add(text, "{\"step\": %lld, \"epoch\": %lld", (long long)row->step,
@@ -188,6 +211,8 @@ static sg_err make_json(const sg_metrics_log *log, const sg_metrics_row *row, sg
         err = add_member(text, "grad_norm", row->norm, 9);
     if (!err)
         err = add_member(text, "mpx_per_s", row->megapixels_per_s, 4);
+    if (!err && terms_of(log) > 0)
+        err = add_terms(log, row, text);
     if (!err && row->validation)
         err = add_validation(log, row->validation, text);
     return err ? err : sg_text_add(text, "}\n");

@@ -7,23 +7,26 @@
 
 #include <stdio.h>
 
+#include "train/loss.h"
 #include "train/metrics.h"
 
 typedef struct {
     FILE *csv, *json; /* owned, NULL when closed */
     const sg_class_table *classes;
-    const char *folder; /* borrowed, as classes */
+    const sg_loss *loss; /* whose terms have columns, where they are several; or NULL */
+    const char *folder;  /* borrowed, as classes and loss */
 } sg_metrics_log;
 
 typedef struct {
     int64_t step, epoch; /* both from 1 */
     double rate, loss, norm, megapixels_per_s;
+    const double *term;          /* [SG_MAX_TERMS] of the loss; NULL: not known */
     const sg_scores *validation; /* NULL when there was none after this step */
 } sg_metrics_row;
 
 /* resume: keep the rows up to step `kept` of a file that is there; else begin anew. SG_EOUTPUT. */
 sg_err sg_metrics_log_open(sg_metrics_log *log, const char *folder, const sg_class_table *classes,
-                           bool resume, int64_t kept);
+                           const sg_loss *loss, bool resume, int64_t kept);
 sg_err sg_metrics_log_add(sg_metrics_log *log, const sg_metrics_row *row);
 void sg_metrics_log_close(sg_metrics_log *log);
 

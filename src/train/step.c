@@ -6,8 +6,8 @@
  * of a mean. When all sums are in, dividing by loss_scale * (sum of weights) makes it the gradient
  * of the weighted mean over all valid pixels of all ranks, however unevenly they are spread.
  *
- * Collectives of one step, in this order on every rank, whatever fails: the batch-norm sums of each
- * forward and backward pass (sync_norm); gradient buckets in buffer order and the running
+ * Collectives of one step, in this order on every rank, whatever fails: the sums of each forward and
+ * backward pass, of batch norm (sync_norm) and of losses of regions; gradient buckets in buffer order and the running
  * statistics (their own communicator); the small sum of doubles.
  */
 #include "train/step.h"
@@ -21,7 +21,8 @@
 #include "base/size.h"
 #include "nn/update_pieces.h"
 
-enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, SMALL = 4 };
+/* The small sum: loss, weight, failures, stops, then the terms of the loss. */
+enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, TERMS = 4, SMALL = TERMS + SG_MAX_TERMS };
 
 struct sg_stepper {
     sg_comm *comm; /* borrowed, as the next three */
@@ -47,6 +48,8 @@ struct sg_stepper {
     int32_t reduces_known;
     uint8_t *classes;    /* borrowed: what each micro-batch was taken for, or NULL */
     double loss, weight; /* of this rank in this step */
+    double term[SG_MAX_TERMS];
+    int32_t sums_regions; /* the loss is one of all ranks' pixels */
     int32_t stop;
     sg_err failed;
     char failure[512];
@@ -98,6 +101,7 @@ static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
 {
     sg_err err =
         sg_exec_create(s->backend, graph, s->weights, s->input, type, SG_PLAN_TRAINING, &s->exec);
+    s->sums_regions = sg_graph_sums_regions(graph);
     s->reduces_most = 4 * graph->nodes + 4; /* a node sums at most twice each way */
     if (!err)
         err = sg_calloc((size_t)s->reduces_most, sizeof(size_t), &s->reduce_count);
@@ -159,7 +163,7 @@ void sg_stepper_close(sg_stepper *s)
     sg_free(s);
 }
 
-/* ---- batch-norm sums ---- */
+/* ---- sums within a pass: of batch norm, of losses of regions ---- */
 
 /* The executor's hook. The sizes of the first pass are kept: a rank that fails in the middle of a
  * later one enters the rest of them with zeros. */
@@ -179,7 +183,7 @@ static void enter_remaining_reduces(sg_stepper *s)
 {
     const double zeros[1024] = {0};
     double values[1024];
-    if (s->options.sync_norm && s->ranks > 1 && !s->reduces_known) {
+    if ((s->options.sync_norm || s->sums_regions) && s->ranks > 1 && !s->reduces_known) {
         /* Which sums the others are waiting in is not known yet. */
         sg_error("%s", s->failure);
         sg_comm_abort(s->comm, 1);
@@ -313,6 +317,7 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
     sg_err err;
     run->loss_scale = (float)(1.0 / step_pixels(s));
     run->reduce = shares ? reduce : NULL;
+    run->reduce_loss = s->ranks > 1 ? reduce : NULL;
     run->reduce_user = s;
     run->loss_sum = run->weight_sum = 0;
     s->reduce_next = 0;
@@ -329,6 +334,8 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
         s->reduces_known = 1;
         s->loss += run->loss_sum;
         s->weight += run->weight_sum;
+        for (int k = 0; k < SG_MAX_TERMS; k++)
+            s->term[k] += run->term_sum[k];
     }
     finish_gradient(s);
 }
@@ -383,6 +390,8 @@ static sg_err finish_step(sg_stepper *s, const double small[SMALL], sg_update *u
     sg_err err = finish_state(s);
     result->finite = isfinite(small[0]) && isfinite(small[1]);
     result->loss = small[1] > 0 || !result->finite ? small[0] / small[1] : 0;
+    for (int k = 0; k < SG_MAX_TERMS && small[1] > 0; k++)
+        result->term[k] = small[TERMS + k] / small[1];
     if (err || !result->finite || small[1] <= 0)
         return err;
     forget_frozen(s);
@@ -405,6 +414,8 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     small[1] = s->failed ? 0 : s->weight;
     small[2] = s->failed != SG_OK;
     small[3] = s->stop;
+    for (int k = 0; k < SG_MAX_TERMS; k++)
+        small[TERMS + k] = s->failed ? 0 : s->term[k];
     if (s->sums) {
         sg_comm_sum_f64(s->comm, small, SMALL);
         sg_sum_wait_all(s->sums);
@@ -414,6 +425,7 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     s->failed = SG_OK;
     s->micro = 0;
     s->loss = s->weight = 0;
+    memset(s->term, 0, sizeof s->term);
     result->complete = 1;
     result->failures = (int64_t)small[2];
     result->stops = (int64_t)small[3];

@@ -36,6 +36,7 @@ typedef struct {
     double loss;      /* mean over all valid pixels of all ranks, weighted by class weight; 0 when
                          no pixel is valid: then nothing was updated */
     double norm;      /* of the mean gradient, before clipping */
+    double term[SG_MAX_TERMS]; /* of each term of the loss, the same mean, without its weight */
     int64_t failures; /* ranks that failed; then nothing was updated and the caller ends on all
                          ranks */
     int64_t stops;    /* ranks that asked to stop */
@@ -45,7 +46,7 @@ typedef struct {
  * One micro-batch: forward, backward, sums. pixels (n, h, w, bands) and labels (n, h, w) may be
  * NULL when mine != SG_OK (this rank could not get its batch). When it completes an accumulation
  * the optimizer steps with `update` (rate, decay, rule, step; gradient_scale is set here). Of `run`
- * the caller sets seed, step, first_sample and class_weight.
+ * the caller sets seed, step, first_sample, class_weight and border.
  *
  * A failure is kept until the step completes; then a rank that failed returns its own error, the
  * others SG_EPEER. Between steps (result->failures is 0) an error is this rank's alone: pass it as

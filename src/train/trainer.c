@@ -74,7 +74,8 @@ static sg_err make_local(trainer *tr)
     if (!err)
         err = make_weights(tr);
     if (!err)
-        err = sg_graph_with_loss(tr->t->graph, &tr->with_loss);
+        err = sg_graph_with_losses(tr->t->graph, tr->t->loss->term, tr->t->loss->terms,
+                                   &tr->with_loss);
     if (!err)
         err = sg_graph_fuse(tr->with_loss, &tr->fused);
     if (!err)
@@ -126,8 +127,8 @@ static sg_err open_files(trainer *tr)
         return SG_OK;
     sg_err err = sg_make_folders(t->folder);
     if (!err)
-        err = sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->resume != NULL,
-                                  tr->position.step);
+        err = sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->loss,
+                                  t->resume != NULL, tr->position.step);
     return err || !t->tensorboard ? err
                                   : sg_tensorboard_open(&tr->board, t->folder, &t->spec->classes,
                                                         t->resume != NULL, tr->position.step);
@@ -164,6 +165,10 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
     if (err)
         return err;
     tr->micro_batch = t->batch / tr->ranks / t->step.accumulate;
+    err = sg_border_open(&tr->border, &t->loss->border, tr->micro_batch, t->tile, t->tile);
+    err = sg_comm_agree(t->comm, err);
+    if (err)
+        return err;
     input = (sg_shape){tr->micro_batch, t->tile, t->tile, t->spec->bands};
     err = sg_stepper_create(&tr->stepper, t->comm, t->backend, tr->weights, tr->fused, input,
                             t->type, &t->step);
@@ -201,6 +206,7 @@ void sg_trainer_close(trainer *tr)
     sg_stepper_close(tr->stepper);
     if (tr->class_weight)
         tr->t->backend->free(tr->t->backend, tr->class_weight);
+    sg_border_close(&tr->border);
     sg_average_close(&tr->average);
     sg_weights_close(tr->weights);
     sg_params_close(tr->params);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "train/average.h"
+#include "train/border.h"
 #include "train/loop.h"
 #include "train/metrics_log.h"
 #include "train/sampler.h"
@@ -31,6 +32,7 @@ typedef struct {
     sg_tensorboard board; /* as well, where it is asked for */
     sg_confusion confusion;
     float *class_weight; /* device memory, NULL without */
+    sg_border border;    /* weights of borders, of one micro-batch */
     float *m, *v;        /* host copies for checkpoints, made where memory is the device's */
     sg_position position;
     double miou; /* validation mIoU at this very step, NaN when not validated */

@@ -40,7 +40,7 @@ static char *read_all(void **state, const char *name)
 static void rows_hold_exact_losses_and_validation(void **state)
 {
     sg_metrics_log log;
-    assert_int_equal(sg_metrics_log_open(&log, *state, &two, false, 0), SG_OK);
+    assert_int_equal(sg_metrics_log_open(&log, *state, &two, NULL, false, 0), SG_OK);
     add_rows(&log, 1, 2);
     char *csv = read_all(state, "metrics.csv"), *json = read_all(state, "metrics.jsonl");
     assert_string_equal(csv, "step,epoch,lr,loss,grad_norm,mpx_per_s,val_miou,val_mean_f1,"
@@ -70,12 +70,12 @@ static int lines_of(const char *text)
 static void resuming_drops_later_rows_and_half_rows(void **state)
 {
     sg_metrics_log log;
-    assert_int_equal(sg_metrics_log_open(&log, *state, &two, false, 0), SG_OK);
+    assert_int_equal(sg_metrics_log_open(&log, *state, &two, NULL, false, 0), SG_OK);
     add_rows(&log, 1, 20);
     fputs("21,1,0.1", log.csv); /* killed while writing */
     fputs("{\"step\": 2", log.json);
     sg_metrics_log_close(&log);
-    assert_int_equal(sg_metrics_log_open(&log, *state, &two, true, 12), SG_OK);
+    assert_int_equal(sg_metrics_log_open(&log, *state, &two, NULL, true, 12), SG_OK);
     add_rows(&log, 13, 14);
     sg_metrics_log_close(&log);
     char *csv = read_all(state, "metrics.csv"), *json = read_all(state, "metrics.jsonl");
@@ -93,7 +93,7 @@ static void resuming_without_files_begins_them(void **state)
     char path[TEMPDIR_PATH];
     remove(tempdir_path(state, "metrics.csv", path));
     remove(tempdir_path(state, "metrics.jsonl", path));
-    assert_int_equal(sg_metrics_log_open(&log, *state, &two, true, 12), SG_OK);
+    assert_int_equal(sg_metrics_log_open(&log, *state, &two, NULL, true, 12), SG_OK);
     add_rows(&log, 13, 13);
     sg_metrics_log_close(&log);
     char *csv = read_all(state, "metrics.csv");
@@ -105,7 +105,7 @@ static void a_folder_that_is_not_there_is_named(void **state)
 {
     sg_metrics_log log;
     char path[TEMPDIR_PATH];
-    assert_int_equal(sg_metrics_log_open(&log, tempdir_path(state, "none", path), &two, false, 0),
+    assert_int_equal(sg_metrics_log_open(&log, tempdir_path(state, "none", path), &two, NULL, false, 0),
                      SG_EOUTPUT);
     assert_non_null(strstr(sg_error_text(), "none/metrics.csv"));
 }
