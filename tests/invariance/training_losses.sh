@@ -27,6 +27,13 @@ expect_same() {
 }
 
 expect_same f32 1e-6 1e-4
+# losses of regions are those of all ranks' pixels, statistics of batch norm are not asked for them
+common="$common train.loss=[ce,dice,lovasz]"
+cp -r f32.1 plain.1
+rm -r f32.?
+expect_same f32 1e-6 1e-4
+! cmp -s <(losses plain.1) <(losses f32.1) || fail "the loss was not the one asked for"
+common=${common% train.loss=*}
 expect_same auto 1e-3 1e-3
 train 1 threads -o threads $common train.loader_threads=3
 cmp <(losses auto.1) <(losses threads) || fail "losses depend on loader threads"

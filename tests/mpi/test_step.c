@@ -26,7 +26,7 @@ static const double TOLERANCE = 1e-5;
 static const float class_weight[CLASSES] = {1, 0.5f, 2, 0.25f};
 
 typedef struct {
-    int32_t accumulate, sync_norm, device;
+    int32_t accumulate, sync_norm, device, several; /* several: terms of the loss */
     float clip_norm;
     int32_t slow; /* 1: tensors in turn frozen, slowed down and as they are */
 } variant;
@@ -36,6 +36,14 @@ static float rate_of(int32_t id)
 {
     return .5f * (float)(id % 3);
 }
+
+/* A loss of pixels, one of regions over all ranks, one of samples. */
+static const sg_loss_term terms[] = {
+    {SG_OP_softmax_loss, {.weight = 0.5f, .smoothing = 0.1f}},
+    {SG_OP_region_loss, {.weight = 2, .alpha = 0.5f, .beta = 0.5f, .smooth = 1}},
+    {SG_OP_lovasz_loss, {.weight = 1}},
+};
+enum { TERM_COUNT = sizeof terms / sizeof *terms };
 
 typedef struct {
     sg_comm *comm;
@@ -63,7 +71,7 @@ static void make_batch(batch *b, uint64_t step)
     }
 }
 
-static void open_network(network *net, sg_comm *comm, int32_t device)
+static void open_network(network *net, sg_comm *comm, const variant *v)
 {
     sg_model_options options = sg_model_defaults();
     memset(net, 0, sizeof *net);
@@ -73,9 +81,11 @@ static void open_network(network *net, sg_comm *comm, int32_t device)
     options.depth = 2;
     options.width = 4;
     assert_int_equal(sg_reference_open(&net->backend), SG_OK);
-    net->backend->host_memory = !device;
+    net->backend->host_memory = !v->device;
     assert_int_equal(sg_model_build(&options, &net->graph), SG_OK);
-    assert_int_equal(sg_graph_with_loss(net->graph, &net->loss), SG_OK);
+    sg_err err = v->several ? sg_graph_with_losses(net->graph, terms, TERM_COUNT, &net->loss)
+                            : sg_graph_with_loss(net->graph, &net->loss);
+    assert_int_equal(err, SG_OK);
     assert_int_equal(sg_graph_fuse(net->loss, &net->fused), SG_OK);
     assert_int_equal(sg_params_create(net->graph, &net->params), SG_OK);
     assert_int_equal(sg_params_init(net->graph, net->params, 3), SG_OK);
@@ -144,7 +154,7 @@ static void step_alone(network *net, sg_exec *exec, const variant *v, const batc
     const size_t count = net->params->layout->trainable_count;
     const int32_t part = BATCH / v->accumulate;
     sg_update update = optimizer(step + 1);
-    double loss = 0, weight = 0, squares = 0;
+    double loss = 0, weight = 0, squares = 0, term[SG_MAX_TERMS] = {0};
     memset(sum, 0, count * sizeof *sum);
     for (int32_t k = 0; k < v->accumulate; k++) {
         sg_run run = {
@@ -155,6 +165,8 @@ static void step_alone(network *net, sg_exec *exec, const variant *v, const batc
         assert_int_equal(sg_exec_backward(exec, &run, NULL, NULL), SG_OK);
         loss += run.loss_sum;
         weight += run.weight_sum;
+        for (int t = 0; t < SG_MAX_TERMS; t++)
+            term[t] += run.term_sum[t];
         for (size_t i = 0; i < count; i++)
             sum[i] += net->weights->gradient[i];
     }
@@ -167,6 +179,8 @@ static void step_alone(network *net, sg_exec *exec, const variant *v, const batc
         squares += pow(sum[i] * 64 / weight, 2);
     }
     result->loss = loss / weight;
+    for (int t = 0; t < SG_MAX_TERMS; t++)
+        result->term[t] = term[t] / weight;
     result->norm = sqrt(squares);
     update.gradient_scale = v->clip_norm > 0 && result->norm > v->clip_norm
                                 ? (float)(v->clip_norm / (result->norm + 1e-6))
@@ -220,8 +234,9 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
     sg_exec *exec = NULL;
     sg_shape input = {BATCH / v->accumulate, SIDE, SIDE, BANDS};
     batch *b = malloc(sizeof *b);
-    open_network(&ranks, comm, v->device);
-    open_network(&alone, comm, 0);
+    const variant host = {.several = v->several};
+    open_network(&ranks, comm, v);
+    open_network(&alone, comm, &host);
     size_t count = alone.params->layout->trainable_count;
     double *sum = calloc(count, sizeof *sum);
     sg_update_pieces pieces;
@@ -239,6 +254,8 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
         step_alone(&alone, exec, v, b, step, sum, &pieces, &expected);
         assert_true(fabs(got.loss - expected.loss) < TOLERANCE * expected.loss);
         assert_true(fabs(got.norm - expected.norm) < 10 * TOLERANCE * expected.norm);
+        for (int t = 0; t < SG_MAX_TERMS; t++)
+            assert_true(fabs(got.term[t] - expected.term[t]) <= TOLERANCE * expected.term[t]);
         assert_int_equal(got.finite, 1);
         assert_int_equal(got.failures + got.stops, 0);
     }
@@ -288,13 +305,21 @@ static void a_device_with_its_own_memory_gives_the_same(void **state)
     compare_with_one_executor(*state, &(variant){.accumulate = parts, .sync_norm = 1, .device = 1});
 }
 
+static void losses_of_regions_are_those_of_all_ranks(void **state)
+{
+    int32_t parts = sg_comm_ranks(*state) % 4 == 0 ? 1 : 2;
+    compare_with_one_executor(*state, &(variant){.accumulate = 1, .sync_norm = 1, .several = 1});
+    compare_with_one_executor(
+        *state, &(variant){.accumulate = parts, .sync_norm = 1, .several = 1, .device = 1});
+}
+
 /* Without sync_norm the ranks' statistics differ in training; what is kept must not. */
 static void running_statistics_stay_equal_on_all_ranks(void **state)
 {
     const variant v = {.accumulate = 1};
     network net;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     sg_stepper *stepper = open_stepper(&net, &v);
     for (int64_t step = 0; step < 2; step++) {
         sg_step_result result;
@@ -322,13 +347,12 @@ static sg_err step_in_vain(sg_stepper *stepper, network *net, const variant *v, 
     return err;
 }
 
-static void a_failure_on_any_rank_is_known_to_all_in_the_same_step(void **state)
+static void a_failure_on_any_rank_is_known_to_all(void **state, variant v)
 {
     const int rank = sg_comm_rank(*state), ranks = sg_comm_ranks(*state);
-    const variant v = {.accumulate = ranks == 4 ? 1 : 2, .sync_norm = 1};
     network net;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     sg_stepper *stepper = open_stepper(&net, &v);
     make_batch(b, 0);
     for (int bad = 0; bad < ranks; bad++) {
@@ -345,6 +369,13 @@ static void a_failure_on_any_rank_is_known_to_all_in_the_same_step(void **state)
     sg_stepper_close(stepper);
     close_network(&net);
     free(b);
+}
+
+static void a_failure_on_any_rank_is_known_to_all_in_the_same_step(void **state)
+{
+    int32_t parts = sg_comm_ranks(*state) == 4 ? 1 : 2;
+    a_failure_on_any_rank_is_known_to_all(state, (variant){.accumulate = parts, .sync_norm = 1});
+    a_failure_on_any_rank_is_known_to_all(state, (variant){.accumulate = 1, .several = 1});
 }
 
 /* A backward pass of a convolution that fails when told to. */
@@ -368,7 +399,7 @@ static void a_failure_inside_the_backward_pass_hangs_nobody(void **state)
     network net;
     sg_step_result result;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     faulty.def = sg_reference_conv;
     faulty.def.backward = faulty_backward;
     net.backend->kernel[SG_OP_conv] = &faulty.def;
@@ -394,7 +425,7 @@ static void a_loss_that_is_no_number_updates_nothing_anywhere(void **state)
     network net;
     sg_step_result result;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     sg_stepper *stepper = open_stepper(&net, &v);
     make_batch(b, 0);
     b->pixels[BATCH * IMAGE * BANDS - 1] = NAN; /* of the last rank */
@@ -408,11 +439,11 @@ static void a_loss_that_is_no_number_updates_nothing_anywhere(void **state)
 
 static void a_batch_without_labels_updates_nothing(void **state)
 {
-    const variant v = {.accumulate = 1, .sync_norm = 1};
+    const variant v = {.accumulate = 1, .sync_norm = 1, .several = 1};
     network net;
     sg_step_result result;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     sg_stepper *stepper = open_stepper(&net, &v);
     make_batch(b, 0);
     memset(b->labels, SG_IGNORE_LABEL, sizeof b->labels);
@@ -430,7 +461,7 @@ static void a_wish_to_stop_reaches_all_ranks_in_the_same_step(void **state)
     network net;
     sg_step_result result;
     batch *b = malloc(sizeof *b);
-    open_network(&net, *state, 0);
+    open_network(&net, *state, &v);
     sg_stepper *stepper = open_stepper(&net, &v);
     make_batch(b, 0);
     if (sg_comm_rank(*state) == sg_comm_ranks(*state) - 1)
@@ -493,6 +524,7 @@ int main(void)
         cmocka_unit_test(the_mean_gradient_is_clipped),
         cmocka_unit_test(slowed_and_frozen_layers),
         cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
+        cmocka_unit_test(losses_of_regions_are_those_of_all_ranks),
         cmocka_unit_test(running_statistics_stay_equal_on_all_ranks),
         cmocka_unit_test(a_failure_on_any_rank_is_known_to_all_in_the_same_step),
         cmocka_unit_test(a_failure_inside_the_backward_pass_hangs_nobody),

@@ -119,6 +119,17 @@ trains beside 'data.val={images: beside.tif, labels: beside_labels.tif}'
 refuses 2 "no training region can hold a tile" data.blocks.size=64 data.blocks.guard=8 \
   data.blocks.val=0.5 train.tile=128
 
+# Losses: every one of them, a class that is in no label, two classes, and mistakes.
+trains losses 'train.loss=[ce, focal, boundary, dice, jaccard, tversky, lovasz]'
+head -n 1 losses/metrics.csv | grep -q '"loss_ce","loss_focal",.*"loss_lovasz"$' ||
+  fail "the terms of the loss have no columns"
+trains absent_class 'train.loss=[dice, lovasz]' \
+  'data.classes=[{name: forest, value: 2}, {name: nothing, value: 99}, {name: bare, value: 6}]'
+trains between 'train.loss=[{name: boundary, between: built-up, w0: 5, sigma: 3}]'
+trains two 'train.loss=bce' 'data.classes=[{name: forest, value: 2}, {name: cropland, value: 4}]'
+refuses 2 "lovasz does not take it" 'train.loss=[{name: lovasz, smooth: 2}]'
+refuses 2 "bce is for two classes" train.loss=bce
+
 # An output that cannot be.
 echo >file
 refuses 1 "file: is a file, but a folder is needed there" --out file/x

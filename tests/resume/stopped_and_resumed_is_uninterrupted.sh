@@ -39,6 +39,19 @@ end_training
 train 2 mean_stopped --resume=mean_stopped train.average=0.9
 assert_same_run mean mean_stopped 60
 
+# A loss of several terms goes on with its options, those of the checkpoint.
+several='train.loss=[{name: ce, smoothing: 0.1}, dice, {name: boundary, w0: 5, sigma: 3}]'
+train 2 several -o several "$several" train.validate_every=10
+begin_training 2 several_stopped -o several_stopped "$several" train.validate_every=10
+wait_for_step 30
+kill -USR1 "$job"
+end_training
+[ $status = 75 ] || fail "status $status after SIGUSR1, 75 expected"
+"$mpirun" 2 "$segtiles" train --resume=several_stopped >log 2>&1 || fail "the loss does not resume"
+assert_same_run several several_stopped 60
+cut -d, -f1,14- several/metrics.csv | cmp - <(cut -d, -f1,14- several_stopped/metrics.csv) ||
+  fail "terms of the loss differ"
+
 # A stop after a step whose validation is due does not wait for it: the resumed run makes up for it.
 every="train.steps=24 train.validate_every=1"
 train 1 every -o every $every

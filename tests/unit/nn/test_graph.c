@@ -52,6 +52,36 @@ static void the_loss_is_added_to_a_copy(void **state)
     sg_graph_close(with);
 }
 
+static void losses_are_added_side_by_side(void **state)
+{
+    const sg_loss_term terms[] = {
+        {SG_OP_softmax_loss, {.weight = 1, .border = 1}},
+        {SG_OP_region_loss, {.weight = .25f, .alpha = .3f, .beta = .7f, .smooth = 1}},
+        {SG_OP_lovasz_loss, {.weight = 2}}};
+    const sg_loss_term none = {SG_OP_add, {.weight = 1}};
+    sg_graph *graph = net_unet(), *with, *back, *refused;
+    sg_text text = {0};
+    must(sg_graph_with_losses(graph, terms, 3, &with));
+    assert_int_equal(with->nodes, graph->nodes + 3);
+    assert_int_equal(sg_graph_output_channels(with), 3);
+    for (int32_t k = 0; k < 3; k++) {
+        const sg_node *node = &with->node[graph->nodes + k];
+        assert_int_equal(node->input[0], graph->nodes - 1);
+        assert_int_equal(node->attr.loss.term, k);
+    }
+    assert_true(sg_graph_sums_regions(with) && sg_graph_reads_border(with));
+    assert_false(sg_graph_sums_regions(graph) || sg_graph_reads_border(graph));
+    must(sg_graph_write(with, &text));
+    must(sg_graph_read(text.data, &back));
+    same_graph(with, back);
+    must_fail(sg_graph_with_losses(graph, terms, 0, &refused), SG_EUSAGE, "0 terms");
+    must_fail(sg_graph_with_losses(graph, &none, 1, &refused), SG_EUSAGE, "no loss");
+    sg_text_clear(&text);
+    sg_graph_close(back);
+    sg_graph_close(with);
+    sg_graph_close(graph);
+}
+
 static void a_frozen_graph_refuses_nodes(void **state)
 {
     sg_graph *graph = net_plain(), *copy;
@@ -207,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_graph_comes_back_from_its_text),
         cmocka_unit_test(the_loss_is_added_to_a_copy),
+        cmocka_unit_test(losses_are_added_side_by_side),
         cmocka_unit_test(a_frozen_graph_refuses_nodes),
         cmocka_unit_test(wrong_nodes_are_refused),
         cmocka_unit_test(damage_is_named_with_its_line),

@@ -59,6 +59,29 @@ static void rows_hold_exact_losses_and_validation(void **state)
     sg_metrics_log_close(&log);
 }
 
+static void terms_of_a_loss_have_columns_where_they_are_several(void **state)
+{
+    const sg_loss loss = {.name = {"ce", "dice"}, .terms = 2};
+    const double term[] = {.5, .25};
+    sg_metrics_log log;
+    assert_int_equal(sg_metrics_log_open(&log, *state, &two, &loss, false, 0), SG_OK);
+    const sg_metrics_row row = {.step = 1,
+                                .epoch = 1,
+                                .rate = 1,
+                                .loss = .75,
+                                .norm = 2,
+                                .megapixels_per_s = 1,
+                                .term = term};
+    assert_int_equal(sg_metrics_log_add(&log, &row), SG_OK);
+    char *csv = read_all(state, "metrics.csv"), *json = read_all(state, "metrics.jsonl");
+    assert_non_null(strstr(csv, ",\"val_iou_c\",\"loss_ce\",\"loss_dice\"\n"
+                                "1,1,1,0.75,2,1,,,,,,,0.5,0.25\n"));
+    assert_non_null(strstr(json, "\"mpx_per_s\": 1, \"loss_ce\": 0.5, \"loss_dice\": 0.25}"));
+    sg_free(csv);
+    sg_free(json);
+    sg_metrics_log_close(&log);
+}
+
 static int lines_of(const char *text)
 {
     int lines = 0;
@@ -114,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_hold_exact_losses_and_validation),
+        cmocka_unit_test(terms_of_a_loss_have_columns_where_they_are_several),
         cmocka_unit_test(resuming_drops_later_rows_and_half_rows),
         cmocka_unit_test(resuming_without_files_begins_them),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
