@@ -94,8 +94,8 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 static sg_err fetch(const lovasz_kernel *k, const sg_site *site, const sg_io *io)
 {
     size_t count = sg_shape_count(site->in[0]), classes = (size_t)site->in[0].c;
-    sg_err err = sg_cuda_download(k->cuda, k->logits, io->in[0],
-                                  count * sg_dtype_size(site->in_type[0]));
+    sg_err err =
+        sg_cuda_download(k->cuda, k->logits, io->in[0], count * sg_dtype_size(site->in_type[0]));
     if (!err)
         err = sg_cuda_download(k->cuda, k->labels, io->labels, count / classes);
     if (!err && io->run->class_weight)

@@ -171,8 +171,8 @@ __global__ void region_gradient(region_args a)
     for (uint32_t c = 0; c < a.classes; c++) {
         sg_row<1> gradient = {};
         if (counts)
-            gradient.v[0] = a.scale * share_of(a, first, c, p) *
-                            (all[c] + (c == label ? own[c] : 0) - mean);
+            gradient.v[0] =
+                a.scale * share_of(a, first, c, p) * (all[c] + (c == label ? own[c] : 0) - mean);
         sg_put_gradient(a.grad_in, a.grad_type, a.write, first + c, gradient);
     }
 }

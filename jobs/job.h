@@ -91,12 +91,12 @@ typedef enum {
 typedef struct {
     sg_term_kind name;
     double weight;
-    double smoothing;               /* ce */
-    double gamma;                   /* focal */
-    double w0, sigma;               /* boundary */
+    double smoothing;                /* ce */
+    double gamma;                    /* focal */
+    double peak, sigma;              /* boundary */
     char between[SG_CLASS_NAME_MAX]; /* boundary: name of a class, "" for all edges */
-    double alpha, beta;             /* tversky */
-    double smooth;                  /* dice, jaccard, tversky */
+    double alpha, beta;              /* tversky */
+    double smooth;                   /* dice, jaccard, tversky */
 } sg_job_term;
 
 /* Where training crops lie: around labels where these are sparse, around labels, anywhere, on a

@@ -13,7 +13,7 @@ const sg_yaml_field sg_job_term_fields[] = {
     {"weight", SG_YAML_FLOAT, TERM(weight), .min = 1e-6, .max = 1e6, .fallback = "1"},
     {"smoothing", SG_YAML_FLOAT, TERM(smoothing), .min = 0, .max = 0.9, .fallback = "0"},
     {"gamma", SG_YAML_FLOAT, TERM(gamma), .min = 0.1, .max = 10, .fallback = "2"},
-    {"w0", SG_YAML_FLOAT, TERM(w0), .min = 0.01, .max = 1000, .fallback = "10"},
+    {"peak", SG_YAML_FLOAT, TERM(peak), .min = 0.01, .max = 1000, .fallback = "10"},
     {"sigma", SG_YAML_FLOAT, TERM(sigma), .min = 0.1, .max = 100, .fallback = "5"},
     {"between", SG_YAML_STRING, TERM(between), .max = SG_CLASS_NAME_MAX - 1, .fallback = ""},
     {"alpha", SG_YAML_FLOAT, TERM(alpha), .min = 0, .max = 10, .fallback = "0.3"},
@@ -33,7 +33,7 @@ static const meaning meanings[SG_TERM_KINDS] = {
     /* the softmax of two is the sigmoid of their difference */
     [SG_TERM_BCE] = {"bce", " smoothing ", {SG_OP_softmax_loss, {0}}},
     [SG_TERM_FOCAL] = {"focal", " gamma ", {SG_OP_softmax_loss, {0}}},
-    [SG_TERM_BOUNDARY] = {"boundary", " w0 sigma between ", {SG_OP_softmax_loss, {.border = 1}}},
+    [SG_TERM_BOUNDARY] = {"boundary", " peak sigma between ", {SG_OP_softmax_loss, {.border = 1}}},
     [SG_TERM_DICE] = {"dice", " smooth ", {SG_OP_region_loss, {.alpha = 0.5f, .beta = 0.5f}}},
     [SG_TERM_JACCARD] = {"jaccard", " smooth ", {SG_OP_region_loss, {.alpha = 1, .beta = 1}}},
     [SG_TERM_TVERSKY] = {"tversky", " smooth alpha beta ", {SG_OP_region_loss, {0}}},
@@ -56,7 +56,7 @@ static sg_err check_keys(const sg_job *job, size_t i, const sg_job_term *term, c
         bool set;
     } keys[] = {
         {"smoothing", term->smoothing != 0}, {"gamma", term->gamma != 2},
-        {"w0", term->w0 != 10},              {"sigma", term->sigma != 5},
+        {"peak", term->peak != 10},          {"sigma", term->sigma != 5},
         {"between", *term->between != 0},    {"alpha", term->alpha != 0.3},
         {"beta", term->beta != 0.7},         {"smooth", term->smooth != 1},
     };
@@ -76,7 +76,7 @@ static sg_err find_between(const sg_job *job, size_t i, const sg_job_term *term,
     const sg_job_class *class = job->data.classes.item;
     char place[64];
     snprintf(place, sizeof(place), "train.loss[%zu].between", i);
-    *border = (sg_border_options){(float)term->w0, (float)term->sigma, SG_BORDER_EDGES};
+    *border = (sg_border_options){(float)term->peak, (float)term->sigma, SG_BORDER_EDGES};
     if (term->between[0] == '\0')
         return SG_OK;
     for (size_t c = 0; c < job->data.classes.count; c++)

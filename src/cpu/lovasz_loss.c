@@ -85,9 +85,9 @@ static void run_samples(void *context, int64_t begin, int64_t end)
         float *gradient = j->io->saved ? (float *)j->io->saved + n * pixels * in.c : s->gradient;
         s->weight = sg_loss_weight(labels, pixels, in.c, j->io->run->class_weight, &s->bad);
         if (s->bad < 0)
-            s->loss = sg_lovasz_sample(j->io->in[0], j->site->in_type[0],
-                                       (size_t)(n * pixels * in.c), labels, pixels, in.c,
-                                       s->weight, &s->work, gradient);
+            s->loss =
+                sg_lovasz_sample(j->io->in[0], j->site->in_type[0], (size_t)(n * pixels * in.c),
+                                 labels, pixels, in.c, s->weight, &s->work, gradient);
     }
 }
 

@@ -38,7 +38,8 @@ typedef struct sg_run {
                                   class weight of a pixel; NULL: 0 */
     /* Sum `count` doubles in place over ranks, or NULL when statistics stay local. [collective] */
     void (*reduce)(void *user, double *values, size_t count);
-    /* The same for losses of regions: NULL when they are those of this rank's pixels. [collective] */
+    /* The same for losses of regions: NULL when they are those of this rank's pixels. [collective]
+     */
     void (*reduce_loss)(void *user, double *values, size_t count);
     void *reduce_user;
     double loss_sum;   /* out: sum over valid pixels of class weight * loss, of all terms; each

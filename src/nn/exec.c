@@ -134,7 +134,8 @@ static sg_err make_memory(sg_exec *exec)
     exec->labels = err ? NULL : memory;
     if (err || !sg_graph_reads_border(exec->graph))
         return err;
-    err = exec->backend->alloc(exec->backend, (size_t)(in.n * in.h * in.w) * sizeof(float), &memory);
+    err =
+        exec->backend->alloc(exec->backend, (size_t)(in.n * in.h * in.w) * sizeof(float), &memory);
     exec->border = err ? NULL : memory;
     return err;
 }

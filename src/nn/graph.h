@@ -77,11 +77,11 @@ typedef struct {
 
 /* A term of the training loss. What an operator does not name it ignores. */
 typedef struct {
-    int32_t term;    /* its place in sg_run.term_sum, 0 .. SG_MAX_TERMS - 1 */
-    float weight;    /* factor of this term in the sum, above 0 */
-    float smoothing; /* softmax_loss: share of each target spread over all classes, [0, 1) */
-    float gamma;     /* softmax_loss: exponent of focal loss, 0 .. 10; 0: cross-entropy */
-    int32_t border;  /* softmax_loss: 1: sg_run.border is added to a pixel's class weight */
+    int32_t term;      /* its place in sg_run.term_sum, 0 .. SG_MAX_TERMS - 1 */
+    float weight;      /* factor of this term in the sum, above 0 */
+    float smoothing;   /* softmax_loss: share of each target spread over all classes, [0, 1) */
+    float gamma;       /* softmax_loss: exponent of focal loss, 0 .. 10; 0: cross-entropy */
+    int32_t border;    /* softmax_loss: 1: sg_run.border is added to a pixel's class weight */
     float alpha, beta; /* region_loss: costs of false positives and of false negatives, 0 .. 10 */
     float smooth;      /* region_loss: added above and below the fraction, in pixels */
 } sg_loss_attr;

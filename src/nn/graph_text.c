@@ -61,17 +61,18 @@ static const field resize_fields[] = {
     INTEGER(resize, align_corners), INTEGER(resize, scale_h), INTEGER(resize, scale_w), {0}};
 static const field global_fields[] = {INTEGER(global, kind), {0}};
 static const field dropout_fields[] = {REAL(dropout, rate), {0}};
-static const field loss_fields[] = {INTEGER(loss, term), REAL(loss, weight), REAL(loss, smoothing),
-                                    REAL(loss, gamma),   INTEGER(loss, border), REAL(loss, alpha),
-                                    REAL(loss, beta),    REAL(loss, smooth), {0}};
+static const field loss_fields[] = {
+    INTEGER(loss, term), REAL(loss, weight),    REAL(loss, smoothing),
+    REAL(loss, gamma),   INTEGER(loss, border), REAL(loss, alpha),
+    REAL(loss, beta),    REAL(loss, smooth),    {0}};
 
 /* Which member of sg_attr an operator uses; NULL for none. */
 static const field *const fields_of[SG_OP_COUNT] = {
-    [SG_OP_input] = window_fields,    [SG_OP_conv] = window_fields,
-    [SG_OP_max_pool] = window_fields, [SG_OP_conv_transpose] = window_fields,
-    [SG_OP_avg_pool] = window_fields, [SG_OP_batch_norm] = norm_fields,
-    [SG_OP_resize] = resize_fields,   [SG_OP_global_pool] = global_fields,
-    [SG_OP_dropout] = dropout_fields, [SG_OP_softmax_loss] = loss_fields,
+    [SG_OP_input] = window_fields,     [SG_OP_conv] = window_fields,
+    [SG_OP_max_pool] = window_fields,  [SG_OP_conv_transpose] = window_fields,
+    [SG_OP_avg_pool] = window_fields,  [SG_OP_batch_norm] = norm_fields,
+    [SG_OP_resize] = resize_fields,    [SG_OP_global_pool] = global_fields,
+    [SG_OP_dropout] = dropout_fields,  [SG_OP_softmax_loss] = loss_fields,
     [SG_OP_region_loss] = loss_fields, [SG_OP_lovasz_loss] = loss_fields,
 };
 

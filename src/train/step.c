@@ -6,9 +6,9 @@
  * of a mean. When all sums are in, dividing by loss_scale * (sum of weights) makes it the gradient
  * of the weighted mean over all valid pixels of all ranks, however unevenly they are spread.
  *
- * Collectives of one step, in this order on every rank, whatever fails: the sums of each forward and
- * backward pass, of batch norm (sync_norm) and of losses of regions; gradient buckets in buffer order and the running
- * statistics (their own communicator); the small sum of doubles.
+ * Collectives of one step, in this order on every rank, whatever fails: the sums of each forward
+ * and backward pass, of batch norm (sync_norm) and of losses of regions; gradient buckets in buffer
+ * order and the running statistics (their own communicator); the small sum of doubles.
  */
 #include "train/step.h"
 

@@ -125,7 +125,7 @@ head -n 1 losses/metrics.csv | grep -q '"loss_ce","loss_focal",.*"loss_lovasz"$'
   fail "the terms of the loss have no columns"
 trains absent_class 'train.loss=[dice, lovasz]' \
   'data.classes=[{name: forest, value: 2}, {name: nothing, value: 99}, {name: bare, value: 6}]'
-trains between 'train.loss=[{name: boundary, between: built-up, w0: 5, sigma: 3}]'
+trains between 'train.loss=[{name: boundary, between: built-up, peak: 5, sigma: 3}]'
 trains two 'train.loss=bce' 'data.classes=[{name: forest, value: 2}, {name: cropland, value: 4}]'
 refuses 2 "lovasz does not take it" 'train.loss=[{name: lovasz, smooth: 2}]'
 refuses 2 "bce is for two classes" train.loss=bce

@@ -87,7 +87,10 @@
         .name = "softmax_loss: " text, .op = SG_OP_softmax_loss, .attr.loss = UNWRAP members,      \
         .labels = kind, __VA_ARGS__                                                                \
     }
-#define UNWRAP(...) {__VA_ARGS__}
+#define UNWRAP(...)                                                                                \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 /* alpha, beta, smooth */
 #define REGION(text, kind, a, b, s, ...)                                                           \
     {                                                                                              \

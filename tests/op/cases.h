@@ -18,8 +18,8 @@ typedef enum {
 
 typedef enum {
     OP_LABELS_NONE,
-    OP_LABELS_MIXED,   /* classes, and some pixels ignored */
-    OP_LABELS_IGNORED, /* every pixel ignored */
+    OP_LABELS_MIXED,    /* classes, and some pixels ignored */
+    OP_LABELS_IGNORED,  /* every pixel ignored */
     OP_LABELS_WEIGHTED, /* mixed, with class weights */
     OP_LABELS_BORDER,   /* mixed, with class weights and weights of borders */
     OP_LABELS_SPARSE    /* mixed, only of the first and last class */

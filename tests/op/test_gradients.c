@@ -101,8 +101,8 @@ static double difference(const probe *p, const op_result *a, const op_result *b)
     return sum;
 }
 
-/* Where errors change places the sorted loss has a kink: a jump of the slope by j between -2h and 2h
- * shows as up to 2 j here, a smooth function as h^3 times its fourth derivative. */
+/* Where errors change places the sorted loss has a kink: a jump of the slope by j between -2h and
+ * 2h shows as up to 2 j here, a smooth function as h^3 times its fourth derivative. */
 static double bend(const probe *p, const star *s)
 {
     const op_result *here = &p->analytic;
@@ -121,10 +121,9 @@ static void check_element(probe *p, const char *what, int k, float *values, cons
     /* a loss is summed in f64; its gradient is rounded once; but the shares that are sorted are
      * f32, and their weights in the loss add up to W */
     double shares = p->problem.row->op == SG_OP_lovasz_loss ? p->analytic.weight_sum : 0;
-    double rounding =
-        p->problem.labels
-            ? 6 * 0x1p-24 * shares * p->problem.loss_scale * p->problem.row->attr.loss.weight
-            : 6 * sqrt((double)s.changed) * 0x1p-24 * s.largest;
+    double rounding = p->problem.labels ? 6 * 0x1p-24 * shares * p->problem.loss_scale *
+                                              p->problem.row->attr.loss.weight
+                                        : 6 * sqrt((double)s.changed) * 0x1p-24 * s.largest;
     double bound = 1.5 * rounding / p->step + .1 * fabs(near - far) + 0x1p-22 * fabs(estimate) +
                    0x1p-40 / p->step;
     s.kink |= shares > 0 && bend(p, &s) > .01 * fabs(far) + rounding / (6 * p->step);

@@ -40,7 +40,7 @@ train 2 mean_stopped --resume=mean_stopped train.average=0.9
 assert_same_run mean mean_stopped 60
 
 # A loss of several terms goes on with its options, those of the checkpoint.
-several='train.loss=[{name: ce, smoothing: 0.1}, dice, {name: boundary, w0: 5, sigma: 3}]'
+several='train.loss=[{name: ce, smoothing: 0.1}, dice, {name: boundary, peak: 5, sigma: 3}]'
 train 2 several -o several "$several" train.validate_every=10
 begin_training 2 several_stopped -o several_stopped "$several" train.validate_every=10
 wait_for_step 30

@@ -18,8 +18,8 @@ static sg_err check_pixel_loss(const sg_node *node)
     if (!err)
         err = check_real(node, "gamma of focal loss", a->gamma, 0, 10);
     if (!err && a->smoothing > 0 && (a->gamma > 0 || a->border))
-        err = sg_fail(SG_EUSAGE, "%s: smoothed labels go with plain cross-entropy only",
-                      node->name);
+        err =
+            sg_fail(SG_EUSAGE, "%s: smoothed labels go with plain cross-entropy only", node->name);
     return err;
 }
 

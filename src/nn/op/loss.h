@@ -69,8 +69,8 @@ typedef struct {
 } sg_lovasz_work;
 
 double sg_lovasz_sample(const void *logits, sg_dtype type, size_t first, const uint8_t *labels,
-                        int64_t pixels, int64_t classes, double weight,
-                        const sg_lovasz_work *work, float *gradient);
+                        int64_t pixels, int64_t classes, double weight, const sg_lovasz_work *work,
+                        float *gradient);
 /* The sum of class weights of valid pixels; *bad: a label that is no class, or -1. */
 double sg_loss_weight(const uint8_t *labels, int64_t pixels, int64_t classes,
                       const float *class_weight, int32_t *bad);

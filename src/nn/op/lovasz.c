@@ -94,8 +94,8 @@ static void through_softmax(const float *share, int64_t classes, float *gradient
 }
 
 double sg_lovasz_sample(const void *logits, sg_dtype type, size_t first, const uint8_t *labels,
-                        int64_t pixels, int64_t classes, double weight,
-                        const sg_lovasz_work *work, float *gradient)
+                        int64_t pixels, int64_t classes, double weight, const sg_lovasz_work *work,
+                        float *gradient)
 {
     bool has[SG_MAX_CLASSES] = {false};
     int64_t present = 0;

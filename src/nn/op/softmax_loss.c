@@ -98,8 +98,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
         loss_sum += pixel_loss(site, io, i, partition_of(site, io, i * classes));
         weight_sum += weight_of(io, label);
     }
-    sg_store(io->out, site->out_type, 0,
-             sg_loss_report(site->node, io->run, loss_sum, weight_sum));
+    sg_store(io->out, site->out_type, 0, sg_loss_report(site->node, io->run, loss_sum, weight_sum));
     return SG_OK;
 }
 

@@ -56,8 +56,9 @@ static void cross_entropy_is_the_default_and_a_word(void **state)
 static void terms_are_what_their_names_say(void **state)
 {
     (void)state;
-    sg_loss loss = loss_of("train.loss=[{name: dice, weight: 2}, {name: ce, smoothing: 0.1}, focal, "
-                           "jaccard, {name: tversky, alpha: 0.2, smooth: 3}, lovasz]");
+    sg_loss loss =
+        loss_of("train.loss=[{name: dice, weight: 2}, {name: ce, smoothing: 0.1}, focal, "
+                "jaccard, {name: tversky, alpha: 0.2, smooth: 3}, lovasz]");
     assert_int_equal(loss.terms, 6);
     assert_int_equal(loss.term[0].op, SG_OP_region_loss);
     assert_true(loss.term[0].attr.weight == 2 && loss.term[0].attr.alpha == 0.5f &&
@@ -77,7 +78,7 @@ static void borders_are_of_all_edges_or_between_a_class(void **state)
     assert_int_equal(loss.border.of_class, SG_BORDER_EDGES);
     assert_true(loss.border.w0 == 10 && loss.border.sigma == 5);
     assert_int_equal(loss.term[0].attr.border, 1);
-    loss = loss_of("train.loss=[{name: boundary, between: house, w0: 4, sigma: 3}]");
+    loss = loss_of("train.loss=[{name: boundary, between: house, peak: 4, sigma: 3}]");
     assert_int_equal(loss.border.of_class, 1);
     assert_true(loss.border.w0 == 4 && loss.border.sigma == 3);
 }
@@ -105,7 +106,8 @@ static void mistakes_are_named(void **state)
     (void)state;
     refused("'dise' is unknown", "train.loss=dise");
     refused("'dise' is unknown", "train.loss=[ce, {name: dise}]");
-    refused("train.loss[1].gamma: dice does not take it", "train.loss=[ce, {name: dice, gamma: 3}]");
+    refused("train.loss[1].gamma: dice does not take it",
+            "train.loss=[ce, {name: dice, gamma: 3}]");
     refused("dice is there already", "train.loss=[dice, ce, {name: dice, weight: 3}]");
     refused("train.loss[0].weight", "train.loss=[{name: ce, weight: 0}]");
     refused("train.loss[0].smoothing", "train.loss=[{name: ce, smoothing: 1}]");

@@ -20,8 +20,8 @@ static void make_labels(uint8_t *labels, uint32_t sample)
 {
     for (uint32_t i = 0; i < PIXELS; i++) {
         sg_random4 r = sg_random(5, SG_STREAM_SCENE, sample, i);
-        uint32_t x = i % W, y = i / W, cell = sg_random(6, SG_STREAM_SCENE, sample,
-                                                        y / 5 * W + x / 6).v[0];
+        uint32_t x = i % W, y = i / W,
+                 cell = sg_random(6, SG_STREAM_SCENE, sample, y / 5 * W + x / 6).v[0];
         bool gap = x % 6 == 0 || y % 5 == 0;
         labels[i] = !gap && cell % 3 ? 1 : x < W / 2 ? 0 : 2;
         if (sg_below(r.v[0], 20) == 0)
@@ -49,8 +49,7 @@ static void number_objects(const uint8_t *labels, int of_class, int *number)
     }
 }
 
-static double weight_at(const uint8_t *labels, const int *thing, int at,
-                        const sg_border_options *o)
+static double weight_at(const uint8_t *labels, const int *thing, int at, const sg_border_options *o)
 {
     double nearest[PIXELS + 1], first = INFINITY, second = INFINITY;
     if (labels[at] == SG_IGNORE_LABEL || labels[at] == o->of_class)

@@ -128,8 +128,9 @@ static void a_folder_that_is_not_there_is_named(void **state)
 {
     sg_metrics_log log;
     char path[TEMPDIR_PATH];
-    assert_int_equal(sg_metrics_log_open(&log, tempdir_path(state, "none", path), &two, NULL, false, 0),
-                     SG_EOUTPUT);
+    assert_int_equal(
+        sg_metrics_log_open(&log, tempdir_path(state, "none", path), &two, NULL, false, 0),
+        SG_EOUTPUT);
     assert_non_null(strstr(sg_error_text(), "none/metrics.csv"));
 }
 
