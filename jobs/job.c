@@ -173,6 +173,8 @@ static const sg_yaml_field job_fields[] = {
      .fallback = "0"},
     {"train.patience", SG_YAML_INT, AT(train.patience), .min = 0, .max = 1e6, .fallback = "0"},
     {"train.save_every", SG_YAML_INT, AT(train.save_every), .min = 0, .max = 1e12, .fallback = "0"},
+    {"train.save_minutes", SG_YAML_FLOAT, AT(train.save_minutes), .min = 0, .max = 1e6,
+     .fallback = "10"},
     {"train.tensorboard", SG_YAML_BOOL, AT(train.tensorboard), .fallback = "false"},
     {"train.loader_threads", SG_YAML_INT, AT(train.loader_threads), .min = 0, .max = 256,
      .fallback = "0"},

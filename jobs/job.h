@@ -139,6 +139,7 @@ typedef struct {
     sg_yaml_maps loss;                  /* of sg_job_term */
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
+    double save_minutes;                /* 0: off */
     int32_t tensorboard;
 } sg_job_train;
 

@@ -2,6 +2,7 @@
 #include "jobs/command.h"
 #include "jobs/job.h"
 #include "jobs/options.h"
+#include "jobs/resume.h"
 #include "jobs/runs.h"
 #include "jobs/signals.h"
 #include "jobs/survey.h"
@@ -17,7 +18,7 @@
 
 typedef struct {
     const char *out, *resume; /* resume: NULL no, "" the newest run of the job's name */
-    int32_t dry_run;
+    int32_t auto_resume, dry_run;
     sg_device_options device; /* "" and 0: as the job says */
     const char *job_path;     /* NULL: the job in the checkpoint */
     char **overrides;
@@ -29,7 +30,9 @@ typedef struct {
     sg_job job;
     sg_text job_text; /* with overrides and defaults: goes into checkpoints */
     char folder[SG_PATH_MAX];
-    sg_checkpoint checkpoint; /* to resume from */
+    bool resumes; /* from: */
+    sg_checkpoint checkpoint;
+    bool is_former; /* previous.h5, because last.h5 is damaged */
     sg_spec spec;
     sg_spec staged; /* how copies of the scenes are read, where they are staged */
     sg_survey survey;
@@ -43,6 +46,7 @@ typedef struct {
     int32_t weights;
     float *rate; /* factors by parameter, or NULL */
     sg_loss loss;
+    volatile int *stop; /* set by a signal */
 } train_run;
 
 static void close_run(train_run *run)
@@ -65,6 +69,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_option
          "run folder (else the job's out, else runs/NAME-n)"},
         {0, "resume", SG_OPTION_MAYBE, &options->resume, "FOLDER", NULL, 0, 0,
          "go on from FOLDER/last.h5; alone: from the newest run of the job's name"},
+        {0, "auto-resume", SG_OPTION_FLAG, &options->auto_resume, NULL, NULL, 0, 0,
+         "go on where the run folder (--out) holds a training, else begin: for batch systems"},
         {0, "dry-run", SG_OPTION_FLAG, &options->dry_run, NULL, NULL, 0, 0,
          "check the job, its scenes and the network, then end"},
         SG_DEVICE_OPTION_ROWS(&options->device),
@@ -98,24 +104,6 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_option
     return SG_OK;
 }
 
-/* The text of the job in a run folder's checkpoint. */
-static sg_err job_of_checkpoint(const char *folder, char **text)
-{
-    char path[SG_PATH_MAX];
-    sg_checkpoint checkpoint = {0};
-    sg_err err = sg_path_format(path, "%s/last.h5", folder);
-    if (err == SG_OK)
-        err = sg_checkpoint_load(&checkpoint, path, false);
-    if (err == SG_OK && checkpoint.job == NULL)
-        err = sg_fail(SG_EINPUT, "%s holds no job; name the job file", path);
-    if (err == SG_OK) {
-        *text = checkpoint.job;
-        checkpoint.job = NULL;
-    }
-    sg_checkpoint_close(&checkpoint);
-    return err;
-}
-
 static sg_err load_job(const train_options *options, train_run *run)
 {
     char *text = NULL;
@@ -123,7 +111,7 @@ static sg_err load_job(const train_options *options, train_run *run)
                              (size_t)options->override_count};
     sg_err err = SG_OK;
     if (options->job_path == NULL) {
-        err = job_of_checkpoint(options->resume, &text);
+        err = sg_resume_job(options->resume, &text);
         source.path = options->resume;
         source.text = text;
     }
@@ -142,15 +130,18 @@ static sg_err load_job(const train_options *options, train_run *run)
     return sg_job_write(&run->job, &run->job_text);
 }
 
-/* Which folder this run uses: "" for one yet to be made. On rank 0. */
+/* Which folder this run uses: "" for one yet to be made; and whether it goes on from what is there.
+ * On rank 0. */
 static sg_err choose_folder(const train_options *options, train_run *run)
 {
-    char last[SG_PATH_MAX];
     bool resume = options->resume != NULL;
+    run->resumes = resume;
     const char *named = resume && options->resume[0] != '\0' ? options->resume
                         : options->out != NULL               ? options->out
                                                              : run->job.out;
     int64_t number = 0;
+    if (named[0] == '\0' && options->auto_resume)
+        return sg_fail(SG_EUSAGE, "--auto-resume: name the run folder with --out or the job's out");
     if (named[0] == '\0' && !resume)
         return SG_OK;
     if (named[0] == '\0') {
@@ -161,25 +152,14 @@ static sg_err choose_folder(const train_options *options, train_run *run)
                              run->job.name);
     }
     sg_err err = sg_expand_path(named, run->folder);
-    if (err == SG_OK)
-        err = sg_path_format(last, "%s/last.h5", run->folder);
-    if (err == SG_OK && !resume && sg_file_exists(last))
-        err = sg_fail(SG_EUSAGE,
-                      "%s holds a training already; go on with --resume or choose another folder",
-                      run->folder);
-    return err;
-}
-
-static sg_err load_checkpoint(const train_options *options, train_run *run)
-{
-    char path[SG_PATH_MAX];
-    if (options->resume == NULL)
-        return SG_OK;
-    sg_err err = sg_path_format(path, "%s/last.h5", run->folder);
-    if (sg_comm_rank(run->comm) == 0)
-        sg_folder_tidy(run->folder);
-    if (err == SG_OK)
-        err = sg_checkpoint_load(&run->checkpoint, path, true);
+    if (err == SG_OK && !resume && sg_resume_possible(run->folder)) {
+        run->resumes = options->auto_resume;
+        if (!run->resumes)
+            err = sg_fail(SG_EUSAGE,
+                          "%s holds a training already; go on with --resume or choose "
+                          "another folder",
+                          run->folder);
+    }
     return err;
 }
 
@@ -289,9 +269,24 @@ static sg_err check_sizes(const train_run *run)
         err =
             sg_yaml_fail(run->job.yaml, "train.batch",
                          "%d samples cannot be shared by %d ranks in %d parts; take a multiple of "
-                         "%d",
+                         "%d, or another number of ranks",
                          train->batch, sg_comm_ranks(run->comm), train->accumulate, parts);
     return err;
+}
+
+/* A run that goes on keeps its batch on any number of ranks that divide it, in fewer parts where
+ * there are more ranks. */
+static void fit_parts(train_run *run)
+{
+    sg_job_train *train = &run->job.train;
+    int32_t ranks = sg_comm_ranks(run->comm), parts = train->accumulate;
+    if (!is_resumed(run) || train->batch % ranks != 0)
+        return;
+    while (train->batch % (ranks * train->accumulate) != 0)
+        train->accumulate--;
+    if (train->accumulate < parts)
+        sg_info("the batch of %d is computed in %d parts instead of %d, on %d ranks", train->batch,
+                train->accumulate, parts, ranks);
 }
 
 /* Network, device and the numbers that depend on the data. */
@@ -300,6 +295,7 @@ static sg_err prepare_network(train_run *run)
     sg_model_options options =
         sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
     sg_err err = sg_model_build(&options, &run->graph);
+    fit_parts(run);
     if (err == SG_OK)
         err = check_sizes(run);
     if (err == SG_OK)
@@ -384,6 +380,12 @@ static void tell_result(const train_run *run, const sg_training_report *report)
     bool validated = sg_survey_pixels(&run->survey, SG_SPLIT_VAL) > 0 && report->best_step > 0;
     sg_info("%lld steps in %.0f s, %.3f Mpx/s, last loss %.4f", (long long)report->steps,
             report->seconds, report->megapixels_per_s, report->loss);
+    if (report->saves > 0)
+        sg_info(
+            "%lld checkpoints of %.3g MB written at %.3g MB/s; one stopped training for %.3g ms "
+            "at most",
+            (long long)report->saves, report->save_megabytes, report->save_megabytes_per_s,
+            1e3 * report->save_stop);
     if (validated)
         sg_info("best validation mIoU %.4f at step %lld", report->best.miou,
                 (long long)report->best_step);
@@ -448,12 +450,14 @@ static sg_err run_training(train_run *run)
         .validate_every = validation_interval(run),
         .patience = train->patience,
         .save_every = train->save_every,
+        .save_seconds = 60 * train->save_minutes,
         .folder = run->folder,
         .tensorboard = train->tensorboard,
         .job_text = run->job_text.data,
         .resume = is_resumed(run) ? &run->checkpoint : NULL,
+        .resume_is_former = run->is_former,
         .initial = run->initial,
-        .stop = sg_signals_catch(),
+        .stop = run->stop,
     };
     sg_training_report report;
     err = sg_train(&training, &report);
@@ -470,7 +474,9 @@ static sg_err find_folder(const train_options *options, train_run *run)
     if (err != SG_OK)
         return err;
     sg_comm_broadcast(run->comm, run->folder, sizeof(run->folder), 0);
-    err = load_checkpoint(options, run);
+    sg_comm_broadcast(run->comm, &run->resumes, sizeof(run->resumes), 0);
+    if (run->resumes)
+        err = sg_resume_load(run->comm, run->folder, &run->checkpoint, &run->is_former);
     if (err == SG_OK)
         err = prepare_spec(run);
     return sg_comm_agree(run->comm, err);
@@ -495,6 +501,15 @@ static sg_err make_folder(train_run *run)
     return err;
 }
 
+/* Was one of the ranks told to stop? [collective] */
+static sg_err check_stop(const train_run *run)
+{
+    int64_t stop = *run->stop;
+    sg_comm_max_i64(run->comm, &stop, 1);
+    return stop ? sg_fail(SG_ESTOPPED, "stopped by a signal before the first step; run again")
+                : SG_OK;
+}
+
 /* Everything that can be wrong before the first step. [collective] */
 static sg_err prepare(const train_options *options, train_run *run)
 {
@@ -509,6 +524,8 @@ static sg_err prepare(const train_options *options, train_run *run)
     err = sg_survey_crops(&run->survey, run->comm, &run->spec, &run->job, &run->crops);
     if (err == SG_OK)
         err = sg_survey_focus(&run->survey, run->comm, &run->spec, &run->job);
+    if (err == SG_OK)
+        err = check_stop(run);
     if (err != SG_OK)
         return err;
     err = prepare_network(run);
@@ -527,6 +544,7 @@ sg_err sg_command_train(sg_comm *comm, int argc, char **argv)
     sg_err err = sg_comm_agree(comm, parse_arguments(comm, argc, argv, &options, &help));
     if (err != SG_OK || help)
         return err;
+    run.stop = sg_signals_catch();
     err = prepare(&options, &run);
     if (err == SG_OK && options.dry_run)
         sg_info("all is in order; nothing was trained (--dry-run)");

@@ -87,12 +87,37 @@ static sg_err flush(const char *path, int flags, const char *name)
     return err;
 }
 
+/* Give what is at path the name former too; where a file system knows no second names, instead. */
+static sg_err keep(const char *path, const char *former)
+{
+    char second[SG_PATH_MAX];
+    sg_err err = sg_file_temporary(former, second);
+    if (err || !sg_file_exists(path)) {
+        return err;
+    }
+    sg_file_discard(second);
+    const char *from = link(path, second) == 0 ? second : path;
+    if (rename(from, former) != 0) {
+        err = write_failed(former);
+    }
+    sg_file_discard(second); /* still there when both names were of one file, or on failure */
+    return err;
+}
+
 sg_err sg_file_commit(const char *temporary, const char *final_path)
+{
+    return sg_file_replace(temporary, final_path, NULL);
+}
+
+sg_err sg_file_replace(const char *temporary, const char *final_path, const char *former)
 {
     char folder[SG_PATH_MAX];
     sg_err err = path_folder(folder, final_path);
     if (!err) {
         err = flush(temporary, O_RDONLY, final_path);
+    }
+    if (!err && former) {
+        err = keep(final_path, former);
     }
     if (!err && rename(temporary, final_path) != 0) {
         err = write_failed(final_path);

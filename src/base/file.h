@@ -15,6 +15,9 @@
 sg_err sg_file_temporary(const char *final_path, char *temporary);
 /* fsync temporary, rename it to final_path, fsync the folder. */
 sg_err sg_file_commit(const char *temporary, const char *final_path);
+/* The same for a file that may replace one: what final_path held stays under the name former (NULL:
+ * it goes). At every moment one of the two names holds a whole file. */
+sg_err sg_file_replace(const char *temporary, const char *final_path, const char *former);
 void sg_file_discard(const char *temporary);
 /* Remove what killed processes have left under temporary names in a folder that no other process
  * works in. */

@@ -132,12 +132,17 @@ void sg_store_close(sg_store_file *store)
 
 sg_err sg_store_commit(sg_store_file *store)
 {
+    return sg_store_replace(store, NULL);
+}
+
+sg_err sg_store_replace(sg_store_file *store, const char *former)
+{
     int flushed = H5Fflush(store->file, H5F_SCOPE_GLOBAL) >= 0;
     int closed = H5Fclose(store->file) >= 0;
     sg_err err;
     store->file = H5I_INVALID_HID;
     if (flushed && closed)
-        err = sg_file_commit(store->temporary, store->path);
+        err = sg_file_replace(store->temporary, store->path, former);
     else
         err = sg_fail(SG_EOUTPUT, "%s: cannot write the file: is the disk full?", store->path);
     store->writing = err != SG_OK; /* then closing discards the temporary file */

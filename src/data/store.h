@@ -24,6 +24,8 @@ sg_err sg_store_put_i64(sg_store_file *store, const char *name, int64_t value);
 sg_err sg_store_put_f64(sg_store_file *store, const char *name, double value);
 /* Flush, fsync, rename. The store is closed in any case. */
 sg_err sg_store_commit(sg_store_file *store);
+/* The same; a file that is replaced stays under the name former (NULL: it goes). */
+sg_err sg_store_replace(sg_store_file *store, const char *former);
 /* Drop an unfinished file, or close one opened for reading. NULL is fine. */
 void sg_store_close(sg_store_file *store);
 

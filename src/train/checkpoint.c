@@ -280,13 +280,18 @@ static sg_err put_all(sg_store_file *store, const sg_checkpoint *c)
 
 sg_err sg_checkpoint_save(const sg_checkpoint *checkpoint, const char *path)
 {
+    return sg_checkpoint_replace(checkpoint, path, NULL);
+}
+
+sg_err sg_checkpoint_replace(const sg_checkpoint *checkpoint, const char *path, const char *former)
+{
     sg_store_file *store = NULL;
     sg_err err = sg_store_create(&store, path);
     if (err)
         return err;
     err = put_all(store, checkpoint);
     if (!err)
-        return sg_store_commit(store);
+        return sg_store_replace(store, former);
     sg_store_close(store);
     return err;
 }

@@ -34,6 +34,8 @@ typedef struct {
 
 /* Written atomically. Parameters are stored by name. */
 sg_err sg_checkpoint_save(const sg_checkpoint *checkpoint, const char *path);
+/* The same; a checkpoint that is replaced stays under the name former. */
+sg_err sg_checkpoint_replace(const sg_checkpoint *checkpoint, const char *path, const char *former);
 /* with_optimizer: also m and v (SG_EINPUT when absent), and raw where there is one. SG_EINPUT for
  * anything damaged, naming the file. */
 sg_err sg_checkpoint_load(sg_checkpoint *checkpoint, const char *path, bool with_optimizer);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "train/saver.h"
 #include "train/trainer.h"
 
 /* Count what was wrong in each crop of a batch that was classified. */
@@ -30,6 +31,9 @@ static void learn_errors(trainer *tr, const sg_batch *batch)
         sg_sampler_learn(&tr->sampler.sampler, batch->first + (uint64_t)i, wrong, seen);
     }
 }
+
+/* Steps after which errors are gathered in any case, for saves that only rank 0 knows to be due. */
+enum { GATHER_EVERY = 16 };
 
 /* One micro-batch: `mine` is this rank's error so far. */
 static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update,
@@ -108,9 +112,21 @@ static bool validation_is_due(const trainer *tr)
     return is_due(tr, tr->t->validate_every);
 }
 
-static bool saving_is_due(const trainer *tr)
+static bool step_is_saved(const trainer *tr)
 {
     return tr->t->save_every > 0 ? is_due(tr, tr->t->save_every) : validation_is_due(tr);
+}
+
+/* On rank 0 also when the last one is long ago, or was put off. */
+static bool saving_is_due(const trainer *tr)
+{
+    const double pause = tr->t->save_seconds;
+    return step_is_saved(tr) || tr->owes_save || (pause > 0 && sg_now() - tr->saved_at >= pause);
+}
+
+static bool is_last(const trainer *tr)
+{
+    return tr->position.step == tr->t->steps;
 }
 
 /* Has the last better validation been too long ago? A function of the position alone, so that a run
@@ -175,7 +191,7 @@ static void show_progress(trainer *tr, double seconds)
 
 static sg_err save_and_stop(trainer *tr, sg_err pending)
 {
-    sg_err err = sg_trainer_save(tr, false, pending);
+    sg_err err = sg_trainer_save_now(tr, false, pending);
     return err ? err
                : sg_fail(SG_ESTOPPED,
                          "stopped by a signal at step %lld of %lld; saved to %s/last.h5, run again "
@@ -199,13 +215,21 @@ static sg_err follow_up(trainer *tr, const sg_step_result *result, double second
     }
     if (!*pending && (result || validated))
         *pending = log_row(tr, result, seconds, validated ? &scores : NULL);
+    if (!*pending)
+        *pending = sg_saver_failure(tr->saver);
     if (stop)
         return save_and_stop(tr, *pending);
     bool over = validated && has_lost_patience(tr);
     if (over)
         sg_info("no better validation since step %lld: training ends",
                 (long long)tr->position.best_step);
-    return best || over || saving_is_due(tr) ? sg_trainer_save(tr, best, *pending) : SG_OK;
+    if (over || is_last(tr))
+        return sg_trainer_save_now(tr, best, *pending);
+    if (validated || step_is_saved(tr) || tr->position.step % GATHER_EVERY == 0)
+        sg_trainer_gather(tr); /* the same on all ranks */
+    if (!*pending && (best || saving_is_due(tr)))
+        *pending = sg_trainer_save(tr, best);
+    return SG_OK;
 }
 
 /* A run that was stopped right after a step whose validation was due comes back to it. */
@@ -235,7 +259,21 @@ static sg_err run_steps(trainer *tr)
         stop = result.stops > 0 && (tr->position.step < tr->t->steps || tr->validates);
         err = follow_up(tr, &result, seconds, stop, &pending);
     }
-    return err;
+    if (!err && !pending)
+        pending = sg_saver_finish(tr->saver);
+    return err ? err : sg_comm_agree(tr->t->comm, pending);
+}
+
+static void report_saves(const trainer *tr, sg_training_report *report)
+{
+    sg_saver_report saves;
+    sg_saver_get_report(tr->saver, &saves);
+    if (saves.saves == 0)
+        return;
+    report->saves = saves.saves;
+    report->save_megabytes = saves.bytes / (double)saves.saves / 1e6;
+    report->save_megabytes_per_s = saves.bytes / saves.seconds / 1e6;
+    report->save_stop = saves.longest;
 }
 
 static void report_on(const trainer *tr, sg_training_report *report)
@@ -250,6 +288,7 @@ static void report_on(const trainer *tr, sg_training_report *report)
             (double)done * t->batch * t->tile * t->tile / tr->step_seconds / 1e6;
     report->best = tr->best;
     report->best_step = tr->position.best_step;
+    report_saves(tr, report);
 }
 
 static void report_waits(const trainer *tr)
@@ -272,7 +311,8 @@ sg_err sg_train(const sg_training *training, sg_training_report *report)
         err = run_steps(&tr);
         sg_progress_end(&tr.progress);
         report_waits(&tr);
-        report_on(&tr, report);
+        if (!err)
+            report_on(&tr, report);
     }
     sg_trainer_close(&tr);
     return err;

@@ -52,11 +52,13 @@ typedef struct {
     int64_t validate_every;    /* steps, 0: at the end of each epoch */
     int32_t patience;          /* end after so many validations without a better one; 0: never */
     int64_t save_every;        /* steps, 0: with each validation */
-    const char *folder;        /* run folder: last.h5, best.h5, metrics.csv, metrics.jsonl */
+    double save_seconds;       /* besides, when the last save was so long ago; 0: not */
+    const char *folder;        /* run folder: last.h5, previous.h5, best.h5, metrics.csv ... */
     int32_t tensorboard;       /* 1: an event file in it as well */
     const char *job_text;      /* goes into checkpoints */
     sg_checkpoint *resume;     /* or NULL to start from initial weights: */
     const sg_params *initial;  /* those, or NULL for random ones of the seed */
+    bool resume_is_former;     /* it is previous.h5, last.h5 being damaged: not to be kept */
     volatile int *stop;        /* set by a signal: finish the step, save, return SG_ESTOPPED */
 } sg_training;
 
@@ -65,6 +67,9 @@ typedef struct {
     double loss, seconds, megapixels_per_s;
     sg_scores best;
     int64_t best_step;
+    int64_t saves;                    /* checkpoints written; on rank 0 only, as what follows */
+    double save_megabytes_per_s;      /* while one is written */
+    double save_stop, save_megabytes; /* seconds that one made training stand still at most; size */
 } sg_training_report;
 
 sg_err sg_train(const sg_training *training, sg_training_report *report);

@@ -191,7 +191,7 @@ void sg_mining_refresh(sg_mining *m, sg_comm *comm)
     draw_by_errors(m);
 }
 
-static void copy_state(sg_mining_state *to, const sg_mining_state *from)
+void sg_mining_state_copy(sg_mining_state *to, const sg_mining_state *from)
 {
     const size_t bytes = from->cells * sizeof(double);
     memcpy(to->wrong, from->wrong, bytes);
@@ -202,7 +202,7 @@ static void copy_state(sg_mining_state *to, const sg_mining_state *from)
 
 void sg_mining_gather(sg_mining *m, sg_comm *comm)
 {
-    copy_state(&m->saved, &m->state);
+    sg_mining_state_copy(&m->saved, &m->state);
     sg_comm_sum_i64(comm, m->saved.new_wrong, m->saved.cells);
     sg_comm_sum_i64(comm, m->saved.new_seen, m->saved.cells);
 }
@@ -214,7 +214,7 @@ sg_err sg_mining_restore(sg_mining *m, const sg_mining_state *from, bool keep_ne
                        "the checkpoint counts errors in %zu cells, this training has %zu: scenes, "
                        "blocks or tile have changed; start a new run",
                        from->cells, m->state.cells);
-    copy_state(&m->state, from);
+    sg_mining_state_copy(&m->state, from);
     if (!keep_new) {
         memset(m->state.new_wrong, 0, from->cells * sizeof(int64_t));
         memset(m->state.new_seen, 0, from->cells * sizeof(int64_t));

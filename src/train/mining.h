@@ -49,6 +49,8 @@ void sg_mining_gather(sg_mining *mining, sg_comm *comm);
 sg_err sg_mining_restore(sg_mining *mining, const sg_mining_state *from, bool keep_new);
 
 sg_err sg_mining_state_create(sg_mining_state *state, size_t cells);
+/* Of as many cells. */
+void sg_mining_state_copy(sg_mining_state *to, const sg_mining_state *from);
 void sg_mining_state_close(sg_mining_state *state);
 
 #endif

@@ -47,6 +47,8 @@ struct sg_stepper {
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
     uint8_t *classes;    /* borrowed: what each micro-batch was taken for, or NULL */
+    void (*before_update)(void *user); /* or NULL */
+    void *before_user;
     double loss, weight; /* of this rank in this step */
     double term[SG_MAX_TERMS];
     int32_t sums_regions; /* the loss is one of all ranks' pixels */
@@ -373,6 +375,8 @@ static sg_err apply(sg_stepper *s, sg_update *update, double scale)
     const float *gradient = host(s) ? s->sum : w->gradient;
     sg_err err = SG_OK;
     update->gradient_scale = (float)scale;
+    if (s->before_update)
+        s->before_update(s->before_user);
     if (!host(s))
         err = s->backend->upload(s->backend, w->gradient, s->sum, s->count * sizeof(float));
     if (!err)
@@ -457,6 +461,12 @@ void sg_stepper_ask_stop(sg_stepper *s)
 void sg_stepper_watch(sg_stepper *s, uint8_t *classes)
 {
     s->classes = classes;
+}
+
+void sg_stepper_before_update(sg_stepper *s, void (*wait)(void *user), void *user)
+{
+    s->before_update = wait;
+    s->before_user = user;
 }
 
 sg_exec *sg_stepper_exec(sg_stepper *s)

@@ -59,6 +59,8 @@ void sg_stepper_ask_stop(sg_stepper *stepper);
 /* From now on classify each micro-batch between its passes, into classes (n, h, w), borrowed; they
  * are of no use when the step failed. NULL: no more. [local] */
 void sg_stepper_watch(sg_stepper *stepper, uint8_t *classes);
+/* Call `wait` each time before the optimizer changes the weights. [local] */
+void sg_stepper_before_update(sg_stepper *stepper, void (*wait)(void *user), void *user);
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);

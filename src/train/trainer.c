@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "nn/fuse.h"
+#include "train/saver.h"
 #include "train/trainer_save.h"
 
 enum { BATCHES_AHEAD = 3, MINING_LEAST = 10, MINING_MOST = 200 }; /* steps between refreshes */
@@ -120,6 +121,11 @@ static sg_err open_loader(trainer *tr)
     return sg_loader_open(&tr->loader, t->scenes, &options);
 }
 
+static void let_change(void *user)
+{
+    sg_saver_let_change(((trainer *)user)->saver);
+}
+
 static sg_err open_files(trainer *tr)
 {
     const sg_training *t = tr->t;
@@ -129,9 +135,10 @@ static sg_err open_files(trainer *tr)
     if (!err)
         err = sg_metrics_log_open(&tr->log, t->folder, &t->spec->classes, t->loss,
                                   t->resume != NULL, tr->position.step);
-    return err || !t->tensorboard ? err
-                                  : sg_tensorboard_open(&tr->board, t->folder, &t->spec->classes,
-                                                        t->resume != NULL, tr->position.step);
+    if (!err && t->tensorboard)
+        err = sg_tensorboard_open(&tr->board, t->folder, &t->spec->classes, t->resume != NULL,
+                                  tr->position.step);
+    return err ? err : sg_saver_open(&tr->saver, tr);
 }
 
 /* Where crops are taken by errors: see them, and go on with those of the checkpoint. */
@@ -158,7 +165,7 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
     tr->t = t;
     tr->rank = sg_comm_rank(t->comm);
     tr->ranks = sg_comm_ranks(t->comm);
-    tr->start = sg_now();
+    tr->start = tr->saved_at = sg_now();
     tr->validates = sg_cover_longest(t->regions, SG_SPLIT_VAL) > 0;
     sg_trainer_begin_position(tr);
     err = sg_comm_agree(t->comm, make_local(tr));
@@ -174,6 +181,7 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
                             t->type, &t->step);
     if (err)
         return err;
+    sg_stepper_before_update(tr->stepper, let_change, tr);
     err = open_files(tr);
     if (!err)
         err = watch_errors(tr);
@@ -201,6 +209,7 @@ sg_err sg_trainer_mine(trainer *tr)
 
 void sg_trainer_close(trainer *tr)
 {
+    sg_saver_close(tr->saver); /* first: it writes what the others own */
     sg_loader_close(tr->loader);
     sg_free(tr->classes);
     sg_stepper_close(tr->stepper);
@@ -216,6 +225,4 @@ void sg_trainer_close(trainer *tr)
     sg_confusion_close(&tr->confusion);
     sg_metrics_log_close(&tr->log);
     sg_tensorboard_close(&tr->board);
-    sg_free(tr->m);
-    sg_free(tr->v);
 }

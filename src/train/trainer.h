@@ -14,6 +14,8 @@
 #include "train/sampler.h"
 #include "train/tensorboard.h"
 
+typedef struct sg_saver sg_saver; /* saver.h */
+
 typedef struct {
     const sg_training *t; /* borrowed */
     int32_t rank, ranks;
@@ -33,7 +35,10 @@ typedef struct {
     sg_confusion confusion;
     float *class_weight; /* device memory, NULL without */
     sg_border border;    /* weights of borders, of one micro-batch */
-    float *m, *v;        /* host copies for checkpoints, made where memory is the device's */
+    sg_saver *saver;     /* of checkpoints; on rank 0 only */
+    bool owes_save;      /* one was due while the last was still being written */
+    double saved_at;     /* when the last one was begun, sg_now */
+    int64_t gathered;    /* the step at which all ranks' errors were gathered last */
     sg_position position;
     double miou; /* validation mIoU at this very step, NaN when not validated */
     sg_scores best;
@@ -50,7 +55,14 @@ void sg_trainer_close(trainer *tr); /* [collective] */
  * the next steps by them. [collective] */
 sg_err sg_trainer_mine(trainer *tr);
 
-/* Write last.h5, and best.h5 first when `best`. mine: this rank's result so far. [collective] */
-sg_err sg_trainer_save(trainer *tr, bool best, sg_err mine);
+/* Where crops are taken by errors: those of all ranks, for a save after this step. [collective] */
+void sg_trainer_gather(trainer *tr);
+
+/* Begin to write last.h5, and best.h5 first when `best`. Where the last one is still being written
+ * it follows later, but for a best one, which waits; and where errors are mined, after the next step
+ * that gathers them. An error is this rank's alone. [local] */
+sg_err sg_trainer_save(trainer *tr, bool best);
+/* Write last.h5, to its end. mine: this rank's result so far. [collective] */
+sg_err sg_trainer_save_now(trainer *tr, bool best, sg_err mine);
 
 #endif

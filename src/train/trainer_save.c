@@ -1,11 +1,13 @@
-/* A run's checkpoints: last.h5 to go on from, best.h5 (without optimizer state) to predict with. */
+/* A run's checkpoints: last.h5 and previous.h5 to go on from, best.h5 (without optimizer state) to
+ * predict with. */
 #include "train/trainer_save.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/size.h"
+#include "train/saver.h"
 
 void sg_trainer_begin_position(trainer *tr)
 {
@@ -56,11 +58,16 @@ sg_err sg_trainer_check_resume(const trainer *tr)
                        (long long)p->step, (long long)tr->t->steps);
     if (!from->m || !from->v)
         return sg_fail(SG_EUSAGE, "the checkpoint holds no optimizer state: training cannot go on");
-    if (p->ranks != tr->ranks || p->batch != tr->t->batch || p->seed != tr->t->seed)
-        sg_warn("resuming with %d ranks, batch %d, seed %llu; the run had %lld, %lld, %llu: losses "
-                "will not be those of an uninterrupted run",
-                tr->ranks, tr->t->batch, (unsigned long long)tr->t->seed, (long long)p->ranks,
-                (long long)p->batch, (unsigned long long)p->seed);
+    if (p->batch != tr->t->batch || p->seed != tr->t->seed)
+        sg_warn("resuming with batch %d, seed %llu; the run had %lld, %llu: other samples follow "
+                "than in an uninterrupted run",
+                tr->t->batch, (unsigned long long)tr->t->seed, (long long)p->batch,
+                (unsigned long long)p->seed);
+    else if (p->ranks != tr->ranks)
+        sg_info("resuming on %d ranks what ran on %lld: samples and rates of every step stay, "
+                "losses differ by rounding%s",
+                tr->ranks, (long long)p->ranks,
+                tr->t->step.sync_norm ? "" : " and by batch norm's statistics, a rank's own");
     return SG_OK;
 }
 
@@ -77,64 +84,35 @@ sg_err sg_trainer_restore(trainer *tr)
     return err;
 }
 
-/* A host copy of one part of the optimizer state; *copy is made once. */
-static sg_err to_host(trainer *tr, float *state, float **copy, float **values)
+void sg_trainer_gather(trainer *tr)
 {
-    sg_backend *backend = tr->t->backend;
-    size_t count = tr->params->layout->trainable_count;
-    sg_err err = SG_OK;
-    *values = state;
-    if (backend->host_memory)
+    sg_mining *mining = tr->sampler.sampler.mining;
+    if (!mining || tr->gathered == tr->position.step)
+        return;
+    sg_mining_gather(mining, tr->t->comm);
+    tr->gathered = tr->position.step;
+}
+
+sg_err sg_trainer_save(trainer *tr, bool best)
+{
+    bool stale = tr->sampler.sampler.mining && tr->gathered != tr->position.step;
+    if (tr->rank != 0)
         return SG_OK;
-    if (!*copy)
-        err = sg_malloc(count, sizeof(float), copy);
-    *values = *copy;
-    return err ? err : backend->download(backend, *copy, state, count * sizeof(float));
+    tr->owes_save = stale || (!best && sg_saver_busy(tr->saver));
+    if (tr->owes_save)
+        return SG_OK;
+    tr->saved_at = sg_now();
+    return sg_saver_start(tr->saver, best);
 }
 
-static sg_err write_file(const sg_checkpoint *checkpoint, const char *folder, const char *name)
+sg_err sg_trainer_save_now(trainer *tr, bool best, sg_err mine)
 {
-    char path[SG_PATH_MAX];
-    sg_err err = sg_path_format(path, "%s/%s", folder, name);
-    return err ? err : sg_checkpoint_save(checkpoint, path);
-}
-
-/* best.h5 first: should the run end between the two, the step is done again and finds it again. */
-static sg_err write_files(trainer *tr, bool best)
-{
-    const sg_training *t = tr->t;
-    const bool averages = tr->average.steps > 0;
-    sg_checkpoint c = {
-        .graph = (sg_graph *)t->graph, /* only read */
-        .params = averages ? tr->average.params : tr->params,
-        .spec = *t->spec,
-        .position = tr->position,
-        .job = (char *)t->job_text,
-        .scores_miou = tr->miou,
-    };
-    sg_err err = sg_weights_to_host(averages ? tr->average.weights : tr->weights);
-    if (!err && best)
-        err = write_file(&c, t->folder, "best.h5");
-    if (averages) {
-        c.raw = tr->params;
-        c.averaged = tr->average.steps;
-    }
-    if (tr->sampler.sampler.mining)
-        c.mining = tr->sampler.sampler.mining->saved;
-    if (!err && averages)
-        err = sg_weights_to_host(tr->weights);
-    if (!err)
-        err = to_host(tr, tr->weights->m, &tr->m, &c.m);
-    if (!err)
-        err = to_host(tr, tr->weights->v, &tr->v, &c.v);
-    return err ? err : write_file(&c, t->folder, "last.h5");
-}
-
-sg_err sg_trainer_save(trainer *tr, bool best, sg_err mine)
-{
-    if (tr->sampler.sampler.mining)
-        sg_mining_gather(tr->sampler.sampler.mining, tr->t->comm);
-    if (!mine && tr->rank == 0)
-        mine = write_files(tr, best);
+    sg_trainer_gather(tr);
+    if (!mine)
+        mine = sg_saver_finish(tr->saver); /* the one before */
+    if (!mine)
+        mine = sg_saver_start(tr->saver, best);
+    if (!mine)
+        mine = sg_saver_finish(tr->saver);
     return sg_comm_agree(tr->t->comm, mine);
 }

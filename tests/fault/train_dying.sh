@@ -37,6 +37,8 @@ killed "0 rename KILL 2 last.h5" $start
 cp run/last.h5 former.h5
 killed "0 write KILL 2 metrics.csv" $go_on
 cmp former.h5 run/last.h5 || fail "the checkpoint changed"
+killed "0 rename KILL 1 previous.h5" $go_on
+cmp former.h5 run/last.h5 || fail "the checkpoint changed"
 resume
 assert_same_run whole run
 echo "ranks without memory or threads, and killed ranks, end the training"

@@ -23,9 +23,10 @@ fails "run/metrics.csv: cannot be written" "0 write ENOSPC 1 metrics.csv" $start
 fails "run/metrics.jsonl: cannot be written" "0 write ENOSPC 2 metrics.jsonl" $start
 fails "run/last.h5: cannot write" "0 write ENOSPC 40 last.h5.tmp.*" $start
 
-# After it the training goes on.
+# After it the training goes on. The checkpoint of step 4 is written while later steps are computed.
 fails "run/last.h5: cannot be written" "0 rename ENOSPC 2 last.h5" $start
-[ "$(wc -l <run/metrics.csv)" = 5 ] || fail "expected metrics of 4 steps"
+lines=$(wc -l <run/metrics.csv)
+[ "$lines" -ge 5 ] && [ "$lines" -le 7 ] || fail "expected metrics of 4 to 6 steps"
 cp run/last.h5 former.h5
 go_on="train job.yaml --resume=run"
 fails "run/metrics.csv: cannot be read" "0 open EACCES 1 metrics.csv" $go_on
@@ -36,6 +37,7 @@ for nth in 1 2 20 80; do
   fails "run/last.h5: cannot" "0 write ENOSPC $nth last.h5.tmp.*" $go_on
 done
 fails "run/last.h5: cannot be written" "0 fsync EIO 1 last.h5.tmp.*" $go_on
+fails "run/previous.h5: cannot be written" "0 rename ENOSPC 1 previous.h5" $go_on
 cmp former.h5 run/last.h5 || fail "the checkpoint changed"
 resume
 assert_same_run whole run

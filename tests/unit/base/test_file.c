@@ -100,6 +100,48 @@ static void a_committed_file_has_its_name_and_no_other(void **state)
     assert_false(sg_file_exists(temporary));
 }
 
+static void write_temporary(const char *path, const char *text)
+{
+    char temporary[SG_PATH_MAX];
+    assert_int_equal(sg_file_temporary(path, temporary), SG_OK);
+    FILE *file = fopen(temporary, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void assert_holds(const char *path, const char *expected)
+{
+    char *text = NULL;
+    assert_int_equal(sg_file_read_text(path, &text), SG_OK);
+    assert_string_equal(text, expected);
+    sg_free(text);
+}
+
+static void a_file_that_is_replaced_stays_under_its_former_name(void **state)
+{
+    char path[SG_PATH_MAX], former[SG_PATH_MAX], temporary[SG_PATH_MAX];
+    sg_path_format(path, "%s/last", (char *)*state);
+    sg_path_format(former, "%s/previous", (char *)*state);
+    assert_int_equal(sg_file_temporary(path, temporary), SG_OK);
+    static const char *const text[] = {"one", "two", "three"};
+    for (int i = 0; i < 3; i++) {
+        write_temporary(path, text[i]);
+        assert_int_equal(sg_file_replace(temporary, path, former), SG_OK);
+        assert_holds(path, text[i]);
+        if (i == 0)
+            assert_false(sg_file_exists(former));
+        else
+            assert_holds(former, text[i - 1]);
+    }
+    /* Nothing to put there: both stay. */
+    assert_int_equal(sg_file_replace(temporary, path, former), SG_EOUTPUT);
+    assert_holds(path, "three");
+    assert_holds(former, "two");
+    assert_int_equal(sg_file_temporary(former, temporary), SG_OK);
+    assert_false(sg_file_exists(temporary));
+}
+
 static void writing_where_nothing_can_be_written_is_an_output_error(void **state)
 {
     assert_int_equal(sg_file_write_text("absent/x", "y"), SG_EOUTPUT);
@@ -189,6 +231,7 @@ int main(void)
         cmocka_unit_test(long_texts_are_read_whole),
         cmocka_unit_test(reading_refuses_what_is_no_text),
         cmocka_unit_test(a_committed_file_has_its_name_and_no_other),
+        cmocka_unit_test(a_file_that_is_replaced_stays_under_its_former_name),
         cmocka_unit_test(writing_where_nothing_can_be_written_is_an_output_error),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(names_are_taken_apart),
