@@ -18,7 +18,8 @@
 
 typedef struct {
     const char *out, *resume; /* resume: NULL no, "" the newest run of the job's name */
-    int32_t auto_resume, dry_run;
+    const char *auto_resume;  /* NULL no, else the run folder where no other is named */
+    int32_t dry_run;
     sg_device_options device; /* "" and 0: as the job says */
     const char *job_path;     /* NULL: the job in the checkpoint */
     char **overrides;
@@ -69,8 +70,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_option
          "run folder (else the job's out, else runs/NAME-n)"},
         {0, "resume", SG_OPTION_MAYBE, &options->resume, "FOLDER", NULL, 0, 0,
          "go on from FOLDER/last.h5; alone: from the newest run of the job's name"},
-        {0, "auto-resume", SG_OPTION_FLAG, &options->auto_resume, NULL, NULL, 0, 0,
-         "go on where the run folder (--out) holds a training, else begin: for batch systems"},
+        {0, "auto-resume", SG_OPTION_MAYBE, &options->auto_resume, "FOLDER", NULL, 0, 0,
+         "go on where the run folder (--out, the job's, else FOLDER) holds a training, else begin"},
         {0, "dry-run", SG_OPTION_FLAG, &options->dry_run, NULL, NULL, 0, 0,
          "check the job, its scenes and the network, then end"},
         SG_DEVICE_OPTION_ROWS(&options->device),
@@ -140,8 +141,12 @@ static sg_err choose_folder(const train_options *options, train_run *run)
                         : options->out != NULL               ? options->out
                                                              : run->job.out;
     int64_t number = 0;
-    if (named[0] == '\0' && options->auto_resume)
-        return sg_fail(SG_EUSAGE, "--auto-resume: name the run folder with --out or the job's out");
+    if (named[0] == '\0' && !resume && options->auto_resume != NULL) {
+        named = options->auto_resume;
+        if (named[0] == '\0')
+            return sg_fail(SG_EUSAGE,
+                           "--auto-resume: name the run folder with --out or the job's out");
+    }
     if (named[0] == '\0' && !resume)
         return SG_OK;
     if (named[0] == '\0') {
@@ -153,7 +158,7 @@ static sg_err choose_folder(const train_options *options, train_run *run)
     }
     sg_err err = sg_expand_path(named, run->folder);
     if (err == SG_OK && !resume && sg_resume_possible(run->folder)) {
-        run->resumes = options->auto_resume;
+        run->resumes = options->auto_resume != NULL;
         if (!run->resumes)
             err = sg_fail(SG_EUSAGE,
                           "%s holds a training already; go on with --resume or choose "

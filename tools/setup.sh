@@ -8,7 +8,8 @@ build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev
   libhdf5-openmpi-dev libdnnl-dev ocl-icd-opencl-dev zlib1g-dev libzstd-dev libyaml-dev libjson-c-dev
   libcmocka-dev"
 tests="git g++ python3 python3-numpy python3-torch python3-gdal python3-qgis qgis-providers
-  python3-venv chromium clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev gcovr"
+  python3-venv chromium clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev gcovr
+  slurm-wlm munge iproute2 procps"
 
 wanted=$build
 for argument in "$@"; do
