@@ -74,3 +74,15 @@ sg_err sg_resume_load(sg_comm *comm, const char *folder, sg_checkpoint *checkpoi
                 (long long)checkpoint->position.step);
     return sg_comm_agree(comm, first ? SG_OK : load(folder, which, true, checkpoint));
 }
+
+void sg_resume_parts(const sg_comm *comm, int32_t batch, int32_t *parts)
+{
+    const int32_t ranks = sg_comm_ranks(comm), former = *parts;
+    if (batch % ranks != 0)
+        return;
+    while (batch % (ranks * *parts) != 0)
+        --*parts;
+    if (*parts < former)
+        sg_info("the batch of %d is computed in %d parts instead of %d, on %d ranks", batch, *parts,
+                former, ranks);
+}

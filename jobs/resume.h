@@ -19,4 +19,8 @@ sg_err sg_resume_job(const char *folder, char **text);
  */
 sg_err sg_resume_load(sg_comm *comm, const char *folder, sg_checkpoint *checkpoint, bool *former);
 
+/* A run that goes on keeps its batch on any number of ranks that divide it, in fewer parts where
+ * there are more ranks; which is told. [local], the same on all ranks */
+void sg_resume_parts(const sg_comm *comm, int32_t batch, int32_t *parts);
+
 #endif

@@ -279,28 +279,15 @@ static sg_err check_sizes(const train_run *run)
     return err;
 }
 
-/* A run that goes on keeps its batch on any number of ranks that divide it, in fewer parts where
- * there are more ranks. */
-static void fit_parts(train_run *run)
-{
-    sg_job_train *train = &run->job.train;
-    int32_t ranks = sg_comm_ranks(run->comm), parts = train->accumulate;
-    if (!is_resumed(run) || train->batch % ranks != 0)
-        return;
-    while (train->batch % (ranks * train->accumulate) != 0)
-        train->accumulate--;
-    if (train->accumulate < parts)
-        sg_info("the batch of %d is computed in %d parts instead of %d, on %d ranks", train->batch,
-                train->accumulate, parts, ranks);
-}
-
 /* Network, device and the numbers that depend on the data. */
 static sg_err prepare_network(train_run *run)
 {
     sg_model_options options =
         sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
+    sg_job_train *train = &run->job.train;
     sg_err err = sg_model_build(&options, &run->graph);
-    fit_parts(run);
+    if (is_resumed(run))
+        sg_resume_parts(run->comm, train->batch, &train->accumulate);
     if (err == SG_OK)
         err = check_sizes(run);
     if (err == SG_OK)

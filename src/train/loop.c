@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "train/rank_times.h"
 #include "train/saver.h"
 #include "train/trainer.h"
 
@@ -291,18 +292,18 @@ static void report_on(const trainer *tr, sg_training_report *report)
     report_saves(tr, report);
 }
 
-static void report_waits(const trainer *tr)
+static void report_waits(const trainer *tr, sg_rank_times *times)
 {
-    double compute, wait;
-    sg_stepper_times(tr->stepper, &compute, &wait);
+    sg_stepper_times(tr->stepper, &times->compute, &times->wait);
+    times->read = tr->waited + (tr->loader ? sg_loader_waited(tr->loader) : 0);
     sg_verbose("steps took %.1f s: computing %.1f, waiting for sums %.1f, for batches %.1f",
-               tr->step_seconds, compute, wait,
-               tr->waited + (tr->loader ? sg_loader_waited(tr->loader) : 0));
+               tr->step_seconds, times->compute, times->wait, times->read);
 }
 
 sg_err sg_train(const sg_training *training, sg_training_report *report)
 {
     trainer tr;
+    sg_rank_times times;
     sg_err err;
     memset(report, 0, sizeof *report);
     err = sg_trainer_open(&tr, training);
@@ -310,9 +311,11 @@ sg_err sg_train(const sg_training *training, sg_training_report *report)
         sg_progress_start(&tr.progress, "train", training->steps);
         err = run_steps(&tr);
         sg_progress_end(&tr.progress);
-        report_waits(&tr);
+        report_waits(&tr, &times);
         if (!err)
             report_on(&tr, report);
+        if (!err && tr.ranks > 1)
+            err = sg_times_tell(training->comm, &times, tr.position.step - tr.first_step);
     }
     sg_trainer_close(&tr);
     return err;

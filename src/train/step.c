@@ -178,7 +178,9 @@ static void reduce(void *user, double *values, size_t count)
     }
     SG_ASSERT(s->reduce_next < s->reduces && s->reduce_count[s->reduce_next] == count);
     s->reduce_next++;
+    double start = sg_now();
     sg_comm_sum_f64(s->comm, values, count);
+    s->wait_s += sg_now() - start;
 }
 
 static void enter_remaining_reduces(sg_stepper *s)
@@ -441,12 +443,12 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
 sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const float *pixels, const uint8_t *labels,
                       sg_run *run, sg_update *update, sg_step_result *result)
 {
-    double start = sg_now();
+    double start = sg_now(), waited = s->wait_s;
     memset(result, 0, sizeof *result);
     if (mine)
         note_failure(s, mine);
     compute(s, mine ? s->no_pixels : pixels, mine ? s->no_labels : labels, run);
-    s->compute_s += sg_now() - start;
+    s->compute_s += sg_now() - start - (s->wait_s - waited);
     if (is_last(s))
         return complete(s, update, result);
     s->micro++;
