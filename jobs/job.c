@@ -175,6 +175,8 @@ static const sg_yaml_field job_fields[] = {
     {"train.save_every", SG_YAML_INT, AT(train.save_every), .min = 0, .max = 1e12, .fallback = "0"},
     {"train.save_minutes", SG_YAML_FLOAT, AT(train.save_minutes), .min = 0, .max = 1e6,
      .fallback = "10"},
+    {"train.stall", SG_YAML_FLOAT, AT(train.stall), .min = 0, .max = 1e6, .fallback = "0"},
+    {"train.stall_ends", SG_YAML_BOOL, AT(train.stall_ends), .fallback = "false"},
     {"train.tensorboard", SG_YAML_BOOL, AT(train.tensorboard), .fallback = "false"},
     {"train.loader_threads", SG_YAML_INT, AT(train.loader_threads), .min = 0, .max = 256,
      .fallback = "0"},

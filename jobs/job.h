@@ -140,7 +140,8 @@ typedef struct {
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
     int64_t validate_every, save_every; /* steps; 0: chosen */
     double save_minutes;                /* 0: off */
-    int32_t tensorboard;
+    double stall;                       /* seconds; 0: off */
+    int32_t stall_ends, tensorboard;
 } sg_job_train;
 
 typedef struct {

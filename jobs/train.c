@@ -443,6 +443,8 @@ static sg_err run_training(train_run *run)
         .patience = train->patience,
         .save_every = train->save_every,
         .save_seconds = 60 * train->save_minutes,
+        .stall_seconds = train->stall,
+        .stall_ends = train->stall_ends,
         .folder = run->folder,
         .tensorboard = train->tensorboard,
         .job_text = run->job_text.data,

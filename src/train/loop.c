@@ -41,7 +41,9 @@ static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update
                        sg_step_result *result)
 {
     const sg_training *t = tr->t;
+    sg_watchdog_note(tr->watchdog, "waiting for a batch to be read", tr->position.step);
     sg_batch *batch = sg_loader_next(tr->loader);
+    sg_watchdog_note(tr->watchdog, "computing", tr->position.step);
     const int32_t share = t->batch / t->step.accumulate;
     sg_run run = {
         .seed = t->seed,
@@ -144,6 +146,7 @@ static bool has_lost_patience(const trainer *tr)
 static sg_err validate(trainer *tr, sg_scores *scores, bool *best)
 {
     sg_position *p = &tr->position;
+    sg_watchdog_note(tr->watchdog, "validating", p->step);
     sg_weights *weights = tr->average.steps > 0 ? tr->average.weights : tr->weights;
     sg_err err = sg_validate(tr->t, weights, SG_SPLIT_VAL, &tr->confusion);
     if (err)

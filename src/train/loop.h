@@ -53,6 +53,8 @@ typedef struct {
     int32_t patience;          /* end after so many validations without a better one; 0: never */
     int64_t save_every;        /* steps, 0: with each validation */
     double save_seconds;       /* besides, when the last save was so long ago; 0: not */
+    double stall_seconds;      /* without progress are told of; 0: none */
+    bool stall_ends;           /* and end the job */
     const char *folder;        /* run folder: last.h5, previous.h5, best.h5, metrics.csv ... */
     int32_t tensorboard;       /* 1: an event file in it as well */
     const char *job_text;      /* goes into checkpoints */

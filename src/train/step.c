@@ -49,6 +49,8 @@ struct sg_stepper {
     uint8_t *classes;    /* borrowed: what each micro-batch was taken for, or NULL */
     void (*before_update)(void *user); /* or NULL */
     void *before_user;
+    void (*on_wait)(void *user, bool waits); /* or NULL */
+    void *wait_user;
     double loss, weight; /* of this rank in this step */
     double term[SG_MAX_TERMS];
     int32_t sums_regions; /* the loss is one of all ranks' pixels */
@@ -167,6 +169,12 @@ void sg_stepper_close(sg_stepper *s)
 
 /* ---- sums within a pass: of batch norm, of losses of regions ---- */
 
+static void tell_wait(const sg_stepper *s, bool waits)
+{
+    if (s->on_wait)
+        s->on_wait(s->wait_user, waits);
+}
+
 /* The executor's hook. The sizes of the first pass are kept: a rank that fails in the middle of a
  * later one enters the rest of them with zeros. */
 static void reduce(void *user, double *values, size_t count)
@@ -179,7 +187,9 @@ static void reduce(void *user, double *values, size_t count)
     SG_ASSERT(s->reduce_next < s->reduces && s->reduce_count[s->reduce_next] == count);
     s->reduce_next++;
     double start = sg_now();
+    tell_wait(s, true);
     sg_comm_sum_f64(s->comm, values, count);
+    tell_wait(s, false);
     s->wait_s += sg_now() - start;
 }
 
@@ -415,6 +425,7 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
 {
     double small[SMALL], start = sg_now();
     sg_err failed;
+    tell_wait(s, true);
     start_state(s);
     small[0] = s->failed ? 0 : s->loss;
     small[1] = s->failed ? 0 : s->weight;
@@ -469,6 +480,12 @@ void sg_stepper_before_update(sg_stepper *s, void (*wait)(void *user), void *use
 {
     s->before_update = wait;
     s->before_user = user;
+}
+
+void sg_stepper_on_wait(sg_stepper *s, void (*tell)(void *user, bool waits), void *user)
+{
+    s->on_wait = tell;
+    s->wait_user = user;
 }
 
 sg_exec *sg_stepper_exec(sg_stepper *s)

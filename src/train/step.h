@@ -61,6 +61,8 @@ void sg_stepper_ask_stop(sg_stepper *stepper);
 void sg_stepper_watch(sg_stepper *stepper, uint8_t *classes);
 /* Call `wait` each time before the optimizer changes the weights. [local] */
 void sg_stepper_before_update(sg_stepper *stepper, void (*wait)(void *user), void *user);
+/* Call `tell` each time this rank begins to wait for others, and computes again. [local] */
+void sg_stepper_on_wait(sg_stepper *stepper, void (*tell)(void *user, bool waits), void *user);
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);

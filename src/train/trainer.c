@@ -126,6 +126,13 @@ static void let_change(void *user)
     sg_saver_let_change(((trainer *)user)->saver);
 }
 
+static void on_wait(void *user, bool waits)
+{
+    trainer *tr = user;
+    sg_watchdog_note(tr->watchdog, waits ? "waiting for sums of other ranks" : "computing",
+                     tr->position.step);
+}
+
 static sg_err open_files(trainer *tr)
 {
     const sg_training *t = tr->t;
@@ -182,9 +189,12 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
     if (err)
         return err;
     sg_stepper_before_update(tr->stepper, let_change, tr);
+    sg_stepper_on_wait(tr->stepper, on_wait, tr);
     err = open_files(tr);
     if (!err)
         err = watch_errors(tr);
+    if (!err)
+        err = sg_watchdog_start(&tr->watchdog, t->comm, t->stall_seconds, t->stall_ends);
     return sg_comm_agree(t->comm, err ? err : open_loader(tr));
 }
 
@@ -209,7 +219,8 @@ sg_err sg_trainer_mine(trainer *tr)
 
 void sg_trainer_close(trainer *tr)
 {
-    sg_saver_close(tr->saver); /* first: it writes what the others own */
+    sg_watchdog_stop(tr->watchdog);
+    sg_saver_close(tr->saver); /* before the rest: it writes what the others own */
     sg_loader_close(tr->loader);
     sg_free(tr->classes);
     sg_stepper_close(tr->stepper);

@@ -13,6 +13,7 @@
 #include "train/metrics_log.h"
 #include "train/sampler.h"
 #include "train/tensorboard.h"
+#include "train/watchdog.h"
 
 typedef struct sg_saver sg_saver; /* saver.h */
 
@@ -33,12 +34,13 @@ typedef struct {
     sg_metrics_log log;   /* open on rank 0 only */
     sg_tensorboard board; /* as well, where it is asked for */
     sg_confusion confusion;
-    float *class_weight; /* device memory, NULL without */
-    sg_border border;    /* weights of borders, of one micro-batch */
-    sg_saver *saver;     /* of checkpoints; on rank 0 only */
-    bool owes_save;      /* one was due while the last was still being written */
-    double saved_at;     /* when the last one was begun, sg_now */
-    int64_t gathered;    /* the step at which all ranks' errors were gathered last */
+    float *class_weight;   /* device memory, NULL without */
+    sg_border border;      /* weights of borders, of one micro-batch */
+    sg_saver *saver;       /* of checkpoints; on rank 0 only */
+    sg_watchdog *watchdog; /* or NULL */
+    bool owes_save;        /* one was due while the last was still being written */
+    double saved_at;       /* when the last one was begun, sg_now */
+    int64_t gathered;      /* the step at which all ranks' errors were gathered last */
     sg_position position;
     double miou; /* validation mIoU at this very step, NaN when not validated */
     sg_scores best;

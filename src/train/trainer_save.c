@@ -107,6 +107,8 @@ sg_err sg_trainer_save(trainer *tr, bool best)
 
 sg_err sg_trainer_save_now(trainer *tr, bool best, sg_err mine)
 {
+    sg_watchdog_note(tr->watchdog, tr->rank == 0 ? "saving" : "waiting until rank 0 has saved",
+                     tr->position.step);
     sg_trainer_gather(tr);
     if (!mine)
         mine = sg_saver_finish(tr->saver); /* the one before */
