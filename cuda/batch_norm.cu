@@ -412,9 +412,12 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     const normaliser *n = (const normaliser *)kernel;
     pieces p;
     cut_scratch(n, (uint8_t *)n->cuda->scratch, &p);
-    sg_err err = site->training
-                     ? measure(n, site, io, &p)
-                     : sg_launch_items(n->cuda, use_running, n->cut.c, use_args_of(site, io, &p));
+    sg_err err = SG_OK;
+    if (site->training && !io->again)
+        err = measure(n, site, io, &p);
+    else
+        err = sg_launch_items(n->cuda, io->again ? use_saved : use_running, n->cut.c,
+                              use_args_of(site, io, &p));
     norm_args a = norm_args_of(n, site, io, &p);
     a.to = io->out;
     a.to_type = site->out_type;

@@ -230,6 +230,13 @@ static void use_batch(const job *j)
     }
 }
 
+static void use_saved(const job *j)
+{
+    const double *saved = j->io->saved;
+    for (int64_t c = 0; c < j->norm->c; c++)
+        set_coefficients(j, c, saved[c], saved[j->norm->c + c]);
+}
+
 static void use_running(const job *j)
 {
     double epsilon = j->site->node->attr.norm.epsilon;
@@ -287,7 +294,9 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const norm *n = kernel;
     job j = {n, site, io};
-    if (site->training)
+    if (io->again)
+        use_saved(&j);
+    else if (site->training)
         use_batch(&j);
     else
         use_running(&j);
@@ -385,8 +394,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     const norm *n = kernel;
     const double *saved = io->saved;
     job j = {n, site, io};
-    for (int64_t c = 0; c < n->c; c++)
-        set_coefficients(&j, c, saved[c], saved[n->c + c]);
+    use_saved(&j);
     sg_cpu_for(n->cpu, n->blocks, 1, sum_blocks, &j);
     sg_cpu_for(n->cpu, 2 * n->c, 128, add_blocks, &j);
     for (int64_t c = 0; c < n->c; c++) {

@@ -58,6 +58,9 @@ typedef struct {
     float *param_grad[SG_MAX_PARAMS]; /* overwritten, not added to; NULL for state */
     float *state[SG_MAX_PARAMS]; /* writable running statistics, where the parameter is state */
     void *saved;
+    /* 1: a second forward pass over the same input, for a backward pass that wants its values: it
+     * must give the same bits and leave running statistics alone. */
+    int32_t again;
     const uint8_t *labels; /* [n][h][w] class or SG_IGNORE_LABEL; loss nodes only */
     const float *border;   /* [n][h][w] or NULL; loss nodes only */
     sg_run *run;

@@ -20,6 +20,7 @@ struct sg_exec {
     float *border;      /* likewise, where a loss reads it */
     sg_site *site;      /* per node */
     sg_io *io;          /* per node */
+    sg_io *back;        /* per node, of the backward pass: io where nothing is computed twice */
     void **kernel;      /* per node */
     size_t *ready;      /* per node: gradient elements that are final after its backward step */
     int32_t prepared;   /* kernels of nodes [0, prepared) exist */
@@ -61,10 +62,10 @@ static sg_err check_device(const sg_backend *backend, const sg_graph *graph, sg_
     if (!backend->supports(backend, type))
         return sg_fail(SG_EUNSUPPORTED, "the device \"%s\" (%s) does not compute in %s",
                        backend->name, backend->device, sg_dtype_name(type));
-    if (mode == SG_PLAN_TRAINING && !weights->gradient)
+    if (sg_plan_trains(mode) && !weights->gradient)
         return sg_fail(SG_EUSAGE, "these weights were not made for training");
     sg_err err = check_weights(graph, weights);
-    return err ? err : sg_backend_covers(backend, graph, mode == SG_PLAN_TRAINING);
+    return err ? err : sg_backend_covers(backend, graph, sg_plan_trains(mode));
 }
 
 static sg_err make_arrays(sg_exec *exec)
@@ -73,6 +74,9 @@ static sg_err make_arrays(sg_exec *exec)
     sg_err err = sg_calloc(nodes, sizeof *exec->site, &exec->site);
     if (!err)
         err = sg_calloc(nodes, sizeof *exec->io, &exec->io);
+    exec->back = exec->io;
+    if (!err && exec->plan->mode == SG_PLAN_RECOMPUTE)
+        err = sg_calloc(nodes, sizeof *exec->back, &exec->back);
     if (!err)
         err = sg_calloc(nodes, sizeof *exec->kernel, &exec->kernel);
     if (!err)
@@ -128,7 +132,7 @@ static sg_err make_memory(sg_exec *exec)
     if (err)
         return err;
     exec->arena = memory;
-    if (exec->backend->host_memory || exec->plan->mode != SG_PLAN_TRAINING)
+    if (exec->backend->host_memory || !sg_plan_trains(exec->plan->mode))
         return SG_OK;
     err = exec->backend->alloc(exec->backend, (size_t)in.n * (size_t)in.h * (size_t)in.w, &memory);
     exec->labels = err ? NULL : memory;
@@ -160,7 +164,7 @@ static void make_site(const sg_exec *exec, int32_t n)
     site->out = plan->tensor[node->output].shape;
     site->out_type = plan->tensor[node->output].type;
     site->grad_type = plan->type;
-    site->training = plan->mode == SG_PLAN_TRAINING;
+    site->training = sg_plan_trains(plan->mode);
     site->saved_bytes = plan->node[n].saved_bytes;
     for (int32_t p = 0; p < node->params; p++)
         site->param_count[p] = (int64_t)exec->graph->param[node->param[p]].count;
@@ -204,6 +208,26 @@ static void make_io(const sg_exec *exec, int32_t n)
     point_params(exec, n);
 }
 
+static void *at_again(const sg_exec *exec, const sg_plan_tensor *tensor)
+{
+    return at(exec, tensor->again == SG_NOWHERE ? tensor->value : tensor->again);
+}
+
+/* As io, with values where they are computed the second time. */
+static void make_back(const sg_exec *exec, int32_t n)
+{
+    const sg_plan *plan = exec->plan;
+    const sg_node *node = &exec->graph->node[n];
+    sg_io *back = &exec->back[n];
+    *back = exec->io[n];
+    back->again = 1;
+    for (int32_t i = 0; i < node->inputs; i++)
+        back->in[i] = at_again(exec, &plan->tensor[node->input[i]]);
+    back->out = at_again(exec, &plan->tensor[node->output]);
+    if (plan->node[n].saved_again != SG_NOWHERE)
+        back->saved = at(exec, plan->node[n].saved_again);
+}
+
 /* The backward pass goes through the nodes in the order of the parameter buffer. */
 static void find_ready(const sg_exec *exec)
 {
@@ -222,6 +246,8 @@ static sg_err prepare(sg_exec *exec)
     for (int32_t n = 0; n < exec->graph->nodes; n++) {
         make_site(exec, n);
         make_io(exec, n);
+        if (exec->back != exec->io)
+            make_back(exec, n);
     }
     find_ready(exec);
     for (int32_t n = 0; !err && n < exec->graph->nodes; n++) {
@@ -286,6 +312,8 @@ void sg_exec_close(sg_exec *exec)
         exec->backend->free(exec->backend, exec->border);
     sg_plan_close(exec->plan);
     sg_free(exec->site);
+    if (exec->back != exec->io)
+        sg_free(exec->back);
     sg_free(exec->io);
     sg_free(exec->kernel);
     sg_free(exec->ready);
@@ -331,7 +359,7 @@ static sg_err load_border(sg_exec *exec, const sg_run *run)
         border = exec->border;
     }
     for (int32_t n = 0; n < exec->graph->nodes; n++)
-        exec->io[n].border = border;
+        exec->io[n].border = exec->back[n].border = border;
     return err;
 }
 
@@ -353,7 +381,7 @@ static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_
         err = load_border(exec, run);
     for (int32_t n = 0; n < exec->graph->nodes; n++)
         if (sg_op_is_loss(exec->graph->node[n].op))
-            exec->io[n].labels = device_labels;
+            exec->io[n].labels = exec->back[n].labels = device_labels;
     if (!err)
         err = exec->backend->load_input(exec->backend, exec->io[0].out, in->type, input,
                                         sg_shape_count(in->shape));
@@ -363,7 +391,7 @@ static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_
 sg_err sg_exec_forward(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
 {
     exec->steps_done = 0;
-    if (exec->plan->mode == SG_PLAN_TRAINING && (!labels || !run))
+    if (sg_plan_trains(exec->plan->mode) && (!labels || !run))
         return sg_fail(SG_EUSAGE, "a training step needs labels");
     sg_err err = refresh(exec);
     if (!err)
@@ -388,10 +416,10 @@ static sg_err accumulate(const sg_exec *exec, const sg_step *step)
 sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *user)
 {
     const sg_plan *plan = exec->plan;
-    if (plan->mode != SG_PLAN_TRAINING || exec->steps_done != plan->forward_steps)
+    if (!sg_plan_trains(plan->mode) || exec->steps_done != plan->forward_steps)
         return sg_fail(SG_EUSAGE, "a backward pass must follow a forward pass of a training plan");
     for (int32_t n = 0; n < exec->graph->nodes; n++)
-        exec->io[n].run = run;
+        exec->back[n].run = run;
     sg_err err = SG_OK;
     for (int32_t s = plan->forward_steps; !err && s < plan->steps; s++) {
         const sg_step *step = &plan->step[s];
@@ -400,7 +428,11 @@ sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *use
             err = accumulate(exec, step);
             continue;
         }
-        err = kernel_of(exec, n)->backward(exec->kernel[n], &exec->site[n], &exec->io[n]);
+        if (step->kind == SG_STEP_AGAIN) {
+            err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->back[n]);
+            continue;
+        }
+        err = kernel_of(exec, n)->backward(exec->kernel[n], &exec->site[n], &exec->back[n]);
         if (!err && ready && exec->ready[n] > 0)
             ready(user, exec->ready[n]);
     }

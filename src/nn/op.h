@@ -37,6 +37,8 @@ typedef struct {
     /* Bytes kept from the forward to the backward pass beside tensors (argmax, statistics); may be
      * NULL for none. The content is the backend's affair, the size is the same for all. */
     size_t (*saved)(const sg_node *node, const sg_shape *in, sg_shape out);
+    /* 1: a second forward pass reads what the first one saved (sg_io.again); 0: it saves anew. */
+    int32_t saved_once;
     /* Reach along height (axis 0) or width (axis 1). */
     void (*reach)(const sg_node *node, int axis, sg_reach *reach);
     /* Multiply-adds counted as two, for one forward pass. */

@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "nn/plan_memory.h"
+#include "nn/recompute.h"
 
 /* What only making a plan needs. */
 typedef struct {
@@ -28,8 +29,8 @@ static sg_err allocate(maker *m, const sg_graph *graph, sg_dtype type, sg_plan_m
     err = sg_calloc((size_t)graph->tensors, sizeof *plan->tensor, &plan->tensor);
     if (!err)
         err = sg_calloc(nodes, sizeof *plan->node, &plan->node);
-    if (!err) /* forward, backward and an accumulate per input */
-        err = sg_calloc(nodes * (2 + SG_MAX_INPUTS), sizeof *plan->step, &plan->step);
+    if (!err) /* forward, backward, again and an accumulate per input */
+        err = sg_calloc(nodes * (3 + SG_MAX_INPUTS), sizeof *plan->step, &plan->step);
     if (!err)
         err = sg_calloc(nodes, sizeof *m->active, &m->active);
     return err;
@@ -48,10 +49,10 @@ static sg_err infer_node(const sg_plan *plan, int32_t n, sg_shape input)
         return err;
     SG_ASSERT(out->shape.c == plan->graph->tensor[node->output].channels);
     out->type = node->out_f32 ? SG_F32 : plan->type;
-    out->value = out->gradient = SG_NOWHERE;
-    out->grad_first = out->grad_last = -1;
-    plan->node[n].saved = SG_NOWHERE;
-    if (plan->mode == SG_PLAN_TRAINING && def->saved)
+    out->value = out->again = out->gradient = SG_NOWHERE;
+    out->again_first = out->again_last = out->grad_first = out->grad_last = -1;
+    plan->node[n].saved = plan->node[n].saved_again = SG_NOWHERE;
+    if (sg_plan_trains(plan->mode) && def->saved)
         plan->node[n].saved_bytes = def->saved(node, in, out->shape);
     size_t bytes;
     return sg_shape_bytes(out->shape, SG_F32, &bytes);
@@ -134,24 +135,45 @@ static void schedule_backward_node(const maker *m, int32_t n)
     }
 }
 
+/* Before the first backward step of a part: what of it is computed again. */
+static void schedule_again(sg_plan *plan, int32_t part)
+{
+    for (int32_t n = 0; n < plan->graph->nodes; n++) {
+        sg_plan_node *at = &plan->node[n];
+        if (at->part != part || at->again < 0)
+            continue;
+        at->again = plan->steps;
+        plan->tensor[plan->graph->node[n].output].again_first = plan->steps;
+        plan->again_flops += node_flops(plan, n);
+        push_step(plan, SG_STEP_AGAIN, n, 0);
+    }
+}
+
 static void schedule(const maker *m)
 {
     sg_plan *plan = m->plan;
+    int32_t part = -1;
     for (int32_t n = 0; n < m->graph->nodes; n++)
         push_step(plan, SG_STEP_FORWARD, n, 0);
     plan->forward_steps = plan->steps;
-    if (plan->mode != SG_PLAN_TRAINING)
+    if (!sg_plan_trains(plan->mode))
         return;
     for (int32_t n = m->graph->nodes - 1; n > 0; n--) {
-        if (m->active[n])
-            schedule_backward_node(m, n);
+        if (!m->active[n])
+            continue;
+        if (plan->node[n].part != part)
+            schedule_again(plan, plan->node[n].part);
+        part = plan->node[n].part;
+        schedule_backward_node(m, n);
     }
 }
 
 static void extend(sg_plan_tensor *tensor, int32_t step)
 {
-    if (step > tensor->last)
-        tensor->last = step;
+    bool again = tensor->again_first >= 0 && step >= tensor->again_first;
+    int32_t *last = again ? &tensor->again_last : &tensor->last;
+    if (step > *last)
+        *last = step;
 }
 
 /* Values that one step reads. */
@@ -160,7 +182,7 @@ static void extend_values(const sg_plan *plan, int32_t s)
     const sg_step *step = &plan->step[s];
     const sg_node *node = &plan->graph->node[step->node];
     int reads = SG_NEEDS_NOTHING;
-    if (step->kind == SG_STEP_FORWARD)
+    if (step->kind == SG_STEP_FORWARD || step->kind == SG_STEP_AGAIN)
         reads = SG_NEEDS_INPUT | SG_NEEDS_OUTPUT;
     else if (step->kind == SG_STEP_BACKWARD)
         reads = sg_op_definition(node->op)->needs(node);
@@ -194,18 +216,63 @@ static sg_err place(sg_plan *plan)
     return err;
 }
 
-static sg_err make_plan(maker *m, const sg_graph *graph, sg_shape input, sg_dtype type,
-                        sg_plan_mode mode)
+/* What a plan is made for. */
+typedef struct {
+    const sg_graph *graph;
+    sg_shape input;
+    sg_dtype type;
+    sg_plan_mode mode;
+} request;
+
+/* parts: into which the network is cut to be computed again; 1: nothing is. */
+static sg_err make_plan(maker *m, const request *r, int32_t parts)
 {
-    sg_err err = allocate(m, graph, type, mode);
+    sg_err err = allocate(m, r->graph, r->type, r->mode);
     if (!err)
-        err = infer_shapes(m->plan, input);
+        err = infer_shapes(m->plan, r->input);
     if (err)
         return err;
     find_active(m);
+    err = sg_recompute_mark(m->plan, m->active, parts);
+    if (err)
+        return err;
     schedule(m);
     find_lifetimes(m->plan);
     return place(m->plan);
+}
+
+static sg_err create(const request *r, int32_t parts, sg_plan **plan)
+{
+    maker m = {0};
+    *plan = NULL;
+    sg_err err = make_plan(&m, r, parts);
+    sg_free(m.active);
+    if (err)
+        sg_plan_close(m.plan);
+    else
+        *plan = m.plan;
+    return err;
+}
+
+/* The plan with the smallest arena, and of such the one that computes least twice. */
+static sg_err create_smallest(const request *r, sg_plan **plan)
+{
+    sg_err err = SG_OK;
+    *plan = NULL;
+    for (int i = 0; !err && i < SG_RECOMPUTE_TRIALS; i++) {
+        sg_plan *tried;
+        err = create(r, sg_recompute_parts[i], &tried);
+        if (err)
+            break;
+        bool better = !*plan || tried->arena_bytes < (*plan)->arena_bytes;
+        sg_plan_close(better ? *plan : tried);
+        *plan = better ? tried : *plan;
+    }
+    if (err) {
+        sg_plan_close(*plan);
+        *plan = NULL;
+    }
+    return err;
 }
 
 sg_err sg_plan_create(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode,
@@ -216,16 +283,10 @@ sg_err sg_plan_create(const sg_graph *graph, sg_shape input, sg_dtype type, sg_p
     if (err)
         return err;
     const sg_node *last = &graph->node[graph->nodes - 1];
-    if (mode == SG_PLAN_TRAINING && !sg_op_is_loss(last->op))
+    if (sg_plan_trains(mode) && !sg_op_is_loss(last->op))
         return sg_fail(SG_EUSAGE, "%s: a network that is trained must end in a loss", last->name);
-    maker m = {0};
-    err = make_plan(&m, graph, input, type, mode);
-    sg_free(m.active);
-    if (err)
-        sg_plan_close(m.plan);
-    else
-        *plan = m.plan;
-    return err;
+    const request r = {graph, input, type, mode};
+    return mode == SG_PLAN_RECOMPUTE ? create_smallest(&r, plan) : create(&r, 1, plan);
 }
 
 void sg_plan_close(sg_plan *plan)

@@ -11,12 +11,20 @@
 enum { SG_ARENA_ALIGN = 64 };
 #define SG_NOWHERE SIZE_MAX
 
-typedef enum { SG_PLAN_INFERENCE, SG_PLAN_TRAINING } sg_plan_mode;
+/* RECOMPUTE: training in less memory. Values are dropped after their forward use and computed again
+ * for the backward pass, as many as make the arena smallest; all results are the same bits. */
+typedef enum { SG_PLAN_INFERENCE, SG_PLAN_TRAINING, SG_PLAN_RECOMPUTE } sg_plan_mode;
 
-typedef enum { SG_STEP_FORWARD, SG_STEP_BACKWARD, SG_STEP_ACCUMULATE } sg_step_kind;
+static inline bool sg_plan_trains(sg_plan_mode mode)
+{
+    return mode != SG_PLAN_INFERENCE;
+}
+
+typedef enum { SG_STEP_FORWARD, SG_STEP_BACKWARD, SG_STEP_ACCUMULATE, SG_STEP_AGAIN } sg_step_kind;
 
 /*
- * One step of the schedule. FORWARD and BACKWARD run a node. ACCUMULATE adds the temporary gradient
+ * One step of the schedule. FORWARD and BACKWARD run a node; AGAIN runs it forward a second time,
+ * among the backward steps. ACCUMULATE adds the temporary gradient
  * of input `slot` of the node (made by the backward step just before it) to that tensor's gradient;
  * it exists where an operator cannot add by itself (sg_op_def.adds_gradient).
  */
@@ -35,12 +43,17 @@ typedef struct {
     size_t value;        /* offset in the arena, bytes */
     size_t gradient;     /* offset or SG_NOWHERE */
     int32_t first, last; /* steps between which the value must be intact */
+    size_t again;        /* where a value that is computed twice lies then, or SG_NOWHERE */
+    int32_t again_first, again_last; /* its steps; -1 */
     int32_t grad_first, grad_last;
 } sg_plan_tensor;
 
 typedef struct {
     size_t saved;       /* offset in the arena of the operator's saved bytes, or SG_NOWHERE */
     size_t saved_bytes; /* 0 when none */
+    size_t saved_again; /* offset of those of a second forward pass, or SG_NOWHERE: the same */
+    int32_t part;       /* of the network, which is computed again as a whole */
+    int32_t again;      /* step of the second forward pass, or -1 */
     sg_grad_write write[SG_MAX_INPUTS];
     size_t temporary[SG_MAX_INPUTS]; /* offset, where write is SG_GRAD_TEMPORARY */
 } sg_plan_node;
@@ -54,7 +67,8 @@ typedef struct {
     sg_step *step;
     int32_t steps, forward_steps; /* forward steps come first */
     size_t arena_bytes;
-    double flops; /* of one forward pass */
+    double flops;       /* of one forward pass */
+    double again_flops; /* of what is computed twice */
 } sg_plan;
 
 /* input: n, h, w of the network's input (c is checked). SG_EUSAGE when the network cannot take that

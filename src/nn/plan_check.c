@@ -12,7 +12,9 @@ static sg_err broken(const sg_plan *plan, int32_t step, const char *what)
 
 static bool value_is_alive(const sg_plan *plan, int32_t tensor, int32_t step)
 {
-    return plan->tensor[tensor].first <= step && step <= plan->tensor[tensor].last;
+    const sg_plan_tensor *t = &plan->tensor[tensor];
+    bool again = t->again_first >= 0 && t->again_first <= step && step <= t->again_last;
+    return again || (t->first <= step && step <= t->last);
 }
 
 static bool gradient_is_alive(const sg_plan *plan, int32_t tensor, int32_t step)
@@ -32,6 +34,38 @@ static sg_err check_forward(const sg_plan *plan, int32_t s)
     }
     if (plan->tensor[node->output].first != s)
         return broken(plan, s, "the output is not alive from here on");
+    return SG_OK;
+}
+
+/* A node runs a second time where the plan says so, after all forward steps, and into memory of its
+ * own time. */
+static sg_err check_again(const sg_plan *plan, int32_t s)
+{
+    int32_t n = plan->step[s].node;
+    const sg_node *node = &plan->graph->node[n];
+    if (plan->mode != SG_PLAN_RECOMPUTE || s < plan->forward_steps || plan->node[n].again != s)
+        return broken(plan, s, "out of order");
+    for (int32_t i = 0; i < node->inputs; i++) {
+        if (!value_is_alive(plan, node->input[i], s))
+            return broken(plan, s, "an input is not alive again");
+    }
+    const sg_plan_tensor *out = &plan->tensor[node->output];
+    if (out->again_first != s || out->last >= s)
+        return broken(plan, s, "the output is not alive from here on, or still is");
+    return SG_OK;
+}
+
+/* What is to run twice does. */
+static sg_err check_all_again(const sg_plan *plan)
+{
+    for (int32_t n = 0; n < plan->graph->nodes; n++) {
+        int32_t s = plan->node[n].again;
+        bool there = s >= 0 && s < plan->steps && plan->step[s].kind == SG_STEP_AGAIN &&
+                     plan->step[s].node == n;
+        if ((s >= 0) != there || there != (plan->tensor[plan->graph->node[n].output].again_first >= 0))
+            return sg_fail(SG_EINTERNAL, "plan: node %d is not computed again where it should be",
+                           (int)n);
+    }
     return SG_OK;
 }
 
@@ -106,6 +140,8 @@ static sg_err check_steps(const sg_plan *plan, bool *stored)
             err = check_forward(plan, s);
         else if (kind == SG_STEP_BACKWARD)
             err = check_backward(plan, s, stored);
+        else if (kind == SG_STEP_AGAIN)
+            err = check_again(plan, s);
         else
             err = check_accumulate(plan, s, stored);
     }
@@ -142,6 +178,8 @@ sg_err sg_plan_check(const sg_plan *plan)
         return sg_fail(SG_EINTERNAL, "plan: %d forward steps for %d nodes",
                        (int)plan->forward_steps, (int)plan->graph->nodes);
     sg_err err = sg_calloc((size_t)plan->graph->tensors, sizeof *stored, &stored);
+    if (!err)
+        err = check_all_again(plan);
     if (!err)
         err = check_steps(plan, stored);
     if (!err)

@@ -40,6 +40,8 @@ static sg_err add_tensor(region_list *list, const sg_plan *plan, const sg_plan_t
     sg_err err = sg_shape_bytes(tensor->shape, tensor->type, &bytes);
     if (!err)
         err = add(list, &tensor->value, bytes, tensor->first, tensor->last);
+    if (!err && tensor->again_first >= 0)
+        err = add(list, &tensor->again, bytes, tensor->again_first, tensor->again_last);
     if (err || tensor->grad_first < 0)
         return err;
     err = sg_shape_bytes(tensor->shape, plan->type, &bytes);
@@ -75,15 +77,24 @@ static sg_err add_temporaries(region_list *list, const sg_plan *plan, int32_t st
 }
 
 /* Saved bytes live from the forward step (nodes run in order: step n is node n) to the backward
- * step, if there is one. */
+ * step, if there is one; where the node runs forward twice and saves anew, from the second time. */
+static sg_err add_saved_of(region_list *list, const sg_plan *plan, int32_t n, int32_t backward)
+{
+    const sg_plan_node *at = &plan->node[n];
+    bool anew = at->again >= 0 && !sg_op_definition(plan->graph->node[n].op)->saved_once;
+    int32_t first = anew ? at->again : n, last = backward > first ? backward : first;
+    if (!anew)
+        return add(list, &at->saved, at->saved_bytes, first, last);
+    sg_err err = add(list, &at->saved, at->saved_bytes, n, n);
+    return err ? err : add(list, &at->saved_again, at->saved_bytes, first, last);
+}
+
 static sg_err add_saved(region_list *list, const sg_plan *plan, const int32_t *backward_step)
 {
     sg_err err = SG_OK;
     for (int32_t n = 0; !err && n < plan->graph->nodes; n++) {
-        const sg_plan_node *at = &plan->node[n];
-        if (at->saved_bytes > 0)
-            err = add(list, &at->saved, at->saved_bytes, n,
-                      backward_step[n] < 0 ? n : backward_step[n]);
+        if (plan->node[n].saved_bytes > 0)
+            err = add_saved_of(list, plan, n, backward_step[n]);
     }
     return err;
 }

@@ -173,6 +173,11 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     norm_kernel *k = kernel;
     size_t c = (size_t)site->out.c;
+    if (io->again) {
+        saved_parts parts = split_saved(site, io->saved);
+        normalise(site, io, &parts);
+        return SG_OK;
+    }
     if (site->training) {
         saved_parts parts = split_saved(site, io->saved);
         double *variance = k->sum + c; /* over the count, which has been read by then */
@@ -238,6 +243,7 @@ const sg_op_def sg_op_batch_norm = {
     .shape = shape,
     .needs = needs,
     .saved = saved,
+    .saved_once = 1,
     .reach = sg_op_pixel_reach,
     .flops = flops,
 };

@@ -6,10 +6,27 @@
  */
 #include "nets.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include "nn/plan.h"
 #include "base/size.h"
 #include "nn/plan_memory.h"
+
+/* Convolutions of four channels, one after another. */
+static sg_graph *net_chain(int32_t layers)
+{
+    sg_graph *graph;
+    int32_t at;
+    must(sg_graph_create(&graph));
+    must(sg_graph_input(graph, 4, &at));
+    for (int32_t i = 0; i < layers; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "conv%d", (int)i);
+        must(sg_graph_conv(graph, name, at, 4, 3, 1, 1, 1, &at));
+    }
+    must(sg_graph_freeze(graph));
+    return graph;
+}
 
 typedef enum { VALUE, GRADIENT, SAVED, TEMPORARY } what;
 
@@ -23,6 +40,7 @@ typedef struct {
     const sg_plan *plan;
     content *content; /* newest last; what is written over is taken out */
     int count;
+    bool again[SG_MAX_NODES]; /* per node: it has run forward a second time */
 } arena;
 
 static size_t tensor_bytes(const sg_plan *plan, int32_t t, sg_dtype type)
@@ -46,6 +64,18 @@ static void write_content(arena *a, content c)
     a->count = kept;
 }
 
+/* The first life of what is computed twice. */
+static void forget(arena *a, content c)
+{
+    int kept = 0;
+    for (int i = 0; i < a->count; i++) {
+        content other = a->content[i];
+        if (other.what != c.what || other.id != c.id)
+            a->content[kept++] = other;
+    }
+    a->count = kept;
+}
+
 /* The content must be there whole; returns how many parts it was summed from. */
 static int read_content(const arena *a, content c)
 {
@@ -64,7 +94,8 @@ static int read_content(const arena *a, content c)
 static content value_of(const arena *a, int32_t t)
 {
     const sg_plan_tensor *tensor = &a->plan->tensor[t];
-    return (content){tensor->value, tensor_bytes(a->plan, t, tensor->type), VALUE, t, 0, 1};
+    size_t at = a->again[a->plan->graph->tensor[t].maker] ? tensor->again : tensor->value;
+    return (content){at, tensor_bytes(a->plan, t, tensor->type), VALUE, t, 0, 1};
 }
 
 static content gradient_of(const arena *a, int32_t t, int parts)
@@ -76,7 +107,9 @@ static content gradient_of(const arena *a, int32_t t, int parts)
 
 static content saved_of(const arena *a, int32_t n)
 {
-    return (content){a->plan->node[n].saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
+    const sg_plan_node *at = &a->plan->node[n];
+    bool anew = a->again[n] && !sg_op_definition(a->plan->graph->node[n].op)->saved_once;
+    return (content){anew ? at->saved_again : at->saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
 }
 
 static content temporary_of(const arena *a, int32_t n, int32_t slot)
@@ -99,6 +132,27 @@ static void run_forward(arena *a, int32_t n)
     if (a->plan->node[n].saved_bytes > 0)
         write_content(a, saved_of(a, n));
     for (int32_t i = 0; i < node->inputs; i++) /* it is not written over while being read */
+        read_content(a, value_of(a, node->input[i]));
+}
+
+/* As run_forward, but what is saved once is read. */
+static void run_again(arena *a, int32_t n)
+{
+    const sg_node *node = &a->plan->graph->node[n];
+    bool once = sg_op_definition(node->op)->saved_once;
+    assert_false(a->again[n]);
+    a->again[n] = true;
+    for (int32_t i = 0; i < node->inputs; i++)
+        read_content(a, value_of(a, node->input[i]));
+    forget(a, value_of(a, node->output));
+    write_content(a, value_of(a, node->output));
+    if (a->plan->node[n].saved_bytes > 0 && once)
+        read_content(a, saved_of(a, n));
+    else if (a->plan->node[n].saved_bytes > 0) {
+        forget(a, saved_of(a, n));
+        write_content(a, saved_of(a, n));
+    }
+    for (int32_t i = 0; i < node->inputs; i++)
         read_content(a, value_of(a, node->input[i]));
 }
 
@@ -184,7 +238,7 @@ static void read_results(const arena *a)
     const sg_graph *g = a->plan->graph;
     const sg_node *last = &g->node[g->nodes - 1];
     read_content(a, value_of(a, last->output));
-    if (a->plan->mode == SG_PLAN_TRAINING)
+    if (sg_plan_trains(a->plan->mode))
         read_content(a, value_of(a, last->input[0]));
 }
 
@@ -202,12 +256,15 @@ static void run_schedule(const sg_plan *plan)
         } else if (step->kind == SG_STEP_BACKWARD) {
             backward[step->node]++;
             run_backward(&a, step->node);
+        } else if (step->kind == SG_STEP_AGAIN) {
+            assert_int_equal(backward[step->node], 0);
+            run_again(&a, step->node);
         } else {
             run_accumulate(&a, step->node, step->slot);
         }
     }
     for (int32_t n = 0; n < plan->graph->nodes; n++)
-        assert_int_equal(backward[n], plan->mode == SG_PLAN_TRAINING && is_active(plan->graph, n));
+        assert_int_equal(backward[n], sg_plan_trains(plan->mode) && is_active(plan->graph, n));
     read_results(&a);
     free(a.content);
 }
@@ -228,7 +285,7 @@ static size_t least_arena(const sg_plan *plan)
     return most;
 }
 
-static void check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode)
+static size_t check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode)
 {
     sg_plan *plan;
     must(sg_plan_create(graph, input, type, mode, &plan));
@@ -237,7 +294,10 @@ static void check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_
     size_t least = least_arena(plan);
     assert_true(plan->arena_bytes >= least && plan->arena_bytes <= least + least / 2);
     assert_true(plan->flops > 0);
+    assert_true(plan->again_flops <= plan->flops);
+    size_t bytes = plan->arena_bytes;
     sg_plan_close(plan);
+    return bytes;
 }
 
 static void every_plan_keeps_what_later_steps_read(void **state)
@@ -249,7 +309,8 @@ static void every_plan_keeps_what_later_steps_read(void **state)
             sg_shape input = {1 + k, 4 << (k % 3), 64 >> k, sg_graph_input_channels(graph)};
             sg_dtype type = k % 2 ? SG_BF16 : SG_F32;
             check_plan(graph, input, type, SG_PLAN_INFERENCE);
-            check_plan(with, input, type, SG_PLAN_TRAINING);
+            size_t whole = check_plan(with, input, type, SG_PLAN_TRAINING);
+            assert_true(check_plan(with, input, type, SG_PLAN_RECOMPUTE) <= whole);
         }
         sg_graph_close(graph);
         sg_graph_close(with);
@@ -327,6 +388,62 @@ static void the_check_finds_damage(void **state)
     sg_graph_close(graph);
 }
 
+/* So is each kind of damage to what is computed twice. */
+static void the_check_finds_damage_to_recomputing(void **state)
+{
+    sg_graph *plain = net_chain(12), *graph;
+    sg_plan *plan;
+    int32_t twice = 0;
+    must(sg_graph_with_loss(plain, &graph));
+    must(sg_plan_create(graph, (sg_shape){1, 16, 16, sg_graph_input_channels(graph)}, SG_F32,
+                        SG_PLAN_RECOMPUTE, &plan));
+    must(sg_plan_check(plan));
+    for (int32_t n = 0; n < graph->nodes; n++) {
+        sg_plan_node node = plan->node[n];
+        sg_plan_tensor *out = &plan->tensor[graph->node[n].output], tensor = *out;
+        if (node.again < 0)
+            continue;
+        twice++;
+        plan->node[n].again = -1;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "again");
+        plan->node[n] = node;
+        plan->step[node.again].kind = SG_STEP_ACCUMULATE;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "plan");
+        plan->step[node.again].kind = SG_STEP_AGAIN;
+        out->again_first++; /* too late for its own step */
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "plan");
+        *out = tensor;
+        out->again_last = out->again_first; /* too short for who reads it */
+        bool read_later = tensor.again_last > tensor.again_first;
+        assert_true(!read_later || sg_plan_check(plan) != SG_OK);
+        *out = tensor;
+        out->again = SG_NOWHERE;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "arena");
+        *out = tensor;
+    }
+    assert_true(twice > 4);
+    must(sg_plan_check(plan));
+    sg_plan_close(plan);
+    sg_graph_close(graph);
+    sg_graph_close(plain);
+}
+
+/* A chain of n equal layers can be trained in memory of the order of sqrt(n). */
+static void recomputing_a_chain_takes_its_root(void **state)
+{
+    for (int32_t layers = 16; layers <= 144; layers *= 3) {
+        sg_graph *plain = net_chain(layers), *graph;
+        must(sg_graph_with_loss(plain, &graph));
+        sg_shape input = {1, 32, 32, sg_graph_input_channels(graph)};
+        size_t whole = check_plan(graph, input, SG_F32, SG_PLAN_TRAINING);
+        size_t least = check_plan(graph, input, SG_F32, SG_PLAN_RECOMPUTE);
+        double value = (double)whole / layers;
+        assert_true((double)least < (2 * sqrt(layers) + 6) * value);
+        sg_graph_close(graph);
+        sg_graph_close(plain);
+    }
+}
+
 static void operators_that_cannot_add_get_a_temporary(void **state)
 {
     sg_graph *graph;
@@ -391,6 +508,8 @@ int main(void)
         cmocka_unit_test(every_plan_keeps_what_later_steps_read),
         cmocka_unit_test(sizes_that_do_not_fit_are_named),
         cmocka_unit_test(the_check_finds_damage),
+        cmocka_unit_test(the_check_finds_damage_to_recomputing),
+        cmocka_unit_test(recomputing_a_chain_takes_its_root),
         cmocka_unit_test(operators_that_cannot_add_get_a_temporary),
         cmocka_unit_test(the_layout_follows_the_backward_pass),
     };
