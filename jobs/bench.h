@@ -14,7 +14,7 @@ typedef struct {
     bool train;
     const char *net;        /* as sg_model_parse reads it, or NULL */
     sg_model_options model; /* net, train */
-    int32_t size, batch, profile;
+    int32_t size, batch, profile, recompute;
     int32_t repeats;
     const char *checkpoint, *scene; /* predict; checkpoint may be NULL: see sg_find_model */
     sg_device_options device;

@@ -16,6 +16,7 @@ typedef struct {
     sg_plan *plan; /* of one tile in f32, before fusion: a step a layer */
     int64_t tile;
     size_t predicting[TYPES], training[TYPES]; /* bytes of a tile's tensors */
+    size_t recomputing[TYPES];                 /* training with train.recompute */
 } network_facts;
 
 static sg_err arena(const sg_graph *graph, sg_shape shape, sg_dtype type, sg_plan_mode mode,
@@ -45,6 +46,9 @@ static sg_err measure_memory(network_facts *f, sg_shape shape)
         err = arena(folded, shape, (sg_dtype)type, SG_PLAN_INFERENCE, &f->predicting[type]);
         if (err == SG_OK)
             err = arena(f->fused, shape, (sg_dtype)type, SG_PLAN_TRAINING, &f->training[type]);
+        if (err == SG_OK)
+            err =
+                arena(f->fused, shape, (sg_dtype)type, SG_PLAN_RECOMPUTE, &f->recomputing[type]);
     }
     sg_params_close(params);
     sg_params_close(folded_params);
@@ -112,9 +116,11 @@ static sg_err show_text(const network_facts *f, sg_text *text)
         err = sg_info_add_reach(&f->reach, text);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
         err = sg_text_add(
-            text, "memory     %s, a tile of %lld x %lld: %.0f MiB to predict, %.0f MiB to train\n",
+            text, "memory     %s, a tile of %lld x %lld: %.0f MiB to predict, %.0f MiB to train, "
+            "%.0f MiB with train.recompute\n",
             sg_dtype_name((sg_dtype)type), (long long)f->tile, (long long)f->tile,
-            (double)f->predicting[type] / mib, (double)f->training[type] / mib);
+            (double)f->predicting[type] / mib, (double)f->training[type] / mib,
+            (double)f->recomputing[type] / mib);
     return err == SG_OK
                ? sg_text_add(text, "           and %.0f MiB of weights, %.0f MiB in training\n",
                              4 * (double)count / mib, 4 * COPIES * (double)count / mib)
@@ -138,8 +144,10 @@ static sg_err show_json(const network_facts *f, sg_text *text)
         err = sg_text_add(text, ", \"radius\": %lld, \"halo\": %lld", (long long)reach->radius,
                           (long long)reach->halo);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
-        err = sg_text_add(text, ", \"%s\": {\"predict_bytes\": %zu, \"train_bytes\": %zu}",
-                          sg_dtype_name((sg_dtype)type), f->predicting[type], f->training[type]);
+        err = sg_text_add(text, ", \"%s\": {\"predict_bytes\": %zu, \"train_bytes\": %zu, "
+                                "\"recompute_bytes\": %zu}",
+                          sg_dtype_name((sg_dtype)type), f->predicting[type], f->training[type],
+                          f->recomputing[type]);
     return err == SG_OK ? sg_text_add(text, "}\n") : err;
 }
 

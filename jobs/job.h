@@ -134,7 +134,7 @@ typedef struct {
     int32_t rate_batch;  /* the rate is that of a batch of so many; 0: of any */
     int32_t patience;    /* validations without a better one; 0: train to the end */
     sg_yaml_maps layers; /* of sg_job_rate */
-    int32_t nesterov, accumulate, sync_norm, loader_threads;
+    int32_t nesterov, accumulate, recompute, sync_norm, loader_threads;
     sg_job_augment augment;
     sg_yaml_maps loss;                  /* of sg_job_term */
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */

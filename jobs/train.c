@@ -436,6 +436,7 @@ static sg_err run_training(train_run *run)
         .step = {.accumulate = train->accumulate,
                  .clip_norm = (float)train->clip,
                  .sync_norm = train->sync_norm,
+                 .recompute = train->recompute,
                  .rate = run->rate},
         .class_weight = run->weights > 0 ? run->weight : NULL,
         .loss = &run->loss,

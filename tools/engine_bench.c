@@ -1,7 +1,8 @@
 /*
- * engine_bench net|train [key=value ...]: how fast the engine alone runs a U-Net here, forward or a
- * training step, and its 3x3 convolutions alone. Keys: device (cuda), type (bf16), width, depth,
- * bands, classes, size, batch, repeats. The engine's counterpart of `segtiles bench`, for machines
+ * engine_bench net|train [key=value ...]: how fast the engine alone runs a network here, forward or
+ * a training step, and its 3x3 convolutions alone. Keys: device (cuda), type (bf16), net (a U-Net;
+ * else as deeplabv3+,encoder=resnet50), width, depth, bands, classes, size, batch, repeats,
+ * recompute (1). The engine's counterpart of `segtiles bench`, for machines
  * with neither GDAL nor MPI.
  */
 #include <stdio.h>
@@ -16,9 +17,9 @@
 enum { MOST_REPEATS = 1000 };
 
 typedef struct {
-    const char *device, *type;
+    const char *device, *type, *net;
     sg_model_options model;
-    int32_t train, size, batch, repeats;
+    int32_t train, size, batch, repeats, recompute;
 } wishes;
 
 static sg_err set_number(const char *key, const char *value, int32_t *target)
@@ -39,30 +40,30 @@ static sg_err set_key(wishes *w, const char *argument)
     } numbers[] = {{"width", &w->model.width}, {"depth", &w->model.depth},
                    {"bands", &w->model.bands}, {"classes", &w->model.classes},
                    {"size", &w->size},         {"batch", &w->batch},
-                   {"repeats", &w->repeats}};
+                   {"repeats", &w->repeats},   {"recompute", &w->recompute}};
     const char *value = strchr(argument, '=');
     size_t length = value ? (size_t)(value++ - argument) : 0;
     if (value && strncmp(argument, "device=", length + 1) == 0)
         w->device = value;
     else if (value && strncmp(argument, "type=", length + 1) == 0)
         w->type = value;
+    else if (value && strncmp(argument, "net=", length + 1) == 0)
+        w->net = value;
     else
         for (size_t i = 0; value && i < sizeof numbers / sizeof *numbers; i++)
             if (strlen(numbers[i].name) == length && !strncmp(argument, numbers[i].name, length))
                 return set_number(numbers[i].name, value, numbers[i].target);
-    if (value && (value == w->device || value == w->type))
+    if (value && (value == w->device || value == w->type || value == w->net))
         return SG_OK;
     return sg_fail(SG_EUSAGE,
-                   "\"%s\" is no key=value; keys: device type width depth bands classes "
-                   "size batch repeats",
+                   "\"%s\" is no key=value; keys: device type net width depth bands "
+                   "classes size batch repeats recompute",
                    argument);
 }
 
 static sg_err read_arguments(int argc, char **argv, wishes *w)
 {
     *w = (wishes){.device = "cuda", .type = "bf16", .model = sg_model_defaults(), .repeats = 10};
-    w->model.width = 64;
-    w->model.depth = 4;
     w->model.bands = 4;
     w->model.classes = 6;
     if (argc < 2 || (strcmp(argv[1], "net") && strcmp(argv[1], "train")))
@@ -75,6 +76,10 @@ static sg_err read_arguments(int argc, char **argv, wishes *w)
         err = set_key(w, argv[i]);
     if (!err && strcmp(w->type, "f32") && strcmp(w->type, "bf16"))
         err = sg_fail(SG_EUSAGE, "type=%s: there are f32 and bf16", w->type);
+    if (!err && w->net)
+        err = sg_model_parse(w->net, &w->model);
+    else if (w->model.width == 0)
+        w->model.width = 64;
     if (!err && w->repeats > MOST_REPEATS)
         err = sg_fail(SG_EUSAGE, "repeats=%d: at most %d", (int)w->repeats, MOST_REPEATS);
     return err;
@@ -84,10 +89,11 @@ static void show(const wishes *w, const sg_backend *device, const sg_measure *me
                  double median, double least)
 {
     double pixels = (double)w->batch * w->size * w->size;
-    printf("%s: %s of width %d, depth %d, %d bands, %d classes; %d x %d x %d, %s\n",
-           w->train ? "train" : "net", w->model.net, (int)w->model.width, (int)w->model.depth,
-           (int)w->model.bands, (int)w->model.classes, (int)w->batch, (int)w->size, (int)w->size,
-           w->type);
+    printf("%s: %s", w->train ? "train" : "net", w->net ? w->net : w->model.net);
+    if (!w->net)
+        printf(" of width %d, depth %d", (int)w->model.width, (int)w->model.depth);
+    printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)w->model.bands,
+           (int)w->model.classes, (int)w->batch, (int)w->size, (int)w->size, w->type);
     printf("device: %s (%s), %zu MiB\n", device->name, device->device,
            sg_measure_bytes(measure) >> 20);
     printf("whole %s: %.3f ms (best %.3f), %.3f Mpx/s, %.0f GFLOP/s\n",
@@ -141,7 +147,8 @@ static sg_err bench(const wishes *w)
                                   .graph = graph,
                                   .input = {w->batch, w->size, w->size, w->model.bands},
                                   .type = strcmp(w->type, "f32") == 0 ? SG_F32 : SG_BF16,
-                                  .train = w->train};
+                                  .train = w->train,
+                                  .recompute = w->recompute};
     if (!err)
         err = sg_measure_open(&options, &measure);
     if (!err)

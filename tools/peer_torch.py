@@ -3,10 +3,12 @@
 
     tools/peer_torch.py train amazon|india --data FOLDER [--width 16 --steps 600 --seed 1 ...]
     tools/peer_torch.py speed [--width 64 --batch 2 --size 512 --bands 4 --classes 6]
+    tools/peer_torch.py speed --device cuda [--net unet | --net deeplabv3+,encoder=resnet50] [...]
 
 `train` trains the U-Net of src/model/unet.c on random crops with the eight flips and rotations, AdamW
 and a cosine schedule with linear warm-up, then maps every test scene whole and prints the scores of the
-summed confusion matrix. `speed` times a training step and a prediction. Both use every thread given
+summed confusion matrix. `speed` times a training step and a prediction; on a GPU in bf16 autocast, the best
+of both memory layouts, as they are and compiled, with cuDNN's own search for the fastest convolution. Both use every thread given
 by --threads, channels_last where it is faster (tried), and bf16 autocast where the CPU computes in it.
 """
 import argparse
@@ -15,6 +17,7 @@ import glob
 import json
 import math
 import os
+import sys
 import time
 
 import numpy as np
@@ -78,7 +81,84 @@ def seconds_per_call(call, repeats):
     return sorted(times)[len(times) // 2]
 
 
+def gpu_network(options):
+    if options.net == "unet":
+        return UNet(options.bands, options.classes, options.width)
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/oracle"))
+    import networks
+    return networks.build(f"{options.net},bands={options.bands},classes={options.classes}")
+
+
+def gpu_seconds(call, repeats):
+    for _ in range(3):  # compile, search, warm up
+        call()
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(repeats + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        call()
+        mark.record()
+    torch.cuda.synchronize()
+    return sorted(a.elapsed_time(b) for a, b in zip(marks, marks[1:]))[repeats // 2] / 1e3
+
+
+def gpu_variant(options, layout, compiled):
+    shape = (options.batch, options.bands, options.size, options.size)
+    net = gpu_network(options).cuda().to(memory_format=layout)
+    forward = torch.compile(net) if compiled else net
+    x = torch.randn(shape, device="cuda").contiguous(memory_format=layout)
+    y = torch.randint(0, options.classes, (shape[0], *shape[2:]), device="cuda")
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-4, fused=True)
+    loss_of = nn.CrossEntropyLoss()
+
+    def train_step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = loss_of(forward(x), y)
+        loss.backward()
+        optimizer.step()
+
+    def predict():
+        with torch.no_grad(), torch.autocast("cuda", torch.bfloat16):
+            forward(x).argmax(1)
+
+    rates = {}
+    for name, call, prepare in (("predict", predict, net.eval), ("train", train_step, net.train)):
+        prepare()
+        rates[name] = options.batch * options.size**2 / 1e6 / gpu_seconds(call, options.repeats)
+    return rates
+
+
+def gpu_speed(options):
+    torch.backends.cudnn.benchmark = True
+    best, start = {}, time.perf_counter()
+    for layout in (torch.channels_last, torch.contiguous_format):
+        for compiled in (False, True):
+            kind = f"{'channels_last' if layout == torch.channels_last else 'contiguous'}{', compiled' * compiled}"
+            if time.perf_counter() - start > options.seconds:
+                print(f"no time for {kind}", flush=True)
+                continue
+            try:
+                rates = gpu_variant(options, layout, compiled)
+            except Exception as error:  # a compiler that does not work here must not hide the other kinds
+                print(f"{kind}: {type(error).__name__}: {str(error)[:200]}", flush=True)
+                continue
+            print(kind, rates, flush=True)
+            for name, rate in rates.items():
+                if rate > best.get(name, (0, ""))[0]:
+                    best[name] = (rate, kind)
+    result = {"net": options.net, "precision": "bf16", "device": torch.cuda.get_device_name(),
+              "torch": torch.__version__, "cudnn": torch.backends.cudnn.version()}
+    for name, (rate, kind) in best.items():
+        result[name + "_mpx_s"] = round(rate, 3)
+        result[name + "_kind"] = kind
+    print(json.dumps(result))
+    if len(best) < 2:
+        sys.exit(1)
+
+
 def speed(options):
+    if options.device == "cuda":
+        return gpu_speed(options)
     bf16, autocast = cast(options.precision)
     result = {"precision": "bf16" if bf16 else "f32", "threads": torch.get_num_threads()}
     shape = (options.batch, options.bands, options.size, options.size)
@@ -230,6 +310,9 @@ def main():
     job = jobs.add_parser("speed")
     for name, default in (("width", 64), ("batch", 2), ("size", 512), ("bands", 4), ("classes", 6), ("repeats", 3)):
         job.add_argument("--" + name, type=int, default=default)
+    job.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    job.add_argument("--net", default="unet", help="on a GPU; as tests/oracle/networks.py reads it")
+    job.add_argument("--seconds", type=float, default=1e9, help="on a GPU: begin no other kind after so long")
     job.set_defaults(run=speed)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

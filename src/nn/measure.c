@@ -12,7 +12,7 @@ struct sg_measure {
     sg_backend *device, *backend; /* borrowed */
     sg_shape input_shape;
     sg_dtype type;
-    bool train;
+    bool train, recompute;
     sg_graph *graph; /* with loss and fused, or folded */
     sg_params *params;
     sg_weights *weights;
@@ -85,9 +85,12 @@ static sg_err make_all(sg_measure *b, const sg_graph *plain)
         err = make_batch(b, (uint32_t)sg_graph_output_channels(plain));
     if (!err && b->train)
         err = sg_update_pieces_open(&b->pieces, b->backend, plain, b->params->layout, NULL);
+    sg_plan_mode mode = !b->train       ? SG_PLAN_INFERENCE
+                        : b->recompute ? SG_PLAN_RECOMPUTE
+                                       : SG_PLAN_TRAINING;
     return err ? err
-               : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type,
-                                b->train ? SG_PLAN_TRAINING : SG_PLAN_INFERENCE, &b->exec);
+               : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type, mode,
+                                &b->exec);
 }
 
 sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
@@ -102,6 +105,7 @@ sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
     b->input_shape = options->input;
     b->type = options->type;
     b->train = options->train;
+    b->recompute = options->recompute;
     b->pixels = options->input.n * options->input.h * options->input.w;
     err = make_all(b, options->graph);
     if (err)

@@ -15,6 +15,7 @@ typedef struct {
     sg_shape input;
     sg_dtype type;
     bool train;
+    bool recompute; /* training in less memory: SG_PLAN_RECOMPUTE */
 } sg_measure_options;
 
 typedef struct sg_measure sg_measure;

@@ -103,8 +103,8 @@ static sg_err make_buffers(sg_stepper *s)
 
 static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
 {
-    sg_err err =
-        sg_exec_create(s->backend, graph, s->weights, s->input, type, SG_PLAN_TRAINING, &s->exec);
+    sg_plan_mode mode = s->options.recompute ? SG_PLAN_RECOMPUTE : SG_PLAN_TRAINING;
+    sg_err err = sg_exec_create(s->backend, graph, s->weights, s->input, type, mode, &s->exec);
     s->sums_regions = sg_graph_sums_regions(graph);
     s->reduces_most = 4 * graph->nodes + 4; /* a node sums at most twice each way */
     if (!err)

@@ -16,6 +16,7 @@ typedef struct {
     int32_t accumulate; /* micro-batches per optimizer step, at least 1 */
     float clip_norm;    /* 0: off; of the mean gradient over all ranks, PyTorch's clip_grad_norm_ */
     int32_t sync_norm;  /* batch-norm statistics over all ranks */
+    int32_t recompute;  /* 1: less memory, see SG_PLAN_RECOMPUTE */
     size_t bucket_elements; /* of a gradient bucket; 0: default (4 MiB) */
     const float *rate;      /* factors on the rate, by parameter id, 0: frozen; NULL: 1; borrowed */
 } sg_step_options;

@@ -26,7 +26,7 @@ static const double TOLERANCE = 1e-5;
 static const float class_weight[CLASSES] = {1, 0.5f, 2, 0.25f};
 
 typedef struct {
-    int32_t accumulate, sync_norm, device, several; /* several: terms of the loss */
+    int32_t accumulate, sync_norm, device, recompute, several; /* several: terms of the loss */
     float clip_norm;
     int32_t slow; /* 1: tensors in turn frozen, slowed down and as they are */
 } variant;
@@ -120,8 +120,12 @@ static sg_stepper *open_stepper(network *net, const variant *v)
 {
     sg_stepper *stepper = NULL;
     sg_shape input = {BATCH / sg_comm_ranks(net->comm) / v->accumulate, SIDE, SIDE, BANDS};
-    const sg_step_options options = {v->accumulate, v->clip_norm, v->sync_norm, 500,
-                                     v->slow ? rates() : NULL};
+    const sg_step_options options = {.accumulate = v->accumulate,
+                                     .clip_norm = v->clip_norm,
+                                     .sync_norm = v->sync_norm,
+                                     .recompute = v->recompute,
+                                     .bucket_elements = 500,
+                                     .rate = v->slow ? rates() : NULL};
     assert_int_equal(sg_stepper_create(&stepper, net->comm, net->backend, net->weights, net->fused,
                                        input, SG_F32, &options),
                      SG_OK);
@@ -297,6 +301,12 @@ static void slowed_and_frozen_layers(void **state)
 {
     compare_with_one_executor(
         *state, &(variant){.accumulate = 1, .sync_norm = 1, .clip_norm = 0.25f, .slow = 1});
+}
+
+static void values_that_are_computed_again_give_the_same(void **state)
+{
+    compare_with_one_executor(*state,
+                              &(variant){.accumulate = 1, .sync_norm = 1, .recompute = 1});
 }
 
 static void a_device_with_its_own_memory_gives_the_same(void **state)
@@ -523,6 +533,7 @@ int main(void)
         cmocka_unit_test(accumulated_parts_give_what_one_executor_gives),
         cmocka_unit_test(the_mean_gradient_is_clipped),
         cmocka_unit_test(slowed_and_frozen_layers),
+        cmocka_unit_test(values_that_are_computed_again_give_the_same),
         cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
         cmocka_unit_test(losses_of_regions_are_those_of_all_ranks),
         cmocka_unit_test(running_statistics_stay_equal_on_all_ranks),

@@ -2,12 +2,9 @@
 
 #include <math.h>
 #include <string.h>
-#include "base/rng.h"
 #include "base/size.h"
-#include "model/model.h"
-#include "nn/exec.h"
 #include "nn/fuse.h"
-#include "nn/update_pieces.h"
+#include "op/session.h"
 
 enum { STEPS = 6, BANDS = 4, CLASSES = 5, BATCH = 3, HEIGHT = 24, WIDTH = 32 };
 enum { PIXELS = HEIGHT * WIDTH, ALL_PIXELS = BATCH * PIXELS };
@@ -20,15 +17,10 @@ typedef struct {
 
 static void make_batch(batch *b)
 {
-    for (size_t i = 0; i < ALL_PIXELS * BANDS; i++)
-        b->input[i] =
-            2 * sg_uniform(sg_random(5, SG_STREAM_SCENE, i / BANDS / 3, i % BANDS).v[0]) - 1;
-    for (size_t i = 0; i < ALL_PIXELS; i++)
-        b->labels[i] =
-            i % 17 == 0 ? SG_IGNORE_LABEL : (uint8_t)((b->input[i * BANDS] + 1) * .4999f * CLASSES);
+    op_make_batch((sg_shape){BATCH, HEIGHT, WIDTH, BANDS}, CLASSES, b->input, b->labels);
 }
 
-static sg_err make_graph(sg_graph **graph)
+static sg_model_options small_unet(void)
 {
     sg_model_options options = sg_model_defaults();
     options.bands = BANDS;
@@ -36,82 +28,21 @@ static sg_err make_graph(sg_graph **graph)
     options.width = 8;
     options.depth = 2;
     options.dropout = .1f;
-    return sg_model_build(&options, graph);
+    return options;
 }
 
 /* ---- training ---- */
 
-typedef struct {
-    sg_backend *backend;
-    sg_graph *plain, *with_loss, *fused;
-    sg_params *params;
-    sg_weights *weights;
-    sg_exec *exec;
-    sg_update_pieces pieces;
-} session;
-
-static sg_err open_session(session *s, sg_backend *backend, sg_dtype type)
-{
-    *s = (session){.backend = backend};
-    sg_err err = make_graph(&s->plain);
-    if (!err)
-        err = sg_params_create(s->plain, &s->params);
-    if (!err)
-        err = sg_params_init(s->plain, s->params, 9);
-    if (!err)
-        err = sg_graph_with_loss(s->plain, &s->with_loss);
-    if (!err)
-        err = sg_graph_fuse(s->with_loss, &s->fused);
-    if (!err)
-        err = sg_weights_create(backend, s->params, true, &s->weights);
-    if (!err)
-        err = sg_update_pieces_open(&s->pieces, backend, s->plain, s->params->layout, NULL);
-    return err ? err
-               : sg_exec_create(backend, s->fused, s->weights,
-                                (sg_shape){BATCH, HEIGHT, WIDTH, BANDS}, type, SG_PLAN_TRAINING,
-                                &s->exec);
-}
-
-static void close_session(session *s)
-{
-    sg_exec_close(s->exec);
-    sg_weights_close(s->weights);
-    sg_update_pieces_close(&s->pieces);
-    sg_params_close(s->params);
-    sg_graph_close(s->fused);
-    sg_graph_close(s->with_loss);
-    sg_graph_close(s->plain);
-}
-
-static sg_err step(session *s, const batch *b, int32_t number, double *loss)
-{
-    sg_run run = {.seed = 2, .step = (uint64_t)number, .loss_scale = 1.0f / ALL_PIXELS};
-    const sg_update update = {.rule = SG_ADAMW,
-                              .rate = 3e-3f,
-                              .decay = 1e-2f,
-                              .beta1 = .9f,
-                              .beta2 = .999f,
-                              .epsilon = 1e-8f,
-                              .gradient_scale = 1,
-                              .step = number + 1};
-    sg_weights *w = s->weights;
-    sg_err err = sg_exec_forward(s->exec, b->input, b->labels, &run);
-    if (!err)
-        err = sg_exec_backward(s->exec, &run, NULL, NULL);
-    if (!err)
-        err = sg_update_step(&s->pieces, &update, w->trainable, w->gradient, w->m, w->v);
-    sg_weights_changed(w);
-    *loss = err ? NAN : run.loss_sum / run.weight_sum;
-    return err;
-}
-
 static sg_err train(sg_backend *backend, sg_dtype type, const batch *b, double *loss)
 {
-    session s;
-    sg_err err = open_session(&s, backend, type);
+    const sg_model_options model = small_unet();
+    const op_session_options options = {
+        .model = &model, .input = {BATCH, HEIGHT, WIDTH, BANDS}, .type = type, .rate = 3e-3f};
+    op_session s;
+    sg_err err = op_session_open(&s, backend, &options);
     for (int32_t i = 0; !err && i < STEPS; i++)
-        err = step(&s, b, i, &loss[i]);
-    close_session(&s);
+        err = op_session_step(&s, b->input, b->labels, i, &loss[i]);
+    op_session_close(&s);
     return err;
 }
 
@@ -220,8 +151,9 @@ sg_err op_compare_prediction(sg_backend *backend)
     sg_params *params = NULL, *folded_params = NULL;
     predictions *p = NULL;
     sg_err err = sg_malloc(1, sizeof *p, &p);
+    const sg_model_options model = small_unet();
     if (!err)
-        err = make_graph(&plain);
+        err = sg_model_build(&model, &plain);
     if (!err)
         err = sg_params_create(plain, &params);
     if (!err)

@@ -1,6 +1,7 @@
 /*
  * op_check BACKEND [WORD]: the cases of one backend against the reference, or those whose name
- * holds WORD, in f32 and bf16; for machines without the test framework. Prints what fails and how
+ * holds WORD, in f32 and bf16; for machines without the test framework. WORD may also be network,
+ * losses (50 of a U-Net and a DeepLab) or tiles (bits do not depend on tile or batch). Prints what fails and how
  * many passed. Exit status 1 when one failed, 77 when the backend is not here.
  */
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include "op/calls.h"
 #include "op/compare.h"
 #include "op/network.h"
+#include "op/whole.h"
 
 typedef struct {
     int passed, refused, failed;
@@ -65,6 +67,10 @@ int main(int argc, char **argv)
                 check(backend, type, &op_cases[i], &n);
     if (argc < 3 || strcmp(argv[2], "network") == 0)
         check_network(backend, &n);
+    if (argc == 3 && strcmp(argv[2], "losses") == 0)
+        note("losses of 50 steps", op_compare_losses(backend), &n);
+    if (argc == 3 && strcmp(argv[2], "tiles") == 0)
+        note("tiles and batches", op_compare_tiles(backend), &n);
     sg_backend_close(backend);
     printf("%d passed, %d refused, %d failed\n", n.passed, n.refused, n.failed);
     return n.failed > 0 || n.passed == 0;
