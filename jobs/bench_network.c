@@ -110,8 +110,8 @@ static void show(const bench *b, int ranks, double median, double least, double 
         printf(" of width %d, depth %d", (int)o->model.width, (int)o->model.depth);
     printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)o->model.bands, (int)o->model.classes,
            (int)o->batch, (int)o->size, (int)o->size, sg_dtype_name(b->type));
-    printf("device: %s (%s), %d rank%s; values of a batch: %zu MiB\n", b->device->name,
-           b->device->device, ranks, ranks == 1 ? "" : "s", sg_measure_bytes(b->measure) >> 20);
+    printf("device: %s (%s), %zu MiB of values, %d rank%s\n", b->device->name, b->device->device,
+           sg_measure_bytes(b->measure) >> 20, ranks, ranks == 1 ? "" : "s");
     printf("whole %s: %.2f ms (best %.2f), %.3f Mpx/s, %.0f GFLOP/s\n",
            o->train ? "step" : "forward pass", 1e3 * median, 1e3 * least, mpx / median,
            1e-9 * flops / median);

@@ -93,9 +93,9 @@ deeplab=(device=cuda type=bf16 net=deeplabv3+,encoder=resnet50 size=512 bands=4 
 # What matters most comes first. The long comparison of losses is mostly the reference's work on one core:
 # it runs beside what follows and is waited for before anything is measured.
 part 30 network "${check[@]}" network
-timeout -k 5 150 "${check[@]}" losses >"$out/losses.log" 2>&1 &
+timeout -k 5 240 "${check[@]}" losses >"$out/losses.log" 2>&1 &
 losses=$!
-part 100 operators "${check[@]}"
+part 130 operators "${check[@]}"
 part 40 tiles "${check[@]}" tiles
 if wait "$losses"; then
   summary+=("passed   losses  $(grep -c 'largest difference' "$out/losses.log") networks")

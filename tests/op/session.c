@@ -5,6 +5,15 @@
 #include "base/size.h"
 #include "nn/fuse.h"
 
+/* Up or down by that much, as a random bit says. */
+static void shake_weights(const sg_params *params, double by)
+{
+    for (size_t i = 0; i < params->layout->trainable_count; i++) {
+        bool up = sg_random(6, SG_STREAM_SCENE, i, 0).v[0] & 1;
+        params->trainable[i] = (float)(params->trainable[i] * (up ? 1 + by : 1 - by));
+    }
+}
+
 sg_err op_session_open(op_session *s, sg_backend *backend, const op_session_options *options)
 {
     sg_plan_mode mode = options->recompute ? SG_PLAN_RECOMPUTE : SG_PLAN_TRAINING;
@@ -16,6 +25,8 @@ sg_err op_session_open(op_session *s, sg_backend *backend, const op_session_opti
         err = sg_params_create(s->plain, &s->params);
     if (!err)
         err = sg_params_init(s->plain, s->params, 9);
+    if (!err && options->shake > 0)
+        shake_weights(s->params, options->shake);
     if (!err)
         err = sg_graph_with_loss(s->plain, &s->with_loss);
     if (!err)

@@ -15,6 +15,7 @@ typedef struct {
     sg_dtype type;
     float rate;
     bool sgd;       /* with momentum, in place of AdamW */
+    double shake;   /* weights begin so much, relative, away from where they would; 0: not */
     bool recompute; /* values are dropped and computed again */
 } op_session_options;
 
