@@ -39,7 +39,7 @@ static size_t available(sg_backend *backend)
     size_t unused = 0, total = 0;
     if (sg_cuda_use(sg_cuda_of(backend)) || cudaMemGetInfo(&unused, &total) != cudaSuccess)
         return 0;
-    return unused;
+    return unused / (size_t)sg_cuda_of(backend)->sharers;
 }
 
 static sg_err synchronize(sg_backend *backend)
@@ -153,7 +153,9 @@ sg_err sg_cuda_open(sg_backend **backend, const sg_cuda_options *options)
     if (err)
         return err;
     cuda->base = table;
-    cuda->device = options->local_rank % count;
+    sg_cuda_place place = sg_cuda_place_of(options->local_rank, options->local_ranks, count);
+    cuda->device = place.gpu;
+    cuda->sharers = place.sharers;
     cuda->tf32 = options->tf32;
     err = open_device(cuda);
     if (err) {

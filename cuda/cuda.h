@@ -14,9 +14,23 @@
 #include "nn/backend.h"
 
 typedef struct {
-    int32_t local_rank; /* among the ranks of this node: rank r takes GPU r modulo their number */
-    int32_t tf32;       /* 1: f32 convolutions may round their factors to tf32 */
+    int32_t local_rank;  /* among the ranks of this node: rank r takes GPU r modulo their number */
+    int32_t local_ranks; /* of this node; those that take the same GPU share its memory; 0: 1 */
+    int32_t tf32;        /* 1: f32 convolutions may round their factors to tf32 */
 } sg_cuda_options;
+
+/* Which of `gpus` a rank takes, and how many ranks of the node take it. */
+typedef struct {
+    int32_t gpu, sharers;
+} sg_cuda_place;
+
+static inline sg_cuda_place sg_cuda_place_of(int32_t rank, int32_t ranks, int32_t gpus)
+{
+    sg_cuda_place place = {rank % gpus, ranks / gpus};
+    place.sharers += place.gpu < ranks % gpus;
+    place.sharers += place.sharers == 0; /* this one, when the number of ranks is not told */
+    return place;
+}
 
 /* SG_EUNSUPPORTED, in one line, where there is no driver, no GPU, or none of compute capability 8.0
  * or newer; in a build without CUDA always. */

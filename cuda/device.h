@@ -25,6 +25,7 @@ typedef struct sg_staging sg_staging;
 typedef struct sg_cuda {
     sg_backend base; /* first, so that a pointer to it is a pointer to this */
     int device;      /* CUDA's number of the GPU */
+    int sharers;     /* ranks of this node that compute on it, this one included */
     int tf32;
     cudaStream_t stream; /* owned, all work */
     sg_cudnn *cudnn;     /* owned */

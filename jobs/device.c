@@ -17,7 +17,8 @@ static sg_err open_cpu(const sg_device_options *options, const sg_comm *comm, sg
 /* Ranks of a node take its GPUs in turn. */
 static sg_err open_cuda(const sg_comm *comm, sg_backend **backend)
 {
-    const sg_cuda_options options = {.local_rank = comm ? sg_comm_local_rank(comm) : 0};
+    const sg_cuda_options options = {.local_rank = comm ? sg_comm_local_rank(comm) : 0,
+                                     .local_ranks = comm ? sg_comm_local_ranks(comm) : 1};
     return sg_cuda_open(backend, &options);
 }
 

@@ -47,8 +47,7 @@ static sg_err measure_memory(network_facts *f, sg_shape shape)
         if (err == SG_OK)
             err = arena(f->fused, shape, (sg_dtype)type, SG_PLAN_TRAINING, &f->training[type]);
         if (err == SG_OK)
-            err =
-                arena(f->fused, shape, (sg_dtype)type, SG_PLAN_RECOMPUTE, &f->recomputing[type]);
+            err = arena(f->fused, shape, (sg_dtype)type, SG_PLAN_RECOMPUTE, &f->recomputing[type]);
     }
     sg_params_close(params);
     sg_params_close(folded_params);
@@ -116,7 +115,8 @@ static sg_err show_text(const network_facts *f, sg_text *text)
         err = sg_info_add_reach(&f->reach, text);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
         err = sg_text_add(
-            text, "memory     %s, a tile of %lld x %lld: %.0f MiB to predict, %.0f MiB to train, "
+            text,
+            "memory     %s, a tile of %lld x %lld: %.0f MiB to predict, %.0f MiB to train, "
             "%.0f MiB with train.recompute\n",
             sg_dtype_name((sg_dtype)type), (long long)f->tile, (long long)f->tile,
             (double)f->predicting[type] / mib, (double)f->training[type] / mib,
@@ -144,8 +144,9 @@ static sg_err show_json(const network_facts *f, sg_text *text)
         err = sg_text_add(text, ", \"radius\": %lld, \"halo\": %lld", (long long)reach->radius,
                           (long long)reach->halo);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
-        err = sg_text_add(text, ", \"%s\": {\"predict_bytes\": %zu, \"train_bytes\": %zu, "
-                                "\"recompute_bytes\": %zu}",
+        err = sg_text_add(text,
+                          ", \"%s\": {\"predict_bytes\": %zu, \"train_bytes\": %zu, "
+                          "\"recompute_bytes\": %zu}",
                           sg_dtype_name((sg_dtype)type), f->predicting[type], f->training[type],
                           f->recomputing[type]);
     return err == SG_OK ? sg_text_add(text, "}\n") : err;

@@ -1,6 +1,7 @@
 /* segtiles predict: scenes into masks. */
 #include "jobs/predict.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/size.h"
 #include "jobs/options.h"
@@ -13,6 +14,7 @@ typedef struct {
     const char *driver;
     sg_option_list creation;
     char progress[8];
+    const char *batch;
     sg_where_words where;
 } typed_words;
 
@@ -104,11 +106,10 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .most = 1 << 20,
          .help = "side of a tile in pixels (0: choose; the mask does not depend on it)"},
         {.name = "batch",
-         .kind = SG_OPTION_INT,
-         .target = &options->batch,
+         .kind = SG_OPTION_TEXT,
+         .target = &typed->batch,
          .value = "N",
-         .most = 4096,
-         .help = "tiles classified at once (0: choose)"},
+         .help = "tiles classified at once (0: choose; auto: as many as fit into memory)"},
         {.name = "chunk",
          .kind = SG_OPTION_LONG,
          .target = &options->chunk,
@@ -154,6 +155,24 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
             "    GTiff NONE), SPARSE_OK=TRUE: blocks without data are not "
             "stored\n\n" SG_WHERE_HELP};
     return sg_options_parse(&usage, comm, argc, argv, arguments);
+}
+
+/* A number, or "auto". */
+static sg_err read_batch(const char *text, int32_t *batch)
+{
+    char *end = NULL;
+    if (!text)
+        return SG_OK;
+    if (strcmp(text, "auto") == 0) {
+        *batch = SG_BATCH_LARGEST;
+        return SG_OK;
+    }
+    long number = strtol(text, &end, 10);
+    if (end == text || *end || number < 0 || number > SG_BATCH_MOST)
+        return sg_fail(SG_EUSAGE, "--batch %s: expected a number from 0 to %d, or auto", text,
+                       SG_BATCH_MOST);
+    *batch = (int32_t)number;
+    return SG_OK;
 }
 
 static sg_err check_options(const sg_predict_options *options)
@@ -210,6 +229,8 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     options.stop = sg_signals_catch();
     if (err == SG_OK)
         err = sg_where_choose(&typed.where, &options.area);
+    if (err == SG_OK)
+        err = read_batch(typed.batch, &options.batch);
     if (err == SG_OK)
         err = check_options(&options);
     if (err == SG_OK)

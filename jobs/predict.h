@@ -16,6 +16,8 @@
 #include "tiles/grid.h"
 #include "tiles/pipeline.h"
 
+enum { SG_BATCH_LARGEST = -1, SG_BATCH_MOST = 4096 }; /* --batch auto: the largest that fits */
+
 typedef struct {
     const char *model, *out;
     const char *probabilities, *confidence; /* file; "" its usual name; NULL not wanted */
@@ -24,7 +26,7 @@ typedef struct {
     char probabilities_type[8];             /* "float" or "byte" */
     int32_t sieve;                          /* pixels; 0: no sieve */
     int64_t tile, chunk;                    /* pixels; 0: choose */
-    int32_t batch, readers;                 /* 0: choose */
+    int32_t batch, readers;                 /* 0: choose; batch also SG_BATCH_LARGEST */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
     sg_format format;     /* of the outputs */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
+#include "nn/fit.h"
 #include "tiles/augment.h"
 
 /* Halos between tiles of this many halos cost about a fifth; larger tiles win little and only take
@@ -203,7 +204,40 @@ typedef struct {
     sg_grid_wish wish;
     double per_tile, per_chunk; /* bytes of a pixel, about */
     double budget;              /* of a rank, for all that it holds */
+    size_t device_bytes;        /* for values on a device with memory of its own; else SIZE_MAX */
 } search;
+
+/* Whether all that a rank holds fits with this batch. */
+static bool fits(const search *s, sg_predict_plan *plan, int64_t batch)
+{
+    sg_predict_memory memory;
+    plan->batch = (int32_t)batch;
+    return sg_predict_need(s->options, s->network, s->size, &s->rank, plan, &memory) == SG_OK &&
+           sg_predict_most(&memory) <= s->budget;
+}
+
+/*
+ * For --batch auto: as many tiles as fit, at least 1. No more than a chunk has: batches are made of
+ * one chunk. On a device with memory of its own, what is free there counts as well.
+ */
+static sg_err largest_batch(const search *s, sg_predict_plan *plan)
+{
+    const sg_network *network = s->network;
+    const sg_grid *grid = &plan->grid;
+    int64_t least = 1, most = sg_min64(grid->tiles_x * grid->tiles_y, SG_BATCH_MOST);
+    sg_shape input = {1, grid->tile_h, grid->tile_w, network->checkpoint.spec.bands};
+    most = sg_fitting_batch(network->graph, input, network->type, SG_PLAN_INFERENCE,
+                            s->device_bytes, most);
+    while (least < most) {
+        int64_t middle = least + (most - least + 1) / 2;
+        if (fits(s, plan, middle))
+            least = middle;
+        else
+            most = middle - 1;
+    }
+    plan->batch = (int32_t)least;
+    return SG_OK;
+}
 
 /* The plan for so many bytes of tiles and chunks, and what all of it takes. */
 static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, double *need)
@@ -225,6 +259,8 @@ static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, do
         return err;
     plan->augment = options->augment;
     plan->batch = options->batch;
+    if (plan->batch == SG_BATCH_LARGEST)
+        err = largest_batch(s, plan);
     if (plan->batch == 0)
         plan->batch = network->exact ? choose_batch(&plan->grid, wish.ranks, most) : 1;
     err = sg_predict_need(options, network, s->size, &s->rank, plan, &memory);
@@ -333,6 +369,17 @@ static void tell(const search *s, const sg_predict_plan *plan)
                    m.outputs / mib, m.tables / mib, m.assembly / mib);
 }
 
+/* An eighth is left to the kernels' working space. The same on all ranks. [collective] */
+static size_t device_memory(const sg_network *network, sg_comm *comm)
+{
+    sg_backend *backend = network->backend;
+    double least = -INFINITY;
+    if (backend->available)
+        least = -0.875 * (double)backend->available(backend);
+    sg_comm_max_f64(comm, &least, 1);
+    return isinf(least) ? SIZE_MAX : (size_t)-least;
+}
+
 static sg_grid_wish make_wish(const sg_predict_options *options, const sg_network *network,
                               const sg_predict_size *size, int64_t ranks)
 {
@@ -363,6 +410,7 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
     if (err != SG_OK)
         return err;
     s.wish = make_wish(options, network, size, sg_comm_ranks(comm));
+    s.device_bytes = device_memory(network, comm);
     s.per_chunk = chunk_bytes(network, size);
     err = tile_bytes(network, size->want_probabilities, &s.per_tile);
     if (err == SG_OK && options->augment)

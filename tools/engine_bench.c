@@ -92,8 +92,8 @@ static void show(const wishes *w, const sg_backend *device, const sg_measure *me
     printf("%s: %s", w->train ? "train" : "net", w->net ? w->net : w->model.net);
     if (!w->net)
         printf(" of width %d, depth %d", (int)w->model.width, (int)w->model.depth);
-    printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)w->model.bands,
-           (int)w->model.classes, (int)w->batch, (int)w->size, (int)w->size, w->type);
+    printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)w->model.bands, (int)w->model.classes,
+           (int)w->batch, (int)w->size, (int)w->size, w->type);
     printf("device: %s (%s), %zu MiB\n", device->name, device->device,
            sg_measure_bytes(measure) >> 20);
     printf("whole %s: %.3f ms (best %.3f), %.3f Mpx/s, %.0f GFLOP/s\n",

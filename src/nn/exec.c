@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/size.h"
+#include "nn/fit.h"
 #include "nn/plan_memory.h"
 
 struct sg_exec {
@@ -84,25 +85,6 @@ static sg_err make_arrays(sg_exec *exec)
     return err;
 }
 
-/* The largest number of samples below this plan's whose arena is at most `bytes`; 0: not one. Plans
- * are integers, so this costs no memory. */
-static int64_t fitting_batch(const sg_exec *exec, size_t bytes)
-{
-    sg_shape input = exec->plan->tensor[0].shape;
-    int64_t fits = 0, most = input.n - 1;
-    while (fits < most) {
-        sg_plan *plan = NULL;
-        input.n = fits + (most - fits + 1) / 2;
-        sg_err err = sg_plan_create(exec->graph, input, exec->plan->type, exec->plan->mode, &plan);
-        if (!err && plan->arena_bytes <= bytes)
-            fits = input.n;
-        else
-            most = input.n - 1;
-        sg_plan_close(plan);
-    }
-    return fits;
-}
-
 static sg_err no_memory(const sg_exec *exec)
 {
     sg_backend *backend = exec->backend;
@@ -110,7 +92,9 @@ static sg_err no_memory(const sg_exec *exec)
     size_t bytes = exec->plan->arena_bytes;
     size_t available = backend->available ? backend->available(backend) : 0;
     available += exec->arena ? bytes : 0;
-    int64_t fits = fitting_batch(exec, available - available / 8); /* kernels want memory, too */
+    /* An eighth is left to the kernels, which want memory, too. */
+    int64_t fits = sg_fitting_batch(exec->graph, in, exec->plan->type, exec->plan->mode,
+                                    available - available / 8, in.n - 1);
     char cure[64] = "use a smaller batch or tile";
     if (fits > 0)
         snprintf(cure, sizeof cure, "a batch of %" PRId64 " would fit", fits);

@@ -85,7 +85,7 @@ static sg_err make_all(sg_measure *b, const sg_graph *plain)
         err = make_batch(b, (uint32_t)sg_graph_output_channels(plain));
     if (!err && b->train)
         err = sg_update_pieces_open(&b->pieces, b->backend, plain, b->params->layout, NULL);
-    sg_plan_mode mode = !b->train       ? SG_PLAN_INFERENCE
+    sg_plan_mode mode = !b->train      ? SG_PLAN_INFERENCE
                         : b->recompute ? SG_PLAN_RECOMPUTE
                                        : SG_PLAN_TRAINING;
     return err ? err

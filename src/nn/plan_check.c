@@ -62,7 +62,8 @@ static sg_err check_all_again(const sg_plan *plan)
         int32_t s = plan->node[n].again;
         bool there = s >= 0 && s < plan->steps && plan->step[s].kind == SG_STEP_AGAIN &&
                      plan->step[s].node == n;
-        if ((s >= 0) != there || there != (plan->tensor[plan->graph->node[n].output].again_first >= 0))
+        if ((s >= 0) != there ||
+            there != (plan->tensor[plan->graph->node[n].output].again_first >= 0))
             return sg_fail(SG_EINTERNAL, "plan: node %d is not computed again where it should be",
                            (int)n);
     }

@@ -305,8 +305,7 @@ static void slowed_and_frozen_layers(void **state)
 
 static void values_that_are_computed_again_give_the_same(void **state)
 {
-    compare_with_one_executor(*state,
-                              &(variant){.accumulate = 1, .sync_norm = 1, .recompute = 1});
+    compare_with_one_executor(*state, &(variant){.accumulate = 1, .sync_norm = 1, .recompute = 1});
 }
 
 static void a_device_with_its_own_memory_gives_the_same(void **state)

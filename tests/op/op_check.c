@@ -1,8 +1,8 @@
 /*
  * op_check BACKEND [WORD]: the cases of one backend against the reference, or those whose name
  * holds WORD, in f32 and bf16; for machines without the test framework. WORD may also be network,
- * losses (50 of a U-Net and a DeepLab) or tiles (bits do not depend on tile or batch). Prints what fails and how
- * many passed. Exit status 1 when one failed, 77 when the backend is not here.
+ * losses (50 of a U-Net and a DeepLab) or tiles (bits do not depend on tile or batch). Prints what
+ * fails and how many passed. Exit status 1 when one failed, 77 when the backend is not here.
  */
 #include <stdio.h>
 #include <string.h>

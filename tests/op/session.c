@@ -78,8 +78,9 @@ void op_make_batch(sg_shape shape, int32_t classes, float *input, uint8_t *label
 {
     size_t c = (size_t)shape.c, pixels = sg_shape_count(shape) / c;
     for (size_t i = 0; i < pixels * c; i++)
-        input[i] = 2 * sg_uniform(sg_random(5, SG_STREAM_SCENE, i / c / 3, (uint32_t)(i % c)).v[0]) - 1;
+        input[i] =
+            2 * sg_uniform(sg_random(5, SG_STREAM_SCENE, i / c / 3, (uint32_t)(i % c)).v[0]) - 1;
     for (size_t i = 0; i < pixels; i++)
-        labels[i] = i % 17 == 0 ? SG_IGNORE_LABEL
-                                : (uint8_t)((input[i * c] + 1) * .4999f * (float)classes);
+        labels[i] =
+            i % 17 == 0 ? SG_IGNORE_LABEL : (uint8_t)((input[i * c] + 1) * .4999f * (float)classes);
 }

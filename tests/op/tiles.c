@@ -69,8 +69,8 @@ static void close_trial(trial *t)
 static sg_err predict(trial *t, const float *input, int64_t n, int64_t side, float *probabilities)
 {
     sg_exec *exec = NULL;
-    sg_err err = sg_exec_create(t->backend, t->folded, t->weights,
-                                (sg_shape){n, side, side, BANDS}, t->type, SG_PLAN_INFERENCE, &exec);
+    sg_err err = sg_exec_create(t->backend, t->folded, t->weights, (sg_shape){n, side, side, BANDS},
+                                t->type, SG_PLAN_INFERENCE, &exec);
     if (!err)
         err = sg_exec_forward(exec, input, NULL, NULL);
     if (!err)

@@ -8,8 +8,8 @@
 #include "nn/backend.h"
 
 /* The first 50 training losses in f32 of a small U-Net and of a DeepLabv3+ on ResNet-18, against
- * the reference's, by how much these move when weights are shaken: see losses.c. Prints how far they
- * are apart. Some minute of plain C on one core. SG_EINTERNAL. */
+ * the reference's, by how much these move when weights are shaken: see losses.c. Prints how far
+ * they are apart. Some minute of plain C on one core. SG_EINTERNAL. */
 sg_err op_compare_losses(sg_backend *backend);
 
 /* A network in f32 and in bf16, where the backend has it, on a whole image, on tiles of several

@@ -109,7 +109,8 @@ static content saved_of(const arena *a, int32_t n)
 {
     const sg_plan_node *at = &a->plan->node[n];
     bool anew = a->again[n] && !sg_op_definition(a->plan->graph->node[n].op)->saved_once;
-    return (content){anew ? at->saved_again : at->saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
+    return (content){
+        anew ? at->saved_again : at->saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
 }
 
 static content temporary_of(const arena *a, int32_t n, int32_t slot)
