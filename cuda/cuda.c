@@ -106,7 +106,8 @@ static sg_err count_devices(int *count)
                    cudaGetErrorString(result));
 }
 
-static sg_err describe(sg_cuda *cuda)
+/* chip: what a measured choice of engines depends on, but for cuDNN. */
+static sg_err describe(sg_cuda *cuda, char *chip, size_t size)
 {
     struct cudaDeviceProp properties;
     char version[32];
@@ -120,6 +121,8 @@ static sg_err describe(sg_cuda *cuda)
                        "the GPU %s has compute capability %d.%d; %d.0 or newer is needed",
                        properties.name, properties.major, properties.minor, LEAST_MAJOR);
     cudaDriverGetVersion(&driver);
+    snprintf(chip, size, "%.120s, %d.%d, driver %d", properties.name, properties.major,
+             properties.minor, driver);
     sg_cudnn_version(version, sizeof version);
     snprintf(cuda->base.kind, sizeof cuda->base.kind, "%.48s, %s%s", properties.name, version,
              cuda->tf32 ? ", tf32" : "");
@@ -130,15 +133,16 @@ static sg_err describe(sg_cuda *cuda)
 
 static sg_err open_device(sg_cuda *cuda)
 {
+    char chip[192];
     sg_err err = sg_cuda_use(cuda);
     if (!err)
-        err = describe(cuda);
+        err = describe(cuda, chip, sizeof chip);
     if (!err)
         err = sg_cuda_check(cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking),
                             "a stream cannot be made");
     if (!err)
         err = sg_staging_open(&cuda->staging);
-    return err ? err : sg_cudnn_open(cuda->stream, &cuda->cudnn);
+    return err ? err : sg_cudnn_open(cuda, chip, &cuda->cudnn);
 }
 
 sg_err sg_cuda_open(sg_backend **backend, const sg_cuda_options *options)

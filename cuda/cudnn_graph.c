@@ -114,7 +114,7 @@ static const operation_names names[] = {
                         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA},
 };
 
-static sg_shape operand_shape(const sg_conv_request *r, int64_t id)
+sg_shape sg_cudnn_operand(const sg_conv_request *r, int64_t id)
 {
     const sg_conv_geometry *g = &r->geometry;
     sg_shape filter = sg_conv_filter_shape(g);
@@ -130,8 +130,8 @@ static cudnnBackendDescriptor_t operation(sg_cudnn_graph *p, const sg_conv_reque
 {
     const operation_names *n = &names[r->target];
     const float alpha = 1, beta = 0;
-    cudnnBackendDescriptor_t a = tensor(p, SG_CUDNN_A, operand_shape(r, SG_CUDNN_A), r->type);
-    cudnnBackendDescriptor_t b = tensor(p, SG_CUDNN_B, operand_shape(r, SG_CUDNN_B), r->type);
+    cudnnBackendDescriptor_t a = tensor(p, SG_CUDNN_A, sg_cudnn_operand(r, SG_CUDNN_A), r->type);
+    cudnnBackendDescriptor_t b = tensor(p, SG_CUDNN_B, sg_cudnn_operand(r, SG_CUDNN_B), r->type);
     cudnnBackendDescriptor_t how = convolution(p, &r->geometry), made = make(p, n->type);
     set_part(p, made, n->a, a);
     set_part(p, made, n->b, b);
@@ -150,9 +150,12 @@ static cudnnBackendDescriptor_t pointwise(sg_cudnn_graph *p, cudnnPointwiseMode_
                                           cudnnBackendDescriptor_t to)
 {
     const cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    const cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
     cudnnBackendDescriptor_t what = make(p, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
     set(p, what, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
     set(p, what, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type);
+    if (mode == CUDNN_POINTWISE_RELU_FWD) /* left alone, cuDNN may make NaN a 0 */
+        set(p, what, CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &nan);
     finish(p, what);
     cudnnBackendDescriptor_t made = make(p, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
     set_part(p, made, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, what);
@@ -171,7 +174,7 @@ static cudnnBackendDescriptor_t pointwise(sg_cudnn_graph *p, cudnnPointwiseMode_
  */
 static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendDescriptor_t *op)
 {
-    sg_shape shape = operand_shape(r, SG_CUDNN_RESULT);
+    sg_shape shape = sg_cudnn_operand(r, SG_CUDNN_RESULT);
     bool mixed = r->type != r->result_type && !r->bias && !r->relu;
     int count = 0;
     cudnnBackendDescriptor_t result = tensor(p, SG_CUDNN_RESULT, shape, r->result_type);

@@ -1,6 +1,6 @@
 /*
  * A convolution as a graph of cuDNN's backend API, between cudnn_graph.c, which describes it, and
- * cudnn_plan.c, which chooses what computes it. The two alone include cudnn.h. [local]
+ * what chooses and runs it: see cudnn_private.h. [local]
  */
 #ifndef SG_CUDA_CUDNN_GRAPH_H
 #define SG_CUDA_CUDNN_GRAPH_H
@@ -25,5 +25,7 @@ typedef struct {
 void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *request,
                          sg_cudnn_graph *graph);
 void sg_cudnn_graph_clear(sg_cudnn_graph *graph);
+/* Of SG_CUDNN_A, _B or _RESULT. */
+sg_shape sg_cudnn_operand(const sg_conv_request *request, int64_t id);
 
 #endif

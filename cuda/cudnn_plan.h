@@ -5,6 +5,19 @@
  * type; the order of the sums is the engine's, and fixed (engines that call themselves
  * nondeterministic are passed over). f32 operands are not rounded unless `tf32` says they may be.
  * No Winograd or FFT engine is used: their errors depend on neighbouring pixels' magnitudes.
+ *
+ * Which engine. cuDNN's heuristics propose some, best first, and the first few that hold the
+ * contract are timed. The winner is kept on disk (plan_cache.h) by chip, driver, cuDNN and shape. A
+ * clock does not say the same twice, and bits must not hang on it: mask bytes are the same for any
+ * rank, tile and batch, and a resumed training repeats its losses, on whatever node. So a proposal
+ * may win only when its result on random operands has every bit of that of the first one, which is
+ * then taken where nothing is timed. The environment's SEGTILES_TUNE says otherwise: "off" times
+ * nothing; "free" lets a training shape take the fastest whatever its bits, after which losses
+ * repeat only with the same cache. In prediction ("steady") the comparison and the clock see a
+ * usual size of the layer, not the tile's.
+ *
+ * Not yet run on a GPU: that proposals differ in speed but not in bits is expected of tiles of
+ * other sizes of one kernel, and is not known.
  */
 #ifndef SG_CUDA_CUDNN_PLAN_H
 #define SG_CUDA_CUDNN_PLAN_H
@@ -51,7 +64,9 @@ static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
     return shape;
 }
 
-sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn);
+/* For the GPU that cuda, which is borrowed, has opened; chip: its name, compute capability and
+ * driver. SG_EUSAGE: SEGTILES_TUNE is none of its words. */
+sg_err sg_cudnn_open(sg_cuda *cuda, const char *chip, sg_cudnn **cudnn);
 /* Without a GPU, for one that is described: plans can be made, not run. json: as cuDNN writes a
  * CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR (9.8 or newer). */
 sg_err sg_cudnn_describe(const char *json, sg_cudnn **cudnn);
@@ -66,6 +81,8 @@ typedef struct sg_cudnn_plan sg_cudnn_plan;
 sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan);
 size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
 int64_t sg_cudnn_plan_engine(const sg_cudnn_plan *plan);   /* cuDNN's number of it; -1: unknown */
+/* Whether its engine rounds f32 operands, to tf32 or less. */
+bool sg_cudnn_plan_rounds(const sg_cudnn_plan *plan);
 /* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
 sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
                          void *result, void *workspace);

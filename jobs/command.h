@@ -20,8 +20,9 @@ sg_err sg_command_export(sg_comm *comm, int argc, char **argv);
 /*
  * Open the device a command computes on: device "auto" (a GPU where this build and node have one,
  * else the processors), "cpu", "cuda" (SG_EUNSUPPORTED where there is none) or "reference";
- * precision "auto" (bf16 where the device offers it, else f32), "f32" or "bf16" (SG_EUNSUPPORTED
- * where it does not). threads 0: fair share of the node. [local]
+ * precision "auto" (bf16 where the device offers it, else f32), "f32", "bf16" or, on a GPU, "tf32"
+ * (f32 whose convolutions may round their factors to tf32); SG_EUNSUPPORTED where the device does
+ * not offer it. threads 0: fair share of the node. [local]
  */
 typedef struct {
     char device[16];

@@ -81,7 +81,7 @@ sg_err sg_options_help(const sg_usage *usage, sg_text *text);
 const char *sg_nearest_word(const char *text, const char *words, char *word);
 
 #define SG_DEVICE_WORDS "auto cpu cuda reference"
-#define SG_PRECISION_WORDS "auto f32 bf16"
+#define SG_PRECISION_WORDS "auto f32 bf16 tf32"
 
 /* Rows for a table whose command computes: --device, --precision, --threads into sg_device_options
  * (see command.h). */

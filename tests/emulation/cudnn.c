@@ -21,7 +21,7 @@ struct sg_cudnn {
     int plans;
 };
 
-sg_err sg_cudnn_open(cudaStream_t stream, sg_cudnn **cudnn)
+sg_err sg_cudnn_open(sg_cuda *cuda, const char *chip, sg_cudnn **cudnn)
 {
     return sg_calloc(1, sizeof **cudnn, cudnn);
 }

@@ -53,6 +53,8 @@ says 1 "none.tif" evaluate none.tif other.tif
 if [ ! -e /dev/nvidiactl ]; then
   says 1 'the device "cuda" is not' bench net --device cuda
 fi
+says 1 'tf32 is not offered by this device (cpu' bench net --device cpu --precision tf32
+says 1 'tf32 is not offered by this device (reference' bench net --device reference --precision tf32
 
 "$make_scene" --size 200x160 --bands 3 -o scene.tif -l labels.tif
 cat >job.yaml <<'YAML'

@@ -5,9 +5,11 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cuda/cudnn_plan.h"
+#include <stdlib.h>
+#include "cuda/cudnn_private.h"
 
 /* An H100 SXM, in the words of cuDNN's own description. */
 static const char h100[] =
@@ -104,6 +106,85 @@ static void prediction_has_one_engine_for_all_sizes(void **state)
     sg_cudnn_close(cudnn);
 }
 
+static void f32_is_rounded_where_tf32_is_asked_for_alone(void **state)
+{
+    sg_cudnn *cudnn = open_described();
+    const sg_conv_target targets[] = {SG_CONV_SMALL, SG_CONV_BIG, SG_CONV_FILTER};
+    for (size_t i = 0; i < 3; i++)
+        for (int32_t tf32 = 0; tf32 < 2; tf32++) {
+            sg_conv_request request = window(8, 64, 128, 128, 3, 1, 1);
+            request.tf32 = tf32;
+            sg_cudnn_plan *plan = expect_taken(cudnn, request, targets[i], SG_F32, SG_F32);
+            assert_int_equal(sg_cudnn_plan_rounds(plan), tf32);
+        }
+    sg_cudnn_close(cudnn);
+}
+
+/* A description that cannot be run is not timed: the first proposal, or what was kept, is taken. */
+static void a_choice_that_was_kept_is_taken(void **state)
+{
+    char folder[] = "plans_XXXXXX", chosen[SG_PLAN_CHOICE_MAX], kept[SG_PLAN_CHOICE_MAX] = "";
+    sg_conv_request request = window(8, 64, 128, 128, 3, 1, 1);
+    request.type = request.result_type = SG_BF16;
+    assert_non_null(mkdtemp(folder));
+    setenv("SEGTILES_CACHE", folder, 1);
+    sg_cudnn *cudnn = open_described();
+    sg_text key = {0};
+    sg_cudnn_graph graph;
+    sg_cudnn_proposals found;
+    sg_cudnn_graph_make(NULL, &request, &graph);
+    sg_cudnn_propose(cudnn, &request, &graph, CUDNN_HEUR_MODE_A, &found);
+    assert_int_equal(sg_cudnn_key(cudnn, &request, &key), SG_OK);
+    for (int i = 1; i < found.count && !*kept; i++) { /* the next one that builds */
+        sg_cudnn_plan trial = {.cudnn = cudnn, .request = request};
+        if (sg_cudnn_build(&trial, found.config[i]))
+            assert_true(sg_cudnn_name(found.config[i], kept));
+        sg_cudnn_destroy(trial.plan);
+    }
+    assert_true(*kept != '\0');
+    sg_cudnn_plan *plan = expect_taken(cudnn, request, SG_CONV_SMALL, SG_BF16, SG_BF16);
+    assert_true(sg_cudnn_name(plan->config, chosen));
+    assert_string_not_equal(chosen, kept);
+    sg_plan_cache_keep(cudnn->cache, key.data, kept);
+    sg_text_clear(&key);
+    sg_cudnn_proposals_clear(&found);
+    sg_cudnn_graph_clear(&graph);
+    sg_cudnn_close(cudnn);
+    cudnn = open_described();
+    plan = expect_taken(cudnn, request, SG_CONV_SMALL, SG_BF16, SG_BF16);
+    assert_true(sg_cudnn_name(plan->config, chosen));
+    assert_string_equal(chosen, kept);
+    sg_cudnn_close(cudnn);
+    snprintf(chosen, sizeof chosen, "rm -rf '%s'", folder);
+    assert_int_equal(system(chosen), 0);
+    unsetenv("SEGTILES_CACHE");
+}
+
+static void a_word_that_tuning_does_not_know_is_refused(void **state)
+{
+    sg_cudnn *cudnn = open_described();
+    sg_cudnn_close(cudnn);
+    setenv("SEGTILES_TUNE", "fast", 1);
+    assert_int_equal(sg_cudnn_describe(h100, &cudnn), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "off, same and free"));
+    unsetenv("SEGTILES_TUNE");
+}
+
+/* NaN stays NaN through a fused relu: cuDNN takes a graph that says so. Engines for it need a
+ * driver. */
+static void a_fused_relu_that_keeps_nan_can_be_described(void **state)
+{
+    sg_cudnn_graph graph;
+    sg_conv_request request = window(2, 64, 64, 64, 3, 1, 1);
+    request.bias = request.relu = 1;
+    request.type = request.result_type = SG_BF16;
+    sg_cudnn *cudnn = open_described();
+    sg_cudnn_graph_make(NULL, &request, &graph);
+    assert_int_equal(graph.status, CUDNN_STATUS_SUCCESS);
+    sg_cudnn_graph_clear(&graph);
+    sg_cudnn_close(cudnn);
+}
+
 static void what_cudnn_does_not_take_is_refused(void **state)
 {
     sg_cudnn *cudnn = open_described();
@@ -121,6 +202,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_of_both_formats_is_taken),
         cmocka_unit_test(prediction_has_one_engine_for_all_sizes),
+        cmocka_unit_test(f32_is_rounded_where_tf32_is_asked_for_alone),
+        cmocka_unit_test(a_choice_that_was_kept_is_taken),
+        cmocka_unit_test(a_word_that_tuning_does_not_know_is_refused),
+        cmocka_unit_test(a_fused_relu_that_keeps_nan_can_be_described),
         cmocka_unit_test(what_cudnn_does_not_take_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
