@@ -106,8 +106,8 @@ static void damage_is_as_if_nothing_were_there(void **state)
         "truncate -s -3 %s/convolutions/*",
         "sed -i 's/^12 1=2/12 1=3/' %s/convolutions/*",
         "sed -i 's/ 1$/ 2/' %s/convolutions/*",
-        "printf '\\0' >> %s/convolutions/*",
-        "echo >> %s/convolutions/*",
+        "printf '\\0' | tee -a %s/convolutions/* >/dev/null",
+        "echo | tee -a %s/convolutions/* >/dev/null",
         "head -c 5000 /dev/urandom | tee %s/convolutions/* >/dev/null",
     };
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
