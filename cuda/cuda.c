@@ -85,6 +85,8 @@ static const sg_backend table = {
     .classify = sg_cuda_classify,
     .update = sg_cuda_update,
     .average = sg_cuda_average,
+    .repeat = sg_cuda_repeat,
+    .forget = sg_cuda_forget,
     .synchronize = synchronize,
     .close = close_cuda,
 };

@@ -2,8 +2,8 @@
  * The GPU backend: cuDNN for convolutions, our own kernels around them. [local]
  *
  * Every call gives its work to one stream in order; synchronize, download and classify wait for it.
- * Two runs give the same bits: reductions have a fixed order, and of cuDNN's engines only those are
- * used that call themselves deterministic. A backend is used by one thread at a time, whichever.
+ * Two runs give the same bits: reductions have a fixed order, of cuDNN's engines only those are
+ * used that call themselves deterministic, and none wins by its speed that has other bits. A backend is used by one thread at a time, whichever.
  *
  * Not yet run on a GPU. Its own kernels have run in an emulation on the processor, and cuDNN has
  * made plans for its convolutions for a GPU that was described to it: see README.md.

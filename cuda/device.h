@@ -27,6 +27,7 @@ typedef struct sg_cuda {
     int device;      /* CUDA's number of the GPU */
     int sharers;     /* ranks of this node that compute on it, this one included */
     int tf32;
+    int recording; /* launches are kept, not run: nothing may be copied or waited for */
     cudaStream_t stream; /* owned, all work */
     sg_cudnn *cudnn;     /* owned */
     sg_staging *staging; /* owned: pinned memory between the host and the GPU */
@@ -78,6 +79,10 @@ sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, 
 sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_update_arrays *arrays);
 sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
                        float share);
+
+/* See sg_backend: repeat.c. */
+sg_err sg_cuda_repeat(sg_backend *backend, void **recording, sg_err (*work)(void *), void *context);
+void sg_cuda_forget(sg_backend *backend, void *recording);
 
 /* The kernels, one file per family of operators. */
 #define SG_OPERATOR(id, name) extern const sg_kernel_def sg_cuda_##id;

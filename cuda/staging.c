@@ -61,10 +61,18 @@ static sg_err start(sg_cuda *cuda, void *to, const void *from, size_t bytes,
     return err;
 }
 
+/* A copy that is recorded would bring the same bytes again and again. */
+static sg_err begin_copy(const sg_cuda *cuda)
+{
+    return cuda->recording
+               ? sg_fail(SG_EUNSUPPORTED, "copies between host and GPU are not recorded")
+               : sg_cuda_use(cuda);
+}
+
 sg_err sg_cuda_upload(sg_cuda *cuda, void *device, const void *host, size_t bytes)
 {
     sg_staging *s = cuda->staging;
-    sg_err err = sg_cuda_use(cuda);
+    sg_err err = begin_copy(cuda);
     int slot = 0;
     for (size_t at = 0; !err && at < bytes; at += SLOT_BYTES, slot = (slot + 1) % SLOTS) {
         size_t part = bytes - at < SLOT_BYTES ? bytes - at : SLOT_BYTES;
@@ -88,7 +96,7 @@ static size_t part_of(size_t bytes, size_t part)
 sg_err sg_cuda_download(sg_cuda *cuda, void *host, const void *device, size_t bytes)
 {
     sg_staging *s = cuda->staging;
-    sg_err err = sg_cuda_use(cuda);
+    sg_err err = begin_copy(cuda);
     size_t parts = (bytes + SLOT_BYTES - 1) / SLOT_BYTES;
     for (size_t k = 0; !err && parts > 0 && k <= parts; k++) {
         if (part_of(bytes, k) > 0)

@@ -176,6 +176,8 @@ sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **back
     p->base.accumulate = accumulate;
     p->base.classify = classify;
     p->base.update = update;
+    p->base.repeat = NULL; /* each operator is timed by itself */
+    p->base.forget = NULL;
     p->base.synchronize = synchronize;
     p->base.close = close_profiler;
     *backend = &p->base;

@@ -101,6 +101,11 @@ struct sg_backend {
     sg_err (*update)(sg_backend *, const sg_update *, const sg_update_arrays *);
     sg_err (*average)(sg_backend *, size_t count, float *mean, const float *value,
                       float share); /* sg_average_apply */
+    /* Do work(context), which gives the same calls with the same pointers each time and neither
+     * copies from or to the host nor waits; or what it did before, as kept in *recording (NULL at
+     * first, to be forgotten at last). Both NULL: not offered. */
+    sg_err (*repeat)(sg_backend *, void **recording, sg_err (*work)(void *), void *context);
+    void (*forget)(sg_backend *, void *recording); /* NULL is fine */
     sg_err (*synchronize)(sg_backend *);
     void (*close)(sg_backend *);
 };

@@ -26,6 +26,7 @@ struct sg_exec {
     size_t *ready;      /* per node: gradient elements that are final after its backward step */
     int32_t prepared;   /* kernels of nodes [0, prepared) exist */
     uint64_t version;   /* of the weights that the kernels have seen */
+    void *recording;    /* the backend's, of a forward pass that is always the same; or NULL */
     int32_t steps_done; /* of the current run: what can be read */
 };
 
@@ -288,6 +289,8 @@ void sg_exec_close(sg_exec *exec)
         if (kernel_of(exec, n)->release && exec->kernel[n])
             kernel_of(exec, n)->release(exec->kernel[n]);
     }
+    if (exec->recording)
+        exec->backend->forget(exec->backend, exec->recording);
     if (exec->arena)
         exec->backend->free(exec->backend, exec->arena);
     if (exec->labels)
@@ -372,6 +375,25 @@ static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_
     return err;
 }
 
+/* Forward step n runs node n; node 0 is the input, loaded before. */
+static sg_err forward_nodes(void *context)
+{
+    sg_exec *exec = context;
+    sg_err err = SG_OK;
+    for (int32_t n = 1; !err && n < exec->plan->forward_steps; n++)
+        err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->io[n]);
+    return err;
+}
+
+/* A training pass draws dropout anew and reads the loss: it is never quite the same. */
+static sg_err forward_all(sg_exec *exec)
+{
+    sg_backend *backend = exec->backend;
+    return backend->repeat && exec->plan->mode == SG_PLAN_INFERENCE
+               ? backend->repeat(backend, &exec->recording, forward_nodes, exec)
+               : forward_nodes(exec);
+}
+
 sg_err sg_exec_forward(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
 {
     exec->steps_done = 0;
@@ -380,9 +402,8 @@ sg_err sg_exec_forward(sg_exec *exec, const float *input, const uint8_t *labels,
     sg_err err = refresh(exec);
     if (!err)
         err = load(exec, input, labels, run);
-    /* Forward step n runs node n; node 0 is the input, loaded above. */
-    for (int32_t n = 1; !err && n < exec->plan->forward_steps; n++)
-        err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->io[n]);
+    if (!err)
+        err = forward_all(exec);
     if (!err)
         exec->steps_done = exec->plan->forward_steps;
     return err;

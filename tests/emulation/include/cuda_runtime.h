@@ -9,6 +9,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __cplusplus
+#include <type_traits>
+#endif
 #include "cuda_runtime_api.h"
 
 #ifdef __cplusplus
@@ -83,8 +86,13 @@ template <typename... P, typename... A>
 static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(P...),
                                       A... arguments)
 {
-    auto thread = [&]() { kernel(arguments...); };
-    sg_emulate(config->gridDim, config->blockDim, sg_emulated_body<decltype(thread)>, &thread);
+    auto thread = [=]() { kernel(arguments...); };
+    auto launch = [=, blocks = config->gridDim, threads = config->blockDim]() {
+        sg_emulate(blocks, threads, sg_emulated_body<decltype(thread)>, &thread);
+    };
+    static_assert(std::is_trivially_copyable<decltype(launch)>::value, "kept as bytes");
+    if (!sg_emulated_keep(sg_emulated_body<decltype(launch)>, &launch, sizeof launch))
+        launch();
     return cudaSuccess;
 }
 
