@@ -3,7 +3,8 @@
  *
  * Every call gives its work to one stream in order; synchronize, download and classify wait for it.
  * Two runs give the same bits: reductions have a fixed order, of cuDNN's engines only those are
- * used that call themselves deterministic, and none wins by its speed that has other bits. A backend is used by one thread at a time, whichever.
+ * used that call themselves deterministic, and none wins by its speed that has other bits. A
+ * backend is used by one thread at a time, whichever.
  *
  * Not yet run on a GPU. Its own kernels have run in an emulation on the processor, and cuDNN has
  * made plans for its convolutions for a GPU that was described to it: see README.md.

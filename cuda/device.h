@@ -27,7 +27,7 @@ typedef struct sg_cuda {
     int device;      /* CUDA's number of the GPU */
     int sharers;     /* ranks of this node that compute on it, this one included */
     int tf32;
-    int recording; /* launches are kept, not run: nothing may be copied or waited for */
+    int recording;       /* launches are kept, not run: nothing may be copied or waited for */
     cudaStream_t stream; /* owned, all work */
     sg_cudnn *cudnn;     /* owned */
     sg_staging *staging; /* owned: pinned memory between the host and the GPU */
