@@ -148,6 +148,7 @@ sg_err sg_bench_predict(const sg_bench_options *options, sg_comm *comm)
     bench b = {.options = options, .comm = comm};
     b.predict.device = options->device;
     b.predict.format = sg_format_default();
+    b.predict.overlap = SG_OVERLAP_AUTO;
     sg_err err = open_bench(&b);
     if (!err)
         err = time_whole(&b);

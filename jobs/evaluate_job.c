@@ -128,7 +128,8 @@ static sg_err map_scene(scene_run *scene)
                                           .grid = &scene->plan->grid,
                                           .batch = scene->plan->batch,
                                           .readers = 1,
-                                          .want_probabilities = scene->run->options->seen != NULL,
+                                          .want_probabilities = scene->run->options->seen != NULL ||
+                                                                scene->plan->grid.step_w > 0,
                                           .network = classify,
                                           .next = next_chunk,
                                           .chunk = compare_chunk,
@@ -178,7 +179,8 @@ static sg_err evaluate_chunks(evaluation_run *run)
 static sg_err plan_scenes(evaluation_run *run)
 {
     const sg_predict_options options = {.format = sg_format_default(),
-                                        .augment = run->options->augment};
+                                        .augment = run->options->augment,
+                                        .overlap = SG_OVERLAP_AUTO};
     size_t count = run->survey.count;
     sg_err err = sg_calloc(count, sizeof(*run->plan), &run->plan);
     if (err == SG_OK)

@@ -3,7 +3,8 @@
  * standard promises: the bits of an output pixel depend on the pixels in its reach, and not on the
  * size of the tile, on where in it the pixel lies, or on what else is in the batch. So it is tried:
  * a tile of random pixels is classified alone, and again as a part of a larger tile that stands
- * second in a batch of two. The cores must be equal to the bit.
+ * second in a batch of two. The cores must be equal to the bit. Of a network that looks at its
+ * whole input, the larger tile is no larger.
  *
  * Should they differ, the caller keeps to one tile size and one chunk size for all scenes and
  * ranks: then the same kernels see the same tiles at the same places, and a mask still does not
@@ -94,10 +95,11 @@ static int same_core(const trial *large, const trial *small, int64_t x0, int64_t
 sg_err sg_network_try_exact(const sg_network *network, int32_t *exact)
 {
     int64_t stride = network->reach.stride, halo = network->reach.halo;
-    int64_t x0 = OFFSET_X * stride, y0 = OFFSET_Y * stride;
+    const int whole = network->reach.unbounded; /* then only the batch may not matter */
+    int64_t x0 = whole ? 0 : OFFSET_X * stride, y0 = whole ? 0 : OFFSET_Y * stride;
     trial large = {0}, small = {0};
-    sg_err err = make_trial(&large, network, BATCH, 2 * halo + LARGE_H * stride,
-                            2 * halo + LARGE_W * stride);
+    sg_err err = make_trial(&large, network, BATCH, 2 * halo + (whole ? SMALL : LARGE_H) * stride,
+                            2 * halo + (whole ? SMALL : LARGE_W) * stride);
     if (err == SG_OK)
         err = make_trial(&small, network, 1, 2 * halo + SMALL * stride, 2 * halo + SMALL * stride);
     if (err != SG_OK)

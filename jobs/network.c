@@ -10,11 +10,6 @@ static sg_err check_network(const sg_network *network)
 {
     const sg_network_reach *reach = &network->reach;
     const sg_spec *spec = &network->checkpoint.spec;
-    if (reach->unbounded)
-        return sg_fail(SG_EUNSUPPORTED,
-                       "%s: this network looks at its whole input (global pooling), so its result "
-                       "depends on the tile; predict maps only networks of bounded reach",
-                       network->path);
     if (reach->output_step != 1)
         return sg_fail(SG_EUNSUPPORTED,
                        "%s: this network's output has one value for %" PRId64 " pixels of a side; "

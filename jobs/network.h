@@ -22,8 +22,7 @@ typedef struct {
     int32_t exact; /* 1: what surrounds a core and a halo does not change the core's bits */
 } sg_network;
 
-/* Load and check; network is zeroed first. SG_EUNSUPPORTED where exact tiling is impossible.
- * [collective] */
+/* Load and check; network is zeroed first. SG_EUNSUPPORTED: not of full resolution. [collective] */
 sg_err sg_network_open(sg_network *network, sg_comm *comm, const char *path,
                        const sg_device_options *device);
 void sg_network_close(sg_network *network); /* [local] */

@@ -104,7 +104,20 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = &options->tile,
          .value = "N",
          .most = 1 << 20,
-         .help = "side of a tile in pixels (0: choose; the mask does not depend on it)"},
+         .help = "side of a tile in pixels (0: choose; only a blended mask depends on it)"},
+        {.name = "mode",
+         .kind = SG_OPTION_CHOICE,
+         .target = options->mode,
+         .value = "MODE",
+         .choices = "auto exact blend",
+         .help = "exact: no seams at all; blend: overlapping tiles, weighted by a smooth window; "
+                 "auto: exact where the network allows"},
+        {.name = "overlap",
+         .kind = SG_OPTION_LONG,
+         .target = &options->overlap,
+         .value = "N",
+         .most = 1 << 20,
+         .help = "pixels that blended tiles share (else a quarter of the tile)"},
         {.name = "batch",
          .kind = SG_OPTION_TEXT,
          .target = &typed->batch,
@@ -145,8 +158,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
         .missing = "a scene",
         .option = table,
         .more =
-            "A mask is the same to the byte for any number of ranks, any tile, chunk and "
-            "batch. What a failed or killed run has finished is kept in OUT.parts: the same "
+            "A mask is the same to the byte for any number of ranks, any chunk and batch, and "
+            "any tile unless tiles are blended. What a failed or killed run has finished is kept in OUT.parts: the same "
             "command, on any number of ranks, does the rest.\n\n"
             "-co COMPRESS=DEFLATE|ZSTD|LZW|NONE, LEVEL=N (or ZLEVEL, ZSTD_LEVEL),\n"
             "    PREDICTOR=NO|YES|STANDARD|FLOATING_POINT (or 1, 2, 3; YES: as suits the pixels;\n"
@@ -187,7 +200,9 @@ static sg_err find_and_open(sg_network *network, sg_comm *comm, const sg_predict
 {
     char path[SG_PATH_MAX] = "";
     sg_err err = sg_comm_agree(comm, sg_find_model(options->model, path));
-    return err == SG_OK ? sg_network_open(network, comm, path, &options->device) : err;
+    if (err == SG_OK)
+        err = sg_network_open(network, comm, path, &options->device);
+    return err == SG_OK ? sg_predict_check_mode(options, network) : err;
 }
 
 /* From here on a scene holds its layers, and the network reads bands of one raster. */
@@ -217,7 +232,9 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     const sg_mosaic_options *mosaic = &typed.where.mosaic;
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"},
                                   .confidence_kind = "max",
-                                  .probabilities_type = "float"};
+                                  .probabilities_type = "float",
+                                  .mode = "auto",
+                                  .overlap = SG_OVERLAP_AUTO};
     sg_arguments arguments;
     sg_inputs inputs = {0}, members = {0};
     sg_network network = {0};

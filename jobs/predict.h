@@ -17,6 +17,7 @@
 #include "tiles/pipeline.h"
 
 enum { SG_BATCH_LARGEST = -1, SG_BATCH_MOST = 4096 }; /* --batch auto: the largest that fits */
+enum { SG_OVERLAP_AUTO = -1 };                        /* a quarter of the tile */
 
 typedef struct {
     const char *model, *out;
@@ -26,6 +27,8 @@ typedef struct {
     char probabilities_type[8];             /* "float" or "byte" */
     int32_t sieve;                          /* pixels; 0: no sieve */
     int64_t tile, chunk;                    /* pixels; 0: choose */
+    char mode[8];                           /* "exact", "blend"; else whichever is possible */
+    int64_t overlap;                        /* of blended tiles, pixels; SG_OVERLAP_AUTO */
     int32_t batch, readers;                 /* 0: choose; batch also SG_BATCH_LARGEST */
     const char *max_mem;                    /* as typed, or NULL */
     int32_t force, resample, restart;
@@ -65,6 +68,11 @@ typedef struct {
     int64_t source_rows; /* of a block of the scene */
     double source_block; /* bytes that a handle may hold of it, all bands */
 } sg_predict_size;
+
+/* Are tiles blended: as asked for, or because the network looks at its whole input? [local] */
+bool sg_predict_blends(const sg_predict_options *options, const sg_network *network);
+/* Is there such a way for this network? SG_EUSAGE, SG_EUNSUPPORTED. [local] */
+sg_err sg_predict_check_mode(const sg_predict_options *options, const sg_network *network);
 
 /* Choose tiles, chunks and batch within memory; the same on all ranks. [collective] */
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,

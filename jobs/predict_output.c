@@ -1,11 +1,12 @@
 /* The files of one prediction: what each holds of a chunk, and what it says about itself. */
 #include "jobs/predict_output.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include "base/size.h"
 #include "jobs/predict_products.h"
 
-enum { METADATA_MOST = SG_CLASSES_MAX + 3 };
+enum { METADATA_MOST = SG_CLASSES_MAX + 4 };
 
 /* Probabilities as bytes: in steps of 1 / 254, and what stands for no data. */
 enum { BYTE_STEPS = 254, NO_BYTE = 255 };
@@ -50,9 +51,18 @@ static sg_err list_metadata(sg_outputs *o)
     const sg_class_table *classes = classes_of(o);
     size_t offset[METADATA_MOST], count = 0;
     sg_err err = SG_OK;
-    for (int32_t i = o->options.plan->augment ? -3 : -2; err == SG_OK && i < classes->count; i++) {
+    const sg_grid *grid = &o->options.plan->grid;
+    const bool present[] = {grid->step_w > 0, o->options.plan->augment};
+    for (int32_t i = -4; err == SG_OK && i < classes->count; i++) {
+        if (i < -2 && !present[i + 4])
+            continue;
         offset[count++] = o->facts.length;
-        if (i == -3)
+        if (i == -4)
+            err = sg_text_add(&o->facts,
+                              "SEGTILES_BLEND=tiles of %" PRId64 " x %" PRId64
+                              " pixels every %" PRId64 ", %" PRId64,
+                              grid->tile_w, grid->tile_h, grid->step_w, grid->step_h);
+        else if (i == -3)
             err = sg_text_add(&o->facts, "SEGTILES_AUGMENTATION=eight flips and rotations");
         else if (i == -2)
             err = sg_text_add(&o->facts, "SEGTILES_MODEL=%s",

@@ -38,6 +38,9 @@ enum { MOST_SMALL = 1024 };
 static const double NARROWER = 0.75;
 /* Where tiling is not exact on this machine, all scenes are cut alike. */
 enum { FIXED_TILE = 1024, FIXED_CHUNK = 2048 };
+/* In blend mode results depend on tiles, so they must not depend on memory. What tiles share costs
+ * work: (4 / 3)^2 times with a quarter. */
+enum { BLENDED_TILE = 512, OVERLAP_PARTS = 4 };
 
 sg_err sg_bytes_parse(const char *text, double *bytes)
 {
@@ -250,7 +253,7 @@ static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, do
     sg_predict_memory memory;
     wish.most_pixels = (int64_t)most;
     wish.most_chunk = sg_max64((int64_t)fmin(CHUNK_PIXELS, bytes / 4 / s->per_chunk), 1);
-    if (!network->exact)
+    if (!network->exact && !wish.blend)
         fix_sizes(&wish);
     sg_err err = choose_grid(&wish, &plan->grid);
     if (err == SG_OK && options->augment && wish.tile == 0)
@@ -277,7 +280,7 @@ static sg_err make_small(const search *s, int64_t chunk, sg_predict_plan *plan, 
         wish.tile = wish.stride + 2 * wish.halo;
     if (wish.chunk_w == 0)
         wish.chunk_w = wish.chunk_h = chunk;
-    if (!s->network->exact)
+    if (!s->network->exact && !wish.blend)
         fix_sizes(&wish);
     plan->cache = CACHE_LEAST;
     plan->readers = s->options->readers > 0 ? s->options->readers : 1;
@@ -357,9 +360,9 @@ static void tell(const search *s, const sg_predict_plan *plan)
     sg_predict_memory m = {0};
     const double mib = 1 << 20;
     sg_verbose("%" PRId64 " chunks of %" PRId64 " x %" PRId64 ", tiles of %" PRId64 " x %" PRId64
-               ", batch %d: %.3f pixels computed for one written",
+               ", %s, batch %d: %.3f pixels computed for one written",
                sg_grid_chunks(grid), grid->chunk_w, grid->chunk_h, grid->tile_w, grid->tile_h,
-               plan->batch, sg_grid_overhead(grid));
+               s->wish.blend ? "blended" : "exact", plan->batch, sg_grid_overhead(grid));
     if (sg_predict_need(s->options, s->network, s->size, &s->rank, plan, &m) == SG_OK)
         sg_verbose("a rank takes up to %.0f MiB of %.0f: program %.0f, cache %.0f, readers %.0f, "
                    "network %.0f, batches %.0f, chunks %.0f, outputs %.0f, tables %.1f; assembly "
@@ -380,6 +383,36 @@ static size_t device_memory(const sg_network *network, sg_comm *comm)
     return isinf(least) ? SIZE_MAX : (size_t)-least;
 }
 
+bool sg_predict_blends(const sg_predict_options *options, const sg_network *network)
+{
+    return strcmp(options->mode, "blend") == 0 || network->reach.unbounded;
+}
+
+sg_err sg_predict_check_mode(const sg_predict_options *options, const sg_network *network)
+{
+    if (network->reach.unbounded && strcmp(options->mode, "exact") == 0)
+        return sg_fail(SG_EUNSUPPORTED,
+                       "%s: --mode exact is impossible: this network looks at its whole input "
+                       "(global pooling); --mode blend maps it",
+                       network->path);
+    if (options->overlap != SG_OVERLAP_AUTO && !sg_predict_blends(options, network))
+        return sg_fail(SG_EUSAGE, "--overlap is for blended tiles: %s is mapped exactly without "
+                                  "--mode blend",
+                       network->path);
+    return SG_OK;
+}
+
+static void wish_blending(const sg_predict_options *options, sg_grid_wish *wish)
+{
+    int64_t tile = wish->tile > 0 ? wish->tile : sg_max64(BLENDED_TILE, 2 * wish->stride);
+    wish->blend = true;
+    wish->halo = 0;
+    wish->tile = sg_round_up(tile, wish->stride);
+    wish->overlap = options->overlap;
+    if (options->overlap == SG_OVERLAP_AUTO)
+        wish->overlap = wish->tile / OVERLAP_PARTS / wish->stride * wish->stride;
+}
+
 static sg_grid_wish make_wish(const sg_predict_options *options, const sg_network *network,
                               const sg_predict_size *size, int64_t ranks)
 {
@@ -398,13 +431,17 @@ static sg_grid_wish make_wish(const sg_predict_options *options, const sg_networ
         wish.chunk_w = size->chunk_w;
         wish.chunk_h = size->chunk_h;
     }
+    if (sg_predict_blends(options, network))
+        wish_blending(options, &wish);
     return wish;
 }
 
 sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *network,
-                         sg_comm *comm, const sg_predict_size *size, sg_predict_plan *plan)
+                         sg_comm *comm, const sg_predict_size *wanted, sg_predict_plan *plan)
 {
+    sg_predict_size whole = *wanted, *size = &whole;
     search s = {.options = options, .network = network, .size = size};
+    size->want_probabilities |= sg_predict_blends(options, network); /* they are what is blended */
     sg_predict_measure(options, comm, &s.rank);
     sg_err err = agree_budget(options, &s.rank, comm, &s.budget);
     if (err != SG_OK)

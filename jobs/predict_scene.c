@@ -183,7 +183,8 @@ static sg_err run_pipeline(scene_run *run)
                                           .cutline = run->area.cutline,
                                           .batch = run->plan.batch,
                                           .readers = run->plan.readers,
-                                          .want_probabilities = wants_probabilities(run),
+                                          .want_probabilities = wants_probabilities(run) ||
+                                                                run->plan.grid.step_w > 0,
                                           .network = classify,
                                           .next = next_chunk,
                                           .chunk = put_chunk,
@@ -274,6 +275,21 @@ static void close_run(scene_run *run)
         sg_resample_close(run->path);
 }
 
+/* Rank 0 says so. */
+static void tell_blended(const scene_run *run)
+{
+    const sg_grid *grid = &run->plan.grid;
+    if (grid->step_w == 0)
+        return;
+    sg_info("%s: blended, tiles of %" PRId64 " x %" PRId64 " that overlap by %" PRId64
+            " pixels: %s",
+            run->names->output[SG_OUT_MASK], grid->tile_w, grid->tile_h,
+            sg_max64(grid->tile_w - grid->step_w, grid->tile_h - grid->step_h),
+            run->network->reach.unbounded
+                ? "the network looks at its whole input (global pooling) and cannot be exact"
+                : "as asked for");
+}
+
 /* Chunks are those of an earlier run, where there is one to go on with. [collective] */
 static sg_err make_plan(scene_run *run)
 {
@@ -310,6 +326,8 @@ static sg_err run_scene(scene_run *run)
     if (err == SG_OK)
         err = make_plan(run);
     if (err == SG_OK)
+        tell_blended(run);
+    if (err == SG_OK)
         err = create_outputs(run);
     if (err == SG_OK)
         err = sg_comm_agree(run->comm,
@@ -332,7 +350,7 @@ sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *net
                      .names = names,
                      .first = sg_comm_rank(comm),
                      .start = sg_now()};
-    if (!network->exact)
+    if (!network->exact && !sg_predict_blends(options, network))
         sg_warn("%s: this device's results depend on the tile; one size is kept for all scenes",
                 network->path);
     sg_err err = run_scene(&run);

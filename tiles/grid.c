@@ -11,7 +11,8 @@ enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
 typedef struct {
     int64_t padded, stride, halo;
     int64_t from, to;
-    int64_t end; /* the same as to, or where the padded scene ends */
+    int64_t end;  /* the same as to, or where the padded scene ends */
+    int64_t step; /* between tiles in blend mode; 0: exact mode */
 } axis;
 
 /* A way to cut one axis: `tiles` is the most that any chunk needs. */
@@ -63,6 +64,12 @@ static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_
 static int64_t tiles_of_chunk(const axis *along, int64_t tile, int64_t chunk, int64_t index)
 {
     int64_t from = along->from + index * chunk;
+    if (along->step > 0) {
+        sg_overlap overlap = {along->padded, tile, along->step};
+        int64_t first, last;
+        sg_overlap_covering(&overlap, from, sg_min64(from + chunk, along->to), &first, &last);
+        return last - first + 1;
+    }
     return count_tiles(along, tile, from, sg_min64(from + chunk, along->to));
 }
 
@@ -77,6 +84,8 @@ static int64_t most_lost(const axis *along)
 static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
 {
     int64_t most = 0;
+    if (chunks > 64 && along->step > 0)
+        return sg_div_up(chunk + tile, along->step) + 1;
     if (chunks > 64)
         return sg_div_up(chunk + most_lost(along), tile - 2 * along->halo);
     for (int64_t i = 0; i < chunks; i++)
@@ -185,6 +194,7 @@ static sg_err check_wish(const sg_grid_wish *wish)
 {
     SG_ASSERT(wish->width > 0 && wish->height > 0 && wish->stride > 0 && wish->block > 0);
     SG_ASSERT(wish->halo >= 0 && wish->halo % wish->stride == 0 && wish->ranks > 0);
+    SG_ASSERT(!wish->blend || (wish->tile != 0 && wish->halo == 0 && wish->overlap >= 0));
     SG_ASSERT(sg_window_contains((sg_window){0, 0, wish->width, wish->height}, wish->part));
     if (wish->tile < 0 || wish->chunk_w < 0 || wish->chunk_h < 0)
         return sg_fail(SG_EUSAGE, "tile and chunk sizes are positive numbers of pixels");
@@ -206,21 +216,51 @@ static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *
     return SG_OK;
 }
 
+/* All but the step. */
 static axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_t from,
                       int64_t length)
 {
     int64_t to = from + length;
-    return (axis){padded, grid->stride, grid->halo, from, to, to == scene ? padded : to};
+    return (axis){padded, grid->stride, grid->halo, from, to, to == scene ? padded : to, 0};
 }
 
 static axis along_x(const sg_grid *grid)
 {
-    return make_axis(grid, grid->padded_w, grid->width, grid->part.x, grid->part.w);
+    axis x = make_axis(grid, grid->padded_w, grid->width, grid->part.x, grid->part.w);
+    x.step = grid->step_w;
+    return x;
 }
 
 static axis along_y(const sg_grid *grid)
 {
-    return make_axis(grid, grid->padded_h, grid->height, grid->part.y, grid->part.h);
+    axis y = make_axis(grid, grid->padded_h, grid->height, grid->part.y, grid->part.h);
+    y.step = grid->step_h;
+    return y;
+}
+
+sg_overlap sg_grid_overlap_x(const sg_grid *grid)
+{
+    return (sg_overlap){grid->padded_w, grid->tile_w, grid->step_w};
+}
+
+sg_overlap sg_grid_overlap_y(const sg_grid *grid)
+{
+    return (sg_overlap){grid->padded_h, grid->tile_h, grid->step_h};
+}
+
+/* A tile as large as the scene has no neighbour: any step will do. */
+static sg_err take_steps(sg_grid *grid, const sg_grid_wish *wish)
+{
+    int64_t tile = sg_round_up(wish->tile, wish->stride);
+    int64_t step = tile - sg_round_up(wish->overlap, wish->stride);
+    if (step < wish->stride)
+        return sg_fail(SG_EUSAGE,
+                       "tiles of %" PRId64 " pixels cannot overlap by %" PRId64
+                       ": for this network at most by %" PRId64,
+                       tile, wish->overlap, tile - wish->stride);
+    grid->step_w = sg_min64(step, grid->padded_w);
+    grid->step_h = sg_min64(step, grid->padded_h);
+    return SG_OK;
 }
 
 /* However short memory is, the smallest candidate of a chunk must stay possible. */
@@ -285,7 +325,9 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
                   .padded_w = sg_round_up(wish.width, wish.stride),
                   .padded_h = sg_round_up(wish.height, wish.stride)};
     cuts xs = {0}, ys = {0};
-    err = list_both(grid, &wish, unit, &xs, &ys);
+    err = wish.blend ? take_steps(grid, &wish) : SG_OK;
+    if (err == SG_OK)
+        err = list_both(grid, &wish, unit, &xs, &ys);
     if (err == SG_OK)
         err = take_best(grid, &wish, &xs, &ys);
     sg_free(xs.item);
@@ -320,10 +362,26 @@ int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk)
            tiles_of_chunk(&y, grid->tile_h, grid->chunk_h, chunk / grid->chunks_x);
 }
 
+/* The i-th tile of those that reach into [from, to). */
+static void locate_blended(const axis *along, int64_t tile, int64_t from, int64_t to, int64_t i,
+                           int64_t *origin, int64_t *core, int64_t *core_length)
+{
+    sg_overlap overlap = {along->padded, tile, along->step};
+    int64_t first, last;
+    sg_overlap_covering(&overlap, from, to, &first, &last);
+    *origin = sg_overlap_origin(&overlap, first + i);
+    *core = sg_max64(*origin, from);
+    *core_length = sg_min64(*origin + tile, to) - *core;
+}
+
 /* The i-th tile of [from, to) along one axis. */
 static void locate(const axis *along, int64_t tile, int64_t from, int64_t to, int64_t i,
                    int64_t *origin, int64_t *core, int64_t *core_length)
 {
+    if (along->step > 0) {
+        locate_blended(along, tile, from, to, i, origin, core, core_length);
+        return;
+    }
     for (; i > 0; i--)
         from = core_end(along, tile, from);
     *origin = tile_origin(along, tile, from);

@@ -11,12 +11,18 @@
  * A part of the scene may be mapped alone: chunks then begin at the part's corner, wherever it
  * lies, while tiles lie where they could lie for the whole scene, and see the scene beyond the
  * part. So the part's mask is what the whole scene's mask shows there.
+ *
+ * Blend mode, for networks that cannot be exact: tiles of a fixed size lie on one grid of the whole
+ * scene, which chunks have no part in, and overlap (see tiles/overlap.h); there are no halos. A
+ * chunk takes all tiles that reach into it, in row order, and a tile's core is all that it has in
+ * the chunk: cores overlap. Tiles at the border of chunks are computed for either.
  */
 #ifndef SG_TILES_GRID_H
 #define SG_TILES_GRID_H
 
 #include "base/error.h"
 #include "data/window.h"
+#include "tiles/overlap.h"
 
 typedef struct {
     int64_t width, height;      /* scene, pixels */
@@ -27,6 +33,7 @@ typedef struct {
     int64_t chunk_w, chunk_h;   /* multiples of stride and of the output block */
     int64_t chunks_x, chunks_y;
     int64_t tiles_x, tiles_y; /* tiles per full chunk */
+    int64_t step_w, step_h;   /* between tiles in blend mode, multiples of stride; 0: exact mode */
 } sg_grid;
 
 typedef struct {
@@ -43,12 +50,15 @@ typedef struct {
     int64_t ranks;            /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
     int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
+    bool blend;      /* with a wished tile and no halo */
+    int64_t overlap; /* of blended tiles, pixels, 0 .. tile - stride once both are rounded up */
 } sg_grid_wish;
 
 /*
  * Choose the grid with the least work on the busiest rank: computed pixels per rank, ties to fewer
  * chunks. A wished tile is taken whatever most_pixels says. SG_EUSAGE when the wished tile leaves
- * no core, saying the least that would; SG_ENOMEM when most_pixels holds no tile at all.
+ * no core, saying the least that would, or is no larger than the overlap; SG_ENOMEM when
+ * most_pixels holds no tile at all.
  */
 sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wish);
 
@@ -56,9 +66,13 @@ int64_t sg_grid_chunks(const sg_grid *grid);
 /* The core of chunk `index` in row order, inside the part; and the index of a pixel's chunk. */
 sg_window sg_grid_chunk(const sg_grid *grid, int64_t index);
 int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y);
-/* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core. */
+/* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core, or, in blend
+ * mode, cover it. */
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk);
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i);
+/* Of blend mode: how tiles lie along either axis. */
+sg_overlap sg_grid_overlap_x(const sg_grid *grid);
+sg_overlap sg_grid_overlap_y(const sg_grid *grid);
 /* Pixels that the busiest of so many ranks computes. */
 double sg_grid_busiest(const sg_grid *grid, int64_t ranks);
 /* Pixels computed over pixels written. */

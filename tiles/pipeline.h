@@ -54,7 +54,7 @@ typedef struct {
     sg_cutline *cutline; /* pixels outside are not asked for; or NULL */
     int32_t batch;       /* tiles per network call */
     int32_t readers;     /* threads, at least 1 */
-    int32_t want_probabilities;
+    int32_t want_probabilities; /* 1 in blend mode */
     sg_network_fn network;
     sg_next_fn next;
     sg_chunk_fn chunk;

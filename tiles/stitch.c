@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "base/size.h"
+#include "tiles/blend.h"
 #include "tiles/failure.h"
 
 enum { BUFFERS = 2 };
@@ -17,6 +18,7 @@ typedef struct {
 
 struct sg_stitch {
     const sg_pipeline_options *options; /* borrowed */
+    sg_blend blend;                     /* in blend mode */
     chunk_buffer buffer[BUFFERS];
     chunk_buffer *current; /* being stitched, or NULL */
     sg_queue *empty, *full;
@@ -28,6 +30,16 @@ struct sg_stitch {
     int64_t written;          /* pixels; the writer's until finished */
     double write_s, wait_s;   /* write_s is the writer's until finished */
 };
+
+static bool blends(const sg_stitch *stitch)
+{
+    return stitch->options->grid->step_w > 0;
+}
+
+static sg_blend_chunk summed(const chunk_buffer *chunk)
+{
+    return (sg_blend_chunk){chunk->core, chunk->classes, chunk->probabilities};
+}
 
 static sg_err make_buffers(sg_stitch *stitch)
 {
@@ -44,6 +56,10 @@ static sg_err make_buffers(sg_stitch *stitch)
             err = sg_malloc(values, sizeof(float), &stitch->buffer[i].probabilities);
         if (err == SG_OK)
             err = sg_queue_push(stitch->empty, &stitch->buffer[i]);
+    }
+    if (err == SG_OK && blends(stitch)) {
+        SG_ASSERT(options->want_probabilities);
+        err = sg_blend_open(&stitch->blend, grid, options->spec->classes.count);
     }
     return err;
 }
@@ -62,6 +78,10 @@ static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
 {
     const sg_pipeline_options *options = stitch->options;
     double start = sg_now();
+    if (blends(stitch)) {
+        sg_blend_chunk sums = summed(chunk);
+        sg_blend_end(&stitch->blend, &sums);
+    }
     sg_err err = options->chunk(options->user, chunk->core, chunk->classes, chunk->probabilities);
     stitch->write_s += sg_now() - start;
     if (err != SG_OK) {
@@ -130,6 +150,10 @@ static void begin_chunk(sg_stitch *stitch, int64_t chunk)
     stitch->current = sg_queue_pop(stitch->empty);
     stitch->wait_s += sg_now() - start;
     stitch->current->core = sg_grid_chunk(stitch->options->grid, chunk);
+    if (blends(stitch)) {
+        sg_blend_chunk sums = summed(stitch->current);
+        sg_blend_begin(&stitch->blend, &sums);
+    }
 }
 
 /* What a tile's core is copied from and to: pixel offsets of its first pixel, and row lengths. */
@@ -178,6 +202,26 @@ static void lay_probabilities(const patch *p, size_t count, const uint8_t *valid
     }
 }
 
+static void lay(const sg_stitch *stitch, const sg_tile *tile, const uint8_t *valid,
+                const uint8_t *classes, const float *probabilities)
+{
+    chunk_buffer *chunk = stitch->current;
+    patch p = patch_of(tile, chunk->core);
+    lay_classes(&p, valid, classes, chunk->classes);
+    if (chunk->probabilities)
+        lay_probabilities(&p, (size_t)stitch->options->spec->classes.count, valid, probabilities,
+                          chunk->probabilities);
+}
+
+/* A tile without data adds nothing. */
+static void blend(const sg_stitch *stitch, const sg_tile *tile, const uint8_t *valid,
+                  const float *probabilities)
+{
+    sg_blend_chunk sums = summed(stitch->current);
+    if (probabilities)
+        sg_blend_add(&stitch->blend, &sums, tile, valid, probabilities);
+}
+
 sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8_t *valid,
                      const uint8_t *classes, const float *probabilities)
 {
@@ -187,11 +231,10 @@ sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8
     if (!stitch->current)
         begin_chunk(stitch, tile->chunk);
     chunk_buffer *chunk = stitch->current;
-    patch p = patch_of(&tile->tile, chunk->core);
-    lay_classes(&p, valid, classes, chunk->classes);
-    if (chunk->probabilities)
-        lay_probabilities(&p, (size_t)stitch->options->spec->classes.count, valid, probabilities,
-                          chunk->probabilities);
+    if (blends(stitch))
+        blend(stitch, &tile->tile, valid, probabilities);
+    else
+        lay(stitch, &tile->tile, valid, classes, probabilities);
     if (!tile->last)
         return SG_OK;
     stitch->current = NULL;
@@ -234,6 +277,7 @@ void sg_stitch_close(sg_stitch *stitch)
         sg_free(stitch->buffer[i].classes);
         sg_free(stitch->buffer[i].probabilities);
     }
+    sg_blend_close(&stitch->blend);
     sg_queue_close(stitch->empty);
     sg_queue_close(stitch->full);
     pthread_mutex_destroy(&stitch->lock);
