@@ -72,6 +72,13 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .value = "N",
          .most = INT32_MAX,
          .help = "give patches of fewer than N pixels to their largest neighbours"},
+        {.name = "connectedness",
+         .kind = SG_OPTION_CHOICE,
+         .target = options->connectedness,
+         .value = "N",
+         .choices = "4 8",
+         .help = "of patches, for --sieve and --polygons: 8: pixels that touch with a corner belong "
+                 "together, as with GDAL's -8"},
         {.name = "of",
          .kind = SG_OPTION_TEXT,
          .target = &typed->driver,
@@ -233,6 +240,7 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
     sg_predict_options options = {.device = {.device = "auto", .precision = "auto"},
                                   .confidence_kind = "max",
                                   .probabilities_type = "float",
+                                  .connectedness = "4",
                                   .mode = "auto",
                                   .overlap = SG_OVERLAP_AUTO};
     sg_arguments arguments;

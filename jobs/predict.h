@@ -26,6 +26,7 @@ typedef struct {
     char confidence_kind[8];                /* "max" or "margin" */
     char probabilities_type[8];             /* "float" or "byte" */
     int32_t sieve;                          /* pixels; 0: no sieve */
+    char connectedness[8];                  /* of patches: "8", else 4 */
     int64_t tile, chunk;                    /* pixels; 0: choose */
     char mode[8];                           /* "exact", "blend"; else whichever is possible */
     int64_t overlap;                        /* of blended tiles, pixels; SG_OVERLAP_AUTO */
@@ -106,6 +107,8 @@ typedef struct {
 sg_err sg_predict_scene(const sg_predict_options *options, const sg_network *network, sg_comm *comm,
                         const sg_predict_names *names, sg_predict_report *report);
 
+/* Do pixels that touch with a corner belong together? [local] */
+bool sg_predict_corners(const sg_predict_options *options);
 /* "512M", "2G", "1.5GB" to bytes. SG_EUSAGE. [local] */
 sg_err sg_bytes_parse(const char *text, double *bytes);
 

@@ -158,6 +158,7 @@ static sg_err create_file(sg_outputs *o, sg_comm *comm, sg_output kind)
         .overviews = o->options.wishes->format.overviews && !aside,
         .layout = aside ? (sg_tiff_layout){0} : o->options.wishes->format.layout,
         .sieve = kind == SG_OUT_MASK && o->options.wishes->sieve > 1 ? o->options.wishes->sieve : 0,
+        .connected = sg_predict_corners(o->options.wishes) ? 8 : 4,
         .style = kind == SG_OUT_MASK ? o->style.data : NULL,
         .journal = o->journal.data,
         .restart = o->options.wishes->restart};
@@ -280,7 +281,8 @@ int64_t sg_outputs_written(const sg_outputs *o)
 
 static sg_err make_products(const sg_outputs *o)
 {
-    const sg_products products = {o->options.names, o->options.georef, classes_of(o)};
+    const sg_products products = {o->options.names, o->options.georef, classes_of(o),
+                                  sg_predict_corners(o->options.wishes)};
     sg_err err = sg_comm_rank(o->comm) == 0 ? sg_products_make(&products) : SG_OK;
     return sg_comm_agree(o->comm, err);
 }

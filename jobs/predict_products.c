@@ -9,11 +9,17 @@
 #include "data/rows.h"
 #include "tiles/patches.h"
 
+bool sg_predict_corners(const sg_predict_options *options)
+{
+    return strcmp(options->connectedness, "8") == 0;
+}
+
 sg_err sg_products_journal(const sg_predict_options *options, sg_text *journal)
 {
     sg_err err = SG_OK;
     if (options->sieve > 1)
-        err = sg_text_add(journal, "sieve %d\n", options->sieve);
+        err = sg_text_add(journal, "sieve %d%s\n", options->sieve,
+                          sg_predict_corners(options) ? " by corners" : "");
     if (err == SG_OK && strcmp(options->confidence_kind, "margin") == 0)
         err = sg_text_add(journal, "confidence margin\n");
     if (err == SG_OK && strcmp(options->probabilities_type, "byte") == 0)
@@ -102,7 +108,7 @@ static sg_err open_reader(const sg_products *products, patch_reader *r)
         err = sg_rows_open(&r->confidence, products->names->output[SG_OUT_CONFIDENCE], true);
     if (err == SG_OK)
         err = sg_patches_create(&r->patches, sg_rows_width(r->mask),
-                                (uint8_t)products->classes->nodata, &ground);
+                                (uint8_t)products->classes->nodata, products->corners, &ground);
     return err == SG_OK ? sg_patch_store_create(&r->ended) : err;
 }
 
@@ -238,7 +244,8 @@ static sg_err make_polygons(const sg_products *products)
                                          .layer = p.layer,
                                          .classes = products->classes,
                                          .has_confidence = true,
-                                         .has_area = ground.known};
+                                         .has_area = ground.known,
+                                         .corners = products->corners};
     sg_verbose("%s: tracing outlines", path);
     err = sg_outlines_open(&outlines, &options);
     if (err == SG_OK)

@@ -12,6 +12,7 @@ typedef struct {
     const sg_predict_names *names;
     const sg_georef *georef;
     const sg_class_table *classes;
+    bool corners; /* of polygons: pixels that touch with one belong together */
 } sg_products;
 
 /* What of the options decides about the rasters, as lines of the journal: none by default. */

@@ -191,7 +191,7 @@ static sg_err sieve(sg_mask *mask)
     if (err == SG_OK)
         err = sg_assemble_plain(whole, &mask->options.raster, &mask->records, mask->parts);
     if (err == SG_OK)
-        err = sg_sieve(whole, sieved, mask->options.sieve);
+        err = sg_sieve(whole, sieved, mask->options.sieve, mask->options.connected);
     sg_geotiff_discard(whole);
     if (err == SG_OK)
         err = derive_levels(mask, sieved);

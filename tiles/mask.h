@@ -28,8 +28,8 @@ typedef struct {
     const char *style;   /* text of the .qml beside it, or NULL */
     const char *journal; /* what is being made: see parts.h */
     bool restart;
-    int32_t
-        sieve; /* patches of fewer pixels go, one band of bytes only (see data/sieve.h); 0: none */
+    int32_t sieve;     /* patches of fewer pixels go, one band of bytes only; 0: none */
+    int32_t connected; /* of the sieve: 4 or 8, see data/sieve.h */
 } sg_mask_options;
 
 /* Begin, or go on where an earlier run has ended. [collective] */

@@ -28,6 +28,7 @@ typedef struct {
 struct sg_patches {
     int64_t width, y; /* the next row */
     uint8_t nodata;
+    int64_t aside; /* columns by which connected runs may miss each other */
     sg_ground ground;
     runs above, row;
     slot *slots; /* owned */
@@ -38,13 +39,15 @@ struct sg_patches {
     size_t ends, ended_capacity;
 };
 
-sg_err sg_patches_create(sg_patches **out, int64_t width, uint8_t nodata, const sg_ground *ground)
+sg_err sg_patches_create(sg_patches **out, int64_t width, uint8_t nodata, bool corners,
+                         const sg_ground *ground)
 {
     sg_patches *p = NULL;
     sg_err err = sg_calloc(1, sizeof *p, &p);
     if (err == SG_OK) {
         p->width = width;
         p->nodata = nodata;
+        p->aside = corners;
         p->ground = *ground;
     }
     *out = p;
@@ -137,11 +140,11 @@ static sg_err connect(sg_patches *p)
     size_t first = 0; /* of the runs above, the first that may touch */
     for (size_t i = 0; err == SG_OK && i < p->row.count; i++) {
         run *r = &p->row.item[i];
-        while (first < p->above.count && p->above.item[first].end <= r->x)
+        while (first < p->above.count && p->above.item[first].end + p->aside <= r->x)
             first++;
         for (size_t k = first; err == SG_OK && k < p->above.count; k++) {
             const run *a = &p->above.item[k];
-            if (a->x >= r->end)
+            if (a->x >= r->end + p->aside)
                 break;
             if (a->value != r->value)
                 continue;

@@ -1,5 +1,6 @@
 /*
- * The patches of a mask: 4-connected pixels of one value, found row by row with what is summed over
+ * The patches of a mask: pixels of one value that are connected by their sides (4-connected), or by
+ * corners too (8-connected), found row by row with what is summed over
  * their pixels. Only the patches that the last row touches are held, whatever the mask's height.
  * [local]
  */
@@ -18,8 +19,8 @@ typedef struct {
 
 typedef struct sg_patches sg_patches;
 
-/* nodata makes no patch. */
-sg_err sg_patches_create(sg_patches **patches, int64_t width, uint8_t nodata,
+/* nodata makes no patch; corners: pixels are 8-connected. */
+sg_err sg_patches_create(sg_patches **patches, int64_t width, uint8_t nodata, bool corners,
                          const sg_ground *ground);
 /*
  * The next row: values [width]; confidence [width] or NULL. values NULL: the mask has ended.

@@ -82,8 +82,9 @@ static sg_err close_file(GDALDatasetH *dataset, const char *path)
 
 /* ---- outlines ---- */
 
-static sg_err trace(const char *path, GDALRasterBandH band)
+static sg_err trace(const char *path, GDALRasterBandH band, bool corners)
 {
+    const char *const options[] = {corners ? "8CONNECTED=8" : NULL, NULL};
     GDALDatasetH dataset = NULL;
     sg_err err = create_file(path, &dataset);
     if (err != SG_OK)
@@ -93,7 +94,7 @@ static sg_err trace(const char *path, GDALRasterBandH band)
     GIntBig cache = sg_scanlines_begin(band);
     CPLErrorReset();
     if (err == SG_OK && !sg_gdal_succeeded(GDALPolygonize(band, GDALGetMaskBand(band), layer, -1,
-                                                          NULL, NULL, NULL)))
+                                                          (char **)options, NULL, NULL)))
         err = failed(SG_EOUTPUT, path, "written");
     sg_scanlines_end(cache);
     sg_err closed = close_file(&dataset, path);
@@ -131,7 +132,7 @@ static sg_err take_mask(sg_outlines *outlines)
     if (err == SG_OK && GDALGetSpatialRef(mask) != NULL)
         outlines->crs = OSRClone(GDALGetSpatialRef(mask));
     if (err == SG_OK)
-        err = trace(outlines->options.traced, GDALGetRasterBand(mask, 1));
+        err = trace(outlines->options.traced, GDALGetRasterBand(mask, 1), outlines->options.corners);
     GDALClose(mask);
     return err;
 }
@@ -207,20 +208,26 @@ sg_err sg_outlines_open(sg_outlines **out, const sg_outlines_options *options)
     return SG_OK;
 }
 
-/* The upper left corner of a patch's first pixel is the first point of its outer ring in row
- * order. */
-static sg_outline_place first_pixel(const sg_outlines *outlines, OGRGeometryH polygon)
+static void widen_first(const sg_outlines *outlines, OGRGeometryH ring, sg_outline_place *first)
 {
-    OGRGeometryH ring = OGR_G_GetGeometryRef(polygon, 0);
-    sg_outline_place first = {INT64_MAX, INT64_MAX};
     for (int i = 0; i < OGR_G_GetPointCount(ring); i++) {
         double column, row;
         GDALApplyGeoTransform((double *)outlines->to_pixels, OGR_G_GetX(ring, i),
                               OGR_G_GetY(ring, i), &column, &row);
         sg_outline_place at = {llround(column), llround(row)};
-        if (at.y < first.y || (at.y == first.y && at.x < first.x))
-            first = at;
+        if (at.y < first->y || (at.y == first->y && at.x < first->x))
+            *first = at;
     }
+}
+
+/* The upper left corner of a patch's first pixel is the first point of its rings in row order; of
+ * pixels that touch with corners it need not be the outer one, as GDAL has several. */
+static sg_outline_place first_pixel(const sg_outlines *outlines, OGRGeometryH polygon)
+{
+    int rings = outlines->options.corners ? OGR_G_GetGeometryCount(polygon) : 1;
+    sg_outline_place first = {INT64_MAX, INT64_MAX};
+    for (int i = 0; i < rings; i++)
+        widen_first(outlines, OGR_G_GetGeometryRef(polygon, i), &first);
     return first;
 }
 

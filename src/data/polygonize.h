@@ -1,6 +1,5 @@
 /*
- * The patches of a mask as polygons in a vector file. GDAL traces their outlines, over 4-connected
- * pixels, nodata left out, line by line over the whole file, so that there are no seams; here they
+ * The patches of a mask as polygons in a vector file. GDAL traces their outlines, nodata left out, line by line over the whole file, so that there are no seams; here they
  * are read again one by one, and each is written with what the caller knows about it. Rank 0 alone.
  * All [local].
  */
@@ -18,6 +17,7 @@ typedef struct {
     const char *layer;             /* its name */
     const sg_class_table *classes; /* names */
     bool has_confidence, has_area; /* fields that are wanted */
+    bool corners;                  /* pixels that touch with a corner are connected, too */
 } sg_outlines_options;             /* borrowed until closed */
 
 /* Where a patch begins in row order; every patch has such a pixel of its own. */

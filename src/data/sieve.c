@@ -5,7 +5,7 @@
 #include <cpl_error.h>
 #include <gdal_alg.h>
 
-enum { CONNECTED = 4, CACHE_SPARE = 8 << 20 };
+enum { CACHE_SPARE = 8 << 20 };
 
 GIntBig sg_scanlines_begin(GDALRasterBandH band)
 {
@@ -37,7 +37,7 @@ static GDALDatasetH create(const char *path, int width, int height)
                       (CSLConstList)options);
 }
 
-sg_err sg_sieve(const char *from, const char *to, int32_t least)
+sg_err sg_sieve(const char *from, const char *to, int32_t least, int32_t connected)
 {
     CPLErrorReset();
     GDALDatasetH in = GDALOpenEx(from, GDAL_OF_RASTER | GDAL_OF_READONLY, NULL, NULL, NULL);
@@ -54,7 +54,7 @@ sg_err sg_sieve(const char *from, const char *to, int32_t least)
     CPLErrorReset();
     if (err == SG_OK &&
         !sg_gdal_succeeded(GDALSieveFilter(band, GDALGetMaskBand(band), GDALGetRasterBand(out, 1),
-                                           least, CONNECTED, NULL, NULL, NULL)))
+                                           least, connected, NULL, NULL, NULL)))
         err = failed(SG_EOUTPUT, to, "sieved");
     GDALClose(in);
     if (err == SG_OK)

@@ -29,7 +29,7 @@ blended() {
 }
 
 blended unet 16 scene 192 64
-blended unet 16 scene 160 112 # three and four tiles over a pixel
+blended unet 16 odd 96 64 # three tiles over a pixel
 blended unet 16 small 192 64 # smaller than a tile
 blended whole 16 odd 96 32
 blended whole 16 odd 80 16 --tta

@@ -1,4 +1,4 @@
-"""products.py WHOLE FOLDER LEAST: mask.tif, p.gpkg, u.fgb, areas.csv and confidence.tif of FOLDER against GDAL, numpy
+"""products.py WHOLE FOLDER LEAST CONNECTED: mask.tif, p.gpkg, u.fgb, areas.csv and confidence.tif of FOLDER against GDAL, numpy
 and PROJ on the mask WHOLE, which was not sieved."""
 import csv
 import sys
@@ -11,22 +11,22 @@ ogr.UseExceptions()
 gdal.PushErrorHandler("CPLQuietErrorHandler")  # a warning for every layer without a CRS
 
 
-def sieved(path, least):
+def sieved(path, least, connected):
     source = gdal.Open(path)
     band = source.GetRasterBand(1)
     made = gdal.GetDriverByName("MEM").Create("", band.XSize, band.YSize, 1, gdal.GDT_Byte)
-    gdal.SieveFilter(band, band.GetMaskBand(), made.GetRasterBand(1), least, 4)
+    gdal.SieveFilter(band, band.GetMaskBand(), made.GetRasterBand(1), least, connected)
     return made.ReadAsArray()
 
 
-def polygonized(path):
+def polygonized(path, connected):
     """[(value, WKB)] of GDAL's polygons of the whole mask, sorted."""
     band_of = gdal.Open(path)
     band = band_of.GetRasterBand(1)
     layer_of = ogr.GetDriverByName("Memory").CreateDataSource("")
     layer = layer_of.CreateLayer("", None, ogr.wkbPolygon)
     layer.CreateField(ogr.FieldDefn("value", ogr.OFTInteger))
-    gdal.Polygonize(band, band.GetMaskBand(), layer, 0, [])
+    gdal.Polygonize(band, band.GetMaskBand(), layer, 0, ["8CONNECTED=8"] if connected == 8 else [])
     return sorted((f.GetField(0), bytes(f.GetGeometryRef().ExportToWkb())) for f in layer)
 
 
@@ -90,10 +90,10 @@ def burn(geometry, dataset):
     return y, x, raster.ReadAsArray() == 1
 
 
-def check_polygons(mask, polygons, confidence, names):
+def check_polygons(mask, polygons, confidence, names, connected):
     dataset, vector = gdal.Open(mask), ogr.Open(polygons)
     layer = vector.GetLayer(0)
-    wanted, areas = polygonized(mask), pixel_areas(dataset)
+    wanted, areas = polygonized(mask, connected), pixel_areas(dataset)
     features = list(layer)
     order = [f.GetGeometryRef().ExportToWkb() for f in features]
     assert sorted((f.GetField("value"), bytes(f.GetGeometryRef().ExportToWkb())) for f in features) == wanted
@@ -158,19 +158,20 @@ def geodesic_agrees(mask, polygons):
 
 def main():
     whole, folder, least = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    connected = int(sys.argv[4])
     mask = f"{folder}/mask.tif"
-    wanted = sieved(whole, least)
+    wanted = sieved(whole, least, connected)
     before, after = gdal.Open(whole).ReadAsArray(), gdal.Open(mask).ReadAsArray()
     assert (after == wanted).all(), "not GDAL's sieve"
     assert (before != after).any(), "a sieve that does nothing"
     overviews(mask)
     names = {int(k[6:]): v for k, v in gdal.Open(mask).GetMetadata().items() if k.startswith("CLASS_")}
     confidence = gdal.Open(f"{folder}/confidence.tif").ReadAsArray()
-    few = check_polygons(mask, f"{folder}/p.gpkg", confidence, names)
-    many = check_polygons(whole, f"{folder}/u.fgb", confidence, names)
+    few = check_polygons(mask, f"{folder}/p.gpkg", confidence, names, connected)
+    many = check_polygons(whole, f"{folder}/u.fgb", confidence, names, connected)
     check_areas(mask, f"{folder}/areas.csv", names)
     geodesic_agrees(mask, f"{folder}/p.gpkg")
-    print(f"{folder}: {few} polygons of the sieved mask, {many} of the whole one")
+    print(f"{folder}: {few} polygons of the sieved mask, {many} of the whole one; {connected}-connected")
 
 
 main()

@@ -57,7 +57,7 @@ static sg_err make_all(const sg_predict_names *names, const char *sieved)
 {
     const sg_products products = {.names = names, .classes = &classes};
     sg_err err = sg_products_make(&products);
-    return err == SG_OK ? sg_sieve(names->output[SG_OUT_MASK], sieved, 10) : err;
+    return err == SG_OK ? sg_sieve(names->output[SG_OUT_MASK], sieved, 10, 4) : err;
 }
 
 /* Peak memory of a process that makes all, KiB. */

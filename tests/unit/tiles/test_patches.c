@@ -58,9 +58,9 @@ static void make_spiral(map *m, int n)
         m->value[y * n + n / 2] = 0;
 }
 
-static void flood(const map *m, int first, bool *seen, const sg_ground *ground, sg_patch *patch)
+static void flood(const map *m, int first, bool corners, bool *seen, const sg_ground *ground, sg_patch *patch)
 {
-    static int stack[4 * MOST];
+    static int stack[8 * MOST];
     int depth = 0;
     sg_ground g = *ground;
     *patch = (sg_patch){.x = first % m->w, .y = first / m->w, .value = m->value[first]};
@@ -68,17 +68,20 @@ static void flood(const map *m, int first, bool *seen, const sg_ground *ground, 
     seen[first] = true;
     while (depth > 0) {
         int i = stack[--depth], x = i % m->w, y = i / m->w;
-        const int next[4] = {x > 0 ? i - 1 : i, x + 1 < m->w ? i + 1 : i, y > 0 ? i - m->w : i,
-                             y + 1 < m->h ? i + m->w : i};
         sg_ground_set_row(&g, y);
         patch->pixels++;
         patch->confidence += (double)m->confidence[i];
         patch->area += sg_ground_run(&g, x, 1);
-        for (int k = 0; k < 4; k++)
-            if (!seen[next[k]] && m->value[next[k]] == patch->value) {
-                seen[next[k]] = true;
-                stack[depth++] = next[k];
+        for (int k = 0; k < 9; k++) {
+            int across = k % 3 - 1, down = k / 3 - 1, next = i + down * m->w + across;
+            bool inside = x + across >= 0 && x + across < m->w && y + down >= 0 && y + down < m->h;
+            if (!inside || (!corners && across != 0 && down != 0))
+                continue;
+            if (!seen[next] && m->value[next] == patch->value) {
+                seen[next] = true;
+                stack[depth++] = next;
             }
+        }
     }
 }
 
@@ -90,14 +93,14 @@ static void check_same(const sg_patch *a, const sg_patch *b)
     assert_true(fabs(a->area - b->area) <= 1e-12 * b->area);
 }
 
-static void check(const map *m)
+static void check_connected(const map *m, bool corners)
 {
     sg_ground ground = ground_of_degrees();
     static bool seen[MOST];
     sg_patches *patches = NULL;
     sg_patch_store *store = NULL;
     size_t told = 0, flooded = 0;
-    assert_int_equal(sg_patches_create(&patches, m->w, NODATA, &ground), SG_OK);
+    assert_int_equal(sg_patches_create(&patches, m->w, NODATA, corners, &ground), SG_OK);
     assert_int_equal(sg_patch_store_create(&store), SG_OK);
     for (int y = 0; y <= m->h; y++) {
         const sg_patch *ended;
@@ -113,7 +116,7 @@ static void check(const map *m)
     for (int i = 0; i < m->w * m->h; i++)
         if (!seen[i] && m->value[i] != NODATA) {
             sg_patch wanted, found;
-            flood(m, i, seen, &ground, &wanted);
+            flood(m, i, corners, seen, &ground, &wanted);
             assert_true(sg_patch_store_take(store, wanted.x, wanted.y, &found));
             assert_false(sg_patch_store_take(store, wanted.x, wanted.y, &found));
             check_same(&found, &wanted);
@@ -122,6 +125,12 @@ static void check(const map *m)
     assert_int_equal(told, flooded);
     sg_patches_close(patches);
     sg_patch_store_close(store);
+}
+
+static void check(const map *m)
+{
+    check_connected(m, false);
+    check_connected(m, true);
 }
 
 static void patches_are_those_of_a_flood_fill(void **state)
@@ -157,7 +166,7 @@ static void areas_of_like_pixels_are_exact(void **state)
     sg_patches *patches = NULL;
     size_t count = 0;
     (void)state;
-    assert_int_equal(sg_patches_create(&patches, 3, NODATA, &ground), SG_OK);
+    assert_int_equal(sg_patches_create(&patches, 3, NODATA, false, &ground), SG_OK);
     for (int y = 0; y <= 1000; y++)
         assert_int_equal(sg_patches_row(patches, y < 1000 ? values : NULL, NULL, &ended, &count),
                          SG_OK);
