@@ -187,10 +187,10 @@ static sg_err make_summary(const sg_predict_progress *p, const sg_predict_done *
         err = sg_text_add(text,
                           ",\"width\":%" PRId64 ",\"height\":%" PRId64 ",\"chunks\":%" PRId64
                           ",\"chunks_found\":%" PRId64
-                          ",\"seconds\":%.3f,\"assembly_seconds\":%.3f,\"mpx_per_s\":%.3f,"
+                          ",\"seconds\":%.3f,\"assembly_seconds\":%.3f,\"assembly_share\":%.4f,\"mpx_per_s\":%.3f,"
                           "\"computed_times\":%.4f,\"rank_writes_mpx_per_s\":%.3f,"
                           "\"rank_writes_mb_per_s\":%.3f,",
-                          p->width, p->height, p->chunks, p->found, seconds, all[0].assembly,
+                          p->width, p->height, p->chunks, p->found, seconds, all[0].assembly, all[0].assembly / seconds,
                           (double)sum.written / 1e6 / seconds, computed_times(&sum), rate.mpx,
                           rate.mb);
     if (err == SG_OK)
@@ -208,10 +208,11 @@ static void tell_people(const sg_predict_progress *p, const sg_predict_done *all
     write_rate rate = write_rate_of(all, ranks);
     sg_info("%s: %" PRId64 " x %" PRId64 " pixels in %.1f s, %.2f Mpx/s; computed %.3f times; "
             "network %.0f %%, waiting for reading %.0f %%, for writing %.0f %% of the time: %s "
-            "limits; a rank writes %.1f Mpx/s (%.1f MB/s), in %.0f %% of the time; assembly %.1f s",
+            "limits; a rank writes %.1f Mpx/s (%.1f MB/s), in %.0f %% of the time; assembly with "
+            "overviews %.1f s, %.1f %%",
             p->output, p->width, p->height, seconds, (double)sum.written / 1e6 / seconds,
             computed_times(&sum), 100 * s.network, 100 * s.read, 100 * s.written, limit_of(&s),
-            rate.mpx, rate.mb, 100 * s.write, all[0].assembly);
+            rate.mpx, rate.mb, 100 * s.write, all[0].assembly, 100 * all[0].assembly / seconds);
 }
 
 sg_err sg_predict_summarise(const sg_predict_progress *p, sg_comm *comm,

@@ -49,6 +49,32 @@ done
 predict 3 --mosaic map.tif south.tif east.tif west.tif $m # another order, the same pixels
 same whole.tif map.tif
 
+# Sieve and polygons of a mosaic are GDAL's of its whole mask, by sides and by corners.
+for connected in 4 8; do
+  predict 3 --mosaic sieved.tif --sieve 9 --polygons=p.gpkg --connectedness $connected west.tif east.tif south.tif $m \
+    --chunk 256
+  /usr/bin/python3 - first.tif sieved.tif p.gpkg $connected <<'PYTHON' || fail "products of a mosaic, $connected-connected"
+import sys
+from osgeo import gdal, ogr
+gdal.UseExceptions()
+whole, mask, vector = gdal.Open(sys.argv[1]), gdal.Open(sys.argv[2]), ogr.Open(sys.argv[3])
+connected, band = int(sys.argv[4]), whole.GetRasterBand(1)
+made = gdal.GetDriverByName("MEM").Create("", band.XSize, band.YSize, 1, gdal.GDT_Byte)
+gdal.SieveFilter(band, band.GetMaskBand(), made.GetRasterBand(1), 9, connected)
+assert (made.ReadAsArray() == mask.ReadAsArray()).all(), "not GDAL's sieve"
+assert (whole.ReadAsArray() != mask.ReadAsArray()).any(), "a sieve that does nothing"
+layer_of = ogr.GetDriverByName("Memory").CreateDataSource("")
+layer = layer_of.CreateLayer("", None, ogr.wkbPolygon)
+layer.CreateField(ogr.FieldDefn("value", ogr.OFTInteger))
+band = mask.GetRasterBand(1)
+gdal.Polygonize(band, band.GetMaskBand(), layer, 0, ["8CONNECTED=8"] if connected == 8 else [])
+wanted = sorted((f.GetField(0), bytes(f.GetGeometryRef().ExportToWkb())) for f in layer)
+found = sorted((f.GetField("value"), bytes(f.GetGeometryRef().ExportToWkb())) for f in vector.GetLayer(0))
+assert found == wanted and len(found) > 5, (len(found), len(wanted))
+print(len(found), "polygons of the sieved mosaic,", connected)
+PYTHON
+done
+
 # An extent, snapped to the first scene's pixels, and a part of the mosaic.
 read -r box < <(/usr/bin/python3 - <<'PYTHON'
 from osgeo import gdal
