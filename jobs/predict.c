@@ -77,8 +77,9 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .target = options->connectedness,
          .value = "N",
          .choices = "4 8",
-         .help = "of patches, for --sieve and --polygons: 8: pixels that touch with a corner belong "
-                 "together, as with GDAL's -8"},
+         .help =
+             "of patches, for --sieve and --polygons: 8: pixels that touch with a corner belong "
+             "together, as with GDAL's -8"},
         {.name = "of",
          .kind = SG_OPTION_TEXT,
          .target = &typed->driver,
@@ -166,7 +167,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
         .option = table,
         .more =
             "A mask is the same to the byte for any number of ranks, any chunk and batch, and "
-            "any tile unless tiles are blended. What a failed or killed run has finished is kept in OUT.parts: the same "
+            "any tile unless tiles are blended. What a failed or killed run has finished is kept "
+            "in OUT.parts: the same "
             "command, on any number of ranks, does the rest.\n\n"
             "-co COMPRESS=DEFLATE|ZSTD|LZW|NONE, LEVEL=N (or ZLEVEL, ZSTD_LEVEL),\n"
             "    PREDICTOR=NO|YES|STANDARD|FLOATING_POINT (or 1, 2, 3; YES: as suits the pixels;\n"

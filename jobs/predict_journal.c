@@ -70,10 +70,9 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
     if (err == SG_OK && plan->cutline)
         err = sg_text_add(journal, "cutline %016" PRIx64 "\n", plan->cutline);
     if (err == SG_OK && grid->step_w > 0)
-        err = sg_text_add(journal,
-                          "blended, tiles %" PRId64 " x %" PRId64 " every %" PRId64 ", %" PRId64
-                          "\n",
-                          grid->tile_w, grid->tile_h, grid->step_w, grid->step_h);
+        err = sg_text_add(
+            journal, "blended, tiles %" PRId64 " x %" PRId64 " every %" PRId64 ", %" PRId64 "\n",
+            grid->tile_w, grid->tile_h, grid->step_w, grid->step_h);
     else if (err == SG_OK && !network->exact)
         err = sg_text_add(journal, "tiles %" PRId64 " x %" PRId64 "\n", grid->tile_w, grid->tile_h);
     if (err == SG_OK)

@@ -396,8 +396,9 @@ sg_err sg_predict_check_mode(const sg_predict_options *options, const sg_network
                        "(global pooling); --mode blend maps it",
                        network->path);
     if (options->overlap != SG_OVERLAP_AUTO && !sg_predict_blends(options, network))
-        return sg_fail(SG_EUSAGE, "--overlap is for blended tiles: %s is mapped exactly without "
-                                  "--mode blend",
+        return sg_fail(SG_EUSAGE,
+                       "--overlap is for blended tiles: %s is mapped exactly without "
+                       "--mode blend",
                        network->path);
     return SG_OK;
 }

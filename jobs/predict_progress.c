@@ -184,15 +184,16 @@ static sg_err make_summary(const sg_predict_progress *p, const sg_predict_done *
     write_rate rate = write_rate_of(all, ranks);
     sg_err err = begin_object(p, "summary", text);
     if (err == SG_OK)
-        err = sg_text_add(text,
-                          ",\"width\":%" PRId64 ",\"height\":%" PRId64 ",\"chunks\":%" PRId64
-                          ",\"chunks_found\":%" PRId64
-                          ",\"seconds\":%.3f,\"assembly_seconds\":%.3f,\"assembly_share\":%.4f,\"mpx_per_s\":%.3f,"
-                          "\"computed_times\":%.4f,\"rank_writes_mpx_per_s\":%.3f,"
-                          "\"rank_writes_mb_per_s\":%.3f,",
-                          p->width, p->height, p->chunks, p->found, seconds, all[0].assembly, all[0].assembly / seconds,
-                          (double)sum.written / 1e6 / seconds, computed_times(&sum), rate.mpx,
-                          rate.mb);
+        err =
+            sg_text_add(text,
+                        ",\"width\":%" PRId64 ",\"height\":%" PRId64 ",\"chunks\":%" PRId64
+                        ",\"chunks_found\":%" PRId64 ",\"seconds\":%.3f,\"assembly_seconds\":%.3f,"
+                                                     "\"assembly_share\":%.4f,\"mpx_per_s\":%.3f,"
+                        "\"computed_times\":%.4f,\"rank_writes_mpx_per_s\":%.3f,"
+                        "\"rank_writes_mb_per_s\":%.3f,",
+                        p->width, p->height, p->chunks, p->found, seconds, all[0].assembly,
+                        all[0].assembly / seconds, (double)sum.written / 1e6 / seconds,
+                        computed_times(&sum), rate.mpx, rate.mb);
     if (err == SG_OK)
         err = add_shares(&s, text);
     if (err == SG_OK)

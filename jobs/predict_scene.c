@@ -183,8 +183,8 @@ static sg_err run_pipeline(scene_run *run)
                                           .cutline = run->area.cutline,
                                           .batch = run->plan.batch,
                                           .readers = run->plan.readers,
-                                          .want_probabilities = wants_probabilities(run) ||
-                                                                run->plan.grid.step_w > 0,
+                                          .want_probabilities =
+                                              wants_probabilities(run) || run->plan.grid.step_w > 0,
                                           .network = classify,
                                           .next = next_chunk,
                                           .chunk = put_chunk,

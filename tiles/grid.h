@@ -50,8 +50,8 @@ typedef struct {
     int64_t ranks;            /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
     int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
-    bool blend;      /* with a wished tile and no halo */
-    int64_t overlap; /* of blended tiles, pixels, 0 .. tile - stride once both are rounded up */
+    bool blend;          /* with a wished tile and no halo */
+    int64_t overlap;     /* of blended tiles, pixels, 0 .. tile - stride once both are rounded up */
 } sg_grid_wish;
 
 /*

@@ -51,9 +51,9 @@ typedef struct {
     const sg_spec *spec;      /* bands and classes */
     const double *mean, *std; /* [bands], to be applied */
     const sg_grid *grid;
-    sg_cutline *cutline; /* pixels outside are not asked for; or NULL */
-    int32_t batch;       /* tiles per network call */
-    int32_t readers;     /* threads, at least 1 */
+    sg_cutline *cutline;        /* pixels outside are not asked for; or NULL */
+    int32_t batch;              /* tiles per network call */
+    int32_t readers;            /* threads, at least 1 */
     int32_t want_probabilities; /* 1 in blend mode */
     sg_network_fn network;
     sg_next_fn next;

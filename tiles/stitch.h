@@ -1,7 +1,7 @@
 /*
  * Stitching: the cores of tiles are laid side by side into their chunk; whole chunks go to a writer
- * thread, which calls options->chunk; in blend mode they are summed up. Two chunk buffers: one being stitched, one being written.
- * [local]
+ * thread, which calls options->chunk; in blend mode they are summed up. Two chunk buffers: one
+ * being stitched, one being written. [local]
  */
 #ifndef SG_TILES_STITCH_H
 #define SG_TILES_STITCH_H
@@ -13,9 +13,9 @@ typedef struct sg_stitch sg_stitch;
 /* options is borrowed until closed. */
 sg_err sg_stitch_start(sg_stitch **stitch, const sg_pipeline_options *options);
 /*
- * Lay one tile's core into its chunk, or add it in blend mode. Tiles come chunk by chunk. valid, classes: (tile_h, tile_w);
- * probabilities (tile_h, tile_w, classes) or NULL; classes NULL: nothing valid in the core. Waits
- * for a free buffer; fails with the writer's first error.
+ * Lay one tile's core into its chunk, or add it in blend mode. Tiles come chunk by chunk. valid,
+ * classes: (tile_h, tile_w); probabilities (tile_h, tile_w, classes) or NULL; classes NULL: nothing
+ * valid in the core. Waits for a free buffer; fails with the writer's first error.
  */
 sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8_t *valid,
                      const uint8_t *classes, const float *probabilities);

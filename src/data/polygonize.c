@@ -132,7 +132,8 @@ static sg_err take_mask(sg_outlines *outlines)
     if (err == SG_OK && GDALGetSpatialRef(mask) != NULL)
         outlines->crs = OSRClone(GDALGetSpatialRef(mask));
     if (err == SG_OK)
-        err = trace(outlines->options.traced, GDALGetRasterBand(mask, 1), outlines->options.corners);
+        err =
+            trace(outlines->options.traced, GDALGetRasterBand(mask, 1), outlines->options.corners);
     GDALClose(mask);
     return err;
 }

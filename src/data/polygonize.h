@@ -1,7 +1,7 @@
 /*
- * The patches of a mask as polygons in a vector file. GDAL traces their outlines, nodata left out, line by line over the whole file, so that there are no seams; here they
- * are read again one by one, and each is written with what the caller knows about it. Rank 0 alone.
- * All [local].
+ * The patches of a mask as polygons in a vector file. GDAL traces their outlines, nodata left out,
+ * line by line over the whole file, so that there are no seams; here they are read again one by
+ * one, and each is written with what the caller knows about it. Rank 0 alone. All [local].
  */
 #ifndef SG_DATA_POLYGONIZE_H
 #define SG_DATA_POLYGONIZE_H

@@ -58,7 +58,8 @@ static void make_spiral(map *m, int n)
         m->value[y * n + n / 2] = 0;
 }
 
-static void flood(const map *m, int first, bool corners, bool *seen, const sg_ground *ground, sg_patch *patch)
+static void flood(const map *m, int first, bool corners, bool *seen, const sg_ground *ground,
+                  sg_patch *patch)
 {
     static int stack[8 * MOST];
     int depth = 0;
