@@ -188,7 +188,7 @@ static sg_err make_summary(const sg_predict_progress *p, const sg_predict_done *
             sg_text_add(text,
                         ",\"width\":%" PRId64 ",\"height\":%" PRId64 ",\"chunks\":%" PRId64
                         ",\"chunks_found\":%" PRId64 ",\"seconds\":%.3f,\"assembly_seconds\":%.3f,"
-                                                     "\"assembly_share\":%.4f,\"mpx_per_s\":%.3f,"
+                        "\"assembly_share\":%.4f,\"mpx_per_s\":%.3f,"
                         "\"computed_times\":%.4f,\"rank_writes_mpx_per_s\":%.3f,"
                         "\"rank_writes_mb_per_s\":%.3f,",
                         p->width, p->height, p->chunks, p->found, seconds, all[0].assembly,
