@@ -11,7 +11,7 @@
 #include "op/harness.h"
 #include "op/session.h"
 
-enum { STEPS = 2, BANDS = 3, CLASSES = 4, SIDE = 16 };
+enum { STEPS = 2, BANDS = 3, CLASSES = 4, SIDE = 32 };
 
 typedef struct {
     const char *network;
