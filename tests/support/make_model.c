@@ -13,7 +13,6 @@
 
 typedef struct {
     sg_model_options model;
-    const char *net;
     int32_t seed;
     double gsd;
     char normalize[8];
@@ -27,10 +26,6 @@ static sg_err parse(int argc, char **argv, wishes *w, sg_arguments *arguments)
         {.name = "classes", .kind = SG_OPTION_INT, .target = &w->model.classes, .help = "classes"},
         {.name = "depth", .kind = SG_OPTION_INT, .target = &w->model.depth, .help = "depth"},
         {.name = "width", .kind = SG_OPTION_INT, .target = &w->model.width, .help = "width"},
-        {.name = "net",
-         .kind = SG_OPTION_TEXT,
-         .target = &w->net,
-         .help = "network and its options, as NET,OPTION=VALUE"},
         {.name = "seed", .kind = SG_OPTION_INT, .target = &w->seed, .help = "of the weights"},
         {.name = "gsd", .kind = SG_OPTION_REAL, .target = &w->gsd, .help = "metres, 0 unknown"},
         {.name = "normalize",
@@ -103,12 +98,9 @@ static sg_err make(const wishes *w, const char *path)
     sg_checkpoint checkpoint = {.position = {.ranks = 1, .batch = 1, .best = -1},
                                 .scores_miou = NAN};
     describe(w, &checkpoint.spec);
-    sg_model_options model = w->model;
     sg_err err = sg_classes_complete(&checkpoint.spec.classes);
-    if (err == SG_OK && w->net)
-        err = sg_model_parse(w->net, &model);
     if (err == SG_OK)
-        err = sg_model_build(&model, &checkpoint.graph);
+        err = sg_model_build(&w->model, &checkpoint.graph);
     if (err == SG_OK)
         err = sg_params_create(checkpoint.graph, &checkpoint.params);
     if (err == SG_OK)

@@ -248,9 +248,8 @@ static void the_readme_names_every_key(void **state)
     sg_job job;
     sg_text text = {0};
     char path[SG_PATH_MAX], *readme = NULL;
-    const char *place = strstr(__FILE__, "tests/unit/jobs/");
     (void)state;
-    snprintf(path, sizeof(path), "%.*sREADME.md", (int)(place - __FILE__), __FILE__);
+    snprintf(path, sizeof(path), "%s", README_FILE);
     assert_int_equal(sg_file_read_text(path, &readme), SG_OK);
     assert_int_equal(load(&job, least, NULL), SG_OK);
     assert_int_equal(sg_job_write(&job, &text), SG_OK);

@@ -290,8 +290,6 @@ int main(void)
         cmocka_unit_test(an_optimizer_is_not_read_unless_wanted),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(impossible_errors_are_refused),
-}
-
         cmocka_unit_test(a_graph_claims_no_memory_that_its_file_does_not_hold),
         cmocka_unit_test(damage_is_refused_or_harmless),
     };
