@@ -54,7 +54,8 @@ static const command *find_command(const char *name)
 static sg_err unknown_command(const char *name)
 {
     char word[64];
-    const char *near = sg_nearest_word(name, "train predict evaluate report info export bench", word);
+    const char *near =
+        sg_nearest_word(name, "train predict evaluate report info export bench", word);
     if (near != NULL)
         return sg_fail(SG_EUSAGE, "unknown command \"%s\"; did you mean \"%s\"?", name, near);
     return sg_fail(SG_EUSAGE, "unknown command \"%s\"; `segtiles --help` lists the commands", name);

@@ -46,7 +46,7 @@ struct sg_stepper {
     size_t *reduce_count; /* [reduces_most] sizes of the batch-norm sums of one micro-batch */
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
-    uint8_t *classes;    /* borrowed: what each micro-batch was taken for, or NULL */
+    uint8_t *classes;                  /* borrowed: what each micro-batch was taken for, or NULL */
     void (*before_update)(void *user); /* or NULL */
     void *before_user;
     void (*on_wait)(void *user, bool waits); /* or NULL */

@@ -29,8 +29,8 @@ typedef struct {
     sg_stepper *stepper;
     sg_sampler_tables sampler;
     sg_loader *loader;
-    double waited;        /* of loaders before it */
-    uint8_t *classes;     /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
+    double waited;    /* of loaders before it */
+    uint8_t *classes; /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
     sg_metrics_log log;   /* open on rank 0 only */
     sg_tensorboard board; /* as well, where it is asked for */
     sg_confusion confusion;
@@ -61,8 +61,8 @@ sg_err sg_trainer_mine(trainer *tr);
 void sg_trainer_gather(trainer *tr);
 
 /* Begin to write last.h5, and best.h5 first when `best`. Where the last one is still being written
- * it follows later, but for a best one, which waits; and where errors are mined, after the next step
- * that gathers them. An error is this rank's alone. [local] */
+ * it follows later, but for a best one, which waits; and where errors are mined, after the next
+ * step that gathers them. An error is this rank's alone. [local] */
 sg_err sg_trainer_save(trainer *tr, bool best);
 /* Write last.h5, to its end. mine: this rank's result so far. [collective] */
 sg_err sg_trainer_save_now(trainer *tr, bool best, sg_err mine);
