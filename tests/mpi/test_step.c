@@ -306,6 +306,8 @@ static void slowed_and_frozen_layers(void **state)
 static void values_that_are_computed_again_give_the_same(void **state)
 {
     compare_with_one_executor(*state, &(variant){.accumulate = 1, .sync_norm = 1, .recompute = 1});
+    compare_with_one_executor(
+        *state, &(variant){.accumulate = 1, .sync_norm = 1, .recompute = 1, .several = 1});
 }
 
 static void a_device_with_its_own_memory_gives_the_same(void **state)
@@ -496,8 +498,8 @@ static void a_watcher_is_told_what_each_pixel_was_taken_for(void **state)
     sg_step_result result;
     sg_run run = {.class_weight = class_weight, .loss_scale = 1};
     int told = 0;
-    open_network(&net, *state, 0);
-    open_network(&alone, *state, 0);
+    open_network(&net, *state, &v);
+    open_network(&alone, *state, &v);
     make_batch(&b, 0);
     assert_int_equal(sg_exec_create(alone.backend, alone.loss, alone.weights,
                                     (sg_shape){BATCH, SIDE, SIDE, BANDS}, SG_F32, SG_PLAN_TRAINING,
