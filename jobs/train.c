@@ -1,11 +1,11 @@
 /* segtiles train: from a job file to a checkpoint. */
+#include "jobs/train.h"
+
 #include "jobs/command.h"
-#include "jobs/job.h"
 #include "jobs/options.h"
 #include "jobs/resume.h"
 #include "jobs/runs.h"
 #include "jobs/signals.h"
-#include "jobs/survey.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "base/threads.h"
@@ -26,31 +26,7 @@ typedef struct {
     int override_count;
 } train_options;
 
-typedef struct {
-    sg_comm *comm;
-    sg_job job;
-    sg_text job_text; /* with overrides and defaults: goes into checkpoints */
-    char folder[SG_PATH_MAX];
-    bool resumes; /* from: */
-    sg_checkpoint checkpoint;
-    bool is_former; /* previous.h5, because last.h5 is damaged */
-    sg_spec spec;
-    sg_spec staged; /* how copies of the scenes are read, where they are staged */
-    sg_survey survey;
-    sg_crop_rules crops;
-    sg_graph *graph;
-    sg_params *initial; /* NULL: random */
-    sg_backend *backend;
-    sg_dtype type;
-    int64_t steps_per_epoch, steps;
-    float weight[SG_CLASSES_MAX];
-    int32_t weights;
-    float *rate; /* factors by parameter, or NULL */
-    sg_loss loss;
-    volatile int *stop; /* set by a signal */
-} train_run;
-
-static void close_run(train_run *run)
+static void close_run(sg_train_run *run)
 {
     sg_backend_close(run->backend);
     sg_params_close(run->initial);
@@ -105,7 +81,7 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, train_option
     return SG_OK;
 }
 
-static sg_err load_job(const train_options *options, train_run *run)
+static sg_err load_job(const train_options *options, sg_train_run *run)
 {
     char *text = NULL;
     sg_yaml_source source = {options->job_path, NULL, (const char *const *)options->overrides,
@@ -133,7 +109,7 @@ static sg_err load_job(const train_options *options, train_run *run)
 
 /* Which folder this run uses: "" for one yet to be made; and whether it goes on from what is there.
  * On rank 0. */
-static sg_err choose_folder(const train_options *options, train_run *run)
+static sg_err choose_folder(const train_options *options, sg_train_run *run)
 {
     bool resume = options->resume != NULL;
     run->resumes = resume;
@@ -168,13 +144,13 @@ static sg_err choose_folder(const train_options *options, train_run *run)
     return err;
 }
 
-static bool is_resumed(const train_run *run)
+static bool is_resumed(const sg_train_run *run)
 {
     return run->checkpoint.graph != NULL;
 }
 
 /* Bands, classes and normalisation: of the job, or of the checkpoint where one is resumed. */
-static sg_err prepare_spec(train_run *run)
+static sg_err prepare_spec(sg_train_run *run)
 {
     const sg_yaml_floats *nodata = &run->job.data.nodata;
     run->spec.normalize = run->job.data.normalize;
@@ -197,7 +173,7 @@ static sg_err prepare_spec(train_run *run)
     return SG_OK;
 }
 
-static sg_err survey_scenes(train_run *run)
+static sg_err survey_scenes(sg_train_run *run)
 {
     unsigned splits = 1u << SG_SPLIT_TRAIN | 1u << SG_SPLIT_VAL;
     sg_err err = sg_survey_open(&run->survey, run->comm, &run->job, splits, &run->spec);
@@ -208,59 +184,7 @@ static sg_err survey_scenes(train_run *run)
     return err;
 }
 
-static int64_t labelled_pixels(const train_run *run, sg_split split)
-{
-    int64_t labelled = 0;
-    for (int32_t c = 0; c < run->spec.classes.count; c++)
-        labelled += run->survey.pixels[split][c];
-    return labelled;
-}
-
-static double percent(int64_t part, int64_t whole)
-{
-    return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
-}
-
-/* Shares are of the labelled pixels. */
-static void tell_classes(const train_run *run)
-{
-    const sg_class_table *classes = &run->spec.classes;
-    const sg_survey *survey = &run->survey;
-    int64_t train = labelled_pixels(run, SG_SPLIT_TRAIN), val = labelled_pixels(run, SG_SPLIT_VAL);
-    sg_info("%-22s %14s %9s %14s %9s", "class", "training", "share", "validation", "share");
-    for (int32_t c = 0; c < classes->count; c++) {
-        const int64_t *t = &survey->pixels[SG_SPLIT_TRAIN][c],
-                      *v = &survey->pixels[SG_SPLIT_VAL][c];
-        sg_info("  %-20s %14lld %8.2f%% %14lld %8.2f%%", classes->item[c].name, (long long)*t,
-                percent(*t, train), (long long)*v, percent(*v, val));
-        if (*t == 0)
-            sg_warn("class '%s' is in no training label: it cannot be learnt",
-                    classes->item[c].name);
-    }
-    sg_info("  %-20s %14lld %9s %14lld", "(unlabelled)",
-            (long long)survey->unlabelled[SG_SPLIT_TRAIN], "",
-            (long long)survey->unlabelled[SG_SPLIT_VAL]);
-    if (sg_survey_pixels(survey, SG_SPLIT_VAL) > 0 && val == 0)
-        sg_warn("the validation regions have no labels: they cannot tell which step is best");
-}
-
-static void tell_data(const train_run *run)
-{
-    sg_text bands = {0};
-    sg_err err = SG_OK;
-    for (int32_t b = 0; err == SG_OK && b < run->spec.bands && b < 16; b++)
-        err = sg_text_add(&bands, " %d", run->spec.band[b]);
-    sg_info("%s: %zu training scenes, %.2f Mpx; %zu validation scenes, %.2f Mpx; %d bands (%s%s)",
-            run->job.name, sg_survey_scenes(&run->survey, SG_SPLIT_TRAIN),
-            1e-6 * (double)sg_survey_pixels(&run->survey, SG_SPLIT_TRAIN),
-            sg_survey_scenes(&run->survey, SG_SPLIT_VAL),
-            1e-6 * (double)sg_survey_pixels(&run->survey, SG_SPLIT_VAL), run->spec.bands,
-            bands.data != NULL ? bands.data + 1 : "", run->spec.bands > 16 ? " ..." : "");
-    sg_text_clear(&bands);
-    tell_classes(run);
-}
-
-static sg_err check_sizes(const train_run *run)
+static sg_err check_sizes(const sg_train_run *run)
 {
     const sg_job_train *train = &run->job.train;
     sg_network_reach reach;
@@ -280,7 +204,7 @@ static sg_err check_sizes(const train_run *run)
 }
 
 /* Network, device and the numbers that depend on the data. */
-static sg_err prepare_network(train_run *run)
+static sg_err prepare_network(sg_train_run *run)
 {
     sg_model_options options =
         sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
@@ -309,29 +233,8 @@ static sg_err prepare_network(train_run *run)
     return err;
 }
 
-static sg_err tell_network(const train_run *run)
-{
-    sg_plan *plan = NULL;
-    int32_t tile = run->job.train.tile;
-    sg_shape shape = {1, tile, tile, run->spec.bands};
-    sg_err err = sg_plan_create(run->graph, shape, run->type, SG_PLAN_INFERENCE, &plan);
-    if (err != SG_OK)
-        return err;
-    const char *encoder = run->job.model.encoder;
-    sg_info("%s%s%s: %.3g M parameters, %.3g kFLOP a pixel; %s (%s), %s, %d rank%s",
-            run->job.model.net, *encoder ? " on " : "", encoder,
-            1e-6 * (double)sg_graph_trainable_count(run->graph),
-            1e-3 * plan->flops / ((double)tile * tile), run->backend->name, run->backend->device,
-            sg_dtype_name(run->type), sg_comm_ranks(run->comm),
-            sg_comm_ranks(run->comm) > 1 ? "s" : "");
-    sg_info("%lld steps of %d tiles of %d x %d, %lld steps an epoch", (long long)run->steps,
-            run->job.train.batch, tile, tile, (long long)run->steps_per_epoch);
-    sg_plan_close(plan);
-    return SG_OK;
-}
-
 /* What model.init names takes the place of random weights; a resumed run has its own. */
-static sg_err prepare_initial(train_run *run)
+static sg_err prepare_initial(sg_train_run *run)
 {
     const sg_job_model *model = &run->job.model;
     char path[SG_PATH_MAX];
@@ -352,44 +255,22 @@ static sg_err prepare_initial(train_run *run)
 }
 
 /* Often enough to choose the best checkpoint, seldom enough to cost little. */
-static int64_t validation_interval(const train_run *run)
+static int64_t validation_interval(const sg_train_run *run)
 {
     if (run->job.train.validate_every > 0)
         return run->job.train.validate_every;
     return sg_max64(run->steps_per_epoch, sg_div_up(run->steps, 20));
 }
 
-static int32_t loader_threads(const train_run *run)
+static int32_t loader_threads(const sg_train_run *run)
 {
     if (run->job.train.loader_threads > 0)
         return run->job.train.loader_threads;
     return (int32_t)sg_min64(4, sg_comm_threads(run->comm));
 }
 
-static void tell_result(const train_run *run, const sg_training_report *report)
-{
-    char path[SG_PATH_MAX];
-    bool validated = sg_survey_pixels(&run->survey, SG_SPLIT_VAL) > 0 && report->best_step > 0;
-    sg_info("%lld steps in %.0f s, %.3f Mpx/s, last loss %.4f", (long long)report->steps,
-            report->seconds, report->megapixels_per_s, report->loss);
-    if (report->saves > 0)
-        sg_info(
-            "%lld checkpoints of %.3g MB written at %.3g MB/s; one stopped training for %.3g ms "
-            "at most",
-            (long long)report->saves, report->save_megabytes, report->save_megabytes_per_s,
-            1e3 * report->save_stop);
-    if (validated)
-        sg_info("best validation mIoU %.4f at step %lld", report->best.miou,
-                (long long)report->best_step);
-    if (sg_path_format(path, "%s/%s.h5", run->folder, validated ? "best" : "last") == SG_OK &&
-        sg_comm_rank(run->comm) == 0) {
-        printf("%s\n", path);
-        fflush(stdout);
-    }
-}
-
 /* From here on scenes are read from this node's disk. [collective] */
-static sg_err stage(train_run *run, sg_scenes *scenes)
+static sg_err stage(sg_train_run *run, sg_scenes *scenes)
 {
     char folder[SG_PATH_MAX];
     if (run->job.data.stage[0] == '\0')
@@ -403,7 +284,7 @@ static sg_err stage(train_run *run, sg_scenes *scenes)
     return err;
 }
 
-static sg_err run_training(train_run *run)
+static sg_err run_training(sg_train_run *run)
 {
     const sg_job_train *train = &run->job.train;
     sg_scenes scenes = {run->survey.scene, (int32_t)run->survey.count, &run->spec,
@@ -457,12 +338,12 @@ static sg_err run_training(train_run *run)
     sg_training_report report;
     err = sg_train(&training, &report);
     if (err == SG_OK)
-        tell_result(run, &report);
+        sg_train_tell_result(run, &report);
     return err;
 }
 
 /* Where from and where to; nothing is made yet. [collective] */
-static sg_err find_folder(const train_options *options, train_run *run)
+static sg_err find_folder(const train_options *options, sg_train_run *run)
 {
     bool first = sg_comm_rank(run->comm) == 0;
     sg_err err = sg_comm_agree(run->comm, first ? choose_folder(options, run) : SG_OK);
@@ -477,7 +358,7 @@ static sg_err find_folder(const train_options *options, train_run *run)
     return sg_comm_agree(run->comm, err);
 }
 
-static sg_err fill_folder(train_run *run)
+static sg_err fill_folder(sg_train_run *run)
 {
     char path[SG_PATH_MAX];
     sg_err err = run->folder[0] == '\0' ? sg_run_make(run->job.name, run->folder)
@@ -488,7 +369,7 @@ static sg_err fill_folder(train_run *run)
 }
 
 /* Make the run folder, with the job as it is carried out. [collective] */
-static sg_err make_folder(train_run *run)
+static sg_err make_folder(sg_train_run *run)
 {
     bool first = sg_comm_rank(run->comm) == 0;
     sg_err err = sg_comm_agree(run->comm, first ? fill_folder(run) : SG_OK);
@@ -497,7 +378,7 @@ static sg_err make_folder(train_run *run)
 }
 
 /* Was one of the ranks told to stop? [collective] */
-static sg_err check_stop(const train_run *run)
+static sg_err check_stop(const sg_train_run *run)
 {
     int64_t stop = *run->stop;
     sg_comm_max_i64(run->comm, &stop, 1);
@@ -506,7 +387,7 @@ static sg_err check_stop(const train_run *run)
 }
 
 /* Everything that can be wrong before the first step. [collective] */
-static sg_err prepare(const train_options *options, train_run *run)
+static sg_err prepare(const train_options *options, sg_train_run *run)
 {
     sg_err err = sg_comm_agree(run->comm, load_job(options, run));
     if (err == SG_OK)
@@ -515,7 +396,7 @@ static sg_err prepare(const train_options *options, train_run *run)
         err = survey_scenes(run);
     if (err != SG_OK)
         return err;
-    tell_data(run);
+    sg_train_tell_data(run);
     err = sg_survey_crops(&run->survey, run->comm, &run->spec, &run->job, &run->crops);
     if (err == SG_OK)
         err = sg_survey_focus(&run->survey, run->comm, &run->spec, &run->job);
@@ -525,7 +406,7 @@ static sg_err prepare(const train_options *options, train_run *run)
         return err;
     err = prepare_network(run);
     if (err == SG_OK)
-        err = tell_network(run);
+        err = sg_train_tell_network(run);
     if (err == SG_OK)
         err = prepare_initial(run);
     return sg_comm_agree(run->comm, err);
@@ -534,7 +415,7 @@ static sg_err prepare(const train_options *options, train_run *run)
 sg_err sg_command_train(sg_comm *comm, int argc, char **argv)
 {
     train_options options = {0};
-    train_run run = {.comm = comm};
+    sg_train_run run = {.comm = comm};
     bool help = false;
     sg_err err = sg_comm_agree(comm, parse_arguments(comm, argc, argv, &options, &help));
     if (err != SG_OK || help)
