@@ -102,6 +102,8 @@ END
   chmod +x "$bundle/$command"
 done
 mkdir -p "$(dirname "$target")"
-tar -C "$work" --sort=name --owner=0 --group=0 -c segtiles | xz -T0 "-${XZ_LEVEL:-6}" >"$target.part"
+# One block with a large dictionary: the libraries and grids repeat one another.
+tar -C "$work" --sort=name --owner=0 --group=0 -c segtiles |
+  xz --lzma2="preset=${XZ_LEVEL:-6},dict=64MiB" >"$target.part"
 mv "$target.part" "$target"
 echo "$target: $(($(stat -c %s "$target") >> 20)) MiB, $(du -sm "$bundle" | cut -f1) MiB unpacked"
