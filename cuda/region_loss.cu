@@ -8,7 +8,7 @@
  * depends on the number of pixels alone. The gradient is f32, rounded once, 0 at ignored pixels,
  * stored or added.
  */
-#include "cuda/launch.cuh"
+#include "cuda/shares.cuh"
 
 extern "C" {
 #include "nn/op/loss.h"
@@ -38,25 +38,6 @@ struct region_args {
     float scale;
     uint32_t items;
 };
-
-struct partition {
-    float largest, sum; /* of exp(logit - largest) */
-};
-
-static __device__ partition partition_of(const region_args &a, size_t first)
-{
-    partition p = {-INFINITY, 0};
-    for (uint32_t c = 0; c < a.classes; c++)
-        p.largest = fmaxf(p.largest, sg_get(a.logits, a.type, first + c));
-    for (uint32_t c = 0; c < a.classes; c++)
-        p.sum += expf(sg_get(a.logits, a.type, first + c) - p.largest);
-    return p;
-}
-
-static __device__ float share_of(const region_args &a, size_t first, uint32_t c, partition p)
-{
-    return expf(sg_get(a.logits, a.type, first + c) - p.largest) / p.sum;
-}
 
 struct class_sums {
     double overlap, share, count;

@@ -9,7 +9,7 @@
  * is found by the kernel, told by the forward pass. Smoothed labels, focal loss (f32 as well) and
  * weights of borders as in the reference.
  */
-#include "cuda/launch.cuh"
+#include "cuda/shares.cuh"
 
 extern "C" {
 #include "nn/op/loss.h"
@@ -48,20 +48,6 @@ struct loss_args {
     uint32_t items;
 };
 
-struct partition {
-    float largest, sum; /* of exp(logit - largest) */
-};
-
-static __device__ partition partition_of(const loss_args &a, size_t first)
-{
-    partition p = {-INFINITY, 0};
-    for (uint32_t c = 0; c < a.classes; c++)
-        p.largest = fmaxf(p.largest, sg_get(a.logits, a.type, first + c));
-    for (uint32_t c = 0; c < a.classes; c++)
-        p.sum += expf(sg_get(a.logits, a.type, first + c) - p.largest);
-    return p;
-}
-
 static __device__ float weight_of(const loss_args &a, uint32_t label)
 {
     return a.class_weight ? a.class_weight[label] : 1;
@@ -71,11 +57,6 @@ static __device__ float weight_of(const loss_args &a, uint32_t label)
 static __device__ float pixel_weight(const loss_args &a, uint32_t pixel, uint32_t label)
 {
     return weight_of(a, label) + (a.border ? a.border[pixel] : 0);
-}
-
-static __device__ float share_of(const loss_args &a, size_t first, uint32_t c, partition p)
-{
-    return expf(sg_get(a.logits, a.type, first + c) - p.largest) / p.sum;
 }
 
 /* 1 - the share of the label, as the sum of the others. */

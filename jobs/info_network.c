@@ -73,15 +73,6 @@ static sg_err gather(network_facts *f, const sg_info_options *options)
     return err == SG_OK ? measure_memory(f, shape) : err;
 }
 
-static int64_t count_parameters(const sg_graph *graph, const sg_node *node)
-{
-    int64_t count = 0;
-    for (int32_t i = 0; i < node->params; i++)
-        if (sg_param_is_trainable(&graph->param[node->param[i]]))
-            count += (int64_t)graph->param[node->param[i]].count;
-    return count;
-}
-
 static sg_err add_layers(const network_facts *f, sg_text *text)
 {
     sg_err err = sg_text_add(text, "%-32s %-15s %20s %12s\n", "layer", "operator",
@@ -93,7 +84,7 @@ static sg_err add_layers(const network_facts *f, sg_text *text)
         snprintf(size, sizeof size, "%lld x %lld x %lld", (long long)shape.h, (long long)shape.w,
                  (long long)shape.c);
         err = sg_text_add(text, "%-32s %-15s %25s %12lld\n", node->name, sg_op_name(node->op), size,
-                          (long long)count_parameters(f->graph, node));
+                          (long long)sg_node_trainable_count(f->graph, node));
     }
     return err;
 }

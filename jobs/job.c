@@ -187,14 +187,8 @@ static const sg_yaml_field job_fields[] = {
  * which take the same words. */
 static sg_err check_word(const sg_job *job, const char *key, const char *value, const char *words)
 {
-    size_t length = strlen(value);
-    for (const char *w = words; *w != '\0';) {
-        size_t n = strcspn(w, " ");
-        if (n == length && strncmp(w, value, n) == 0)
-            return SG_OK;
-        w += n;
-        w += strspn(w, " ");
-    }
+    if (sg_text_has_word(words, value))
+        return SG_OK;
     return sg_yaml_fail(job->yaml, key, "'%s' is unknown; allowed: %s", value, words);
 }
 

@@ -76,15 +76,6 @@ static sg_err add_facts(const sg_report *report, const network *n, sg_text *html
     return err == SG_OK ? sg_text_add(html, "</dd></dl>\n") : err;
 }
 
-static int64_t count_parameters(const sg_graph *graph, const sg_node *node)
-{
-    int64_t count = 0;
-    for (int32_t i = 0; i < node->params; i++)
-        if (sg_param_is_trainable(&graph->param[node->param[i]]))
-            count += (int64_t)graph->param[node->param[i]].count;
-    return count;
-}
-
 static sg_err add_layer(const network *n, const sg_node *node, sg_text *html)
 {
     sg_shape shape = n->plan->tensor[node->output].shape;
@@ -96,7 +87,7 @@ static sg_err add_layer(const network *n, const sg_node *node, sg_text *html)
                              "</th><td>%s</td><td class=\"n\">%lld &times; %lld &times; "
                              "%lld</td><td class=\"n\">%lld</td></tr>\n",
                              sg_op_name(node->op), (long long)shape.h, (long long)shape.w,
-                             (long long)shape.c, (long long)count_parameters(n->graph, node))
+                             (long long)shape.c, (long long)sg_node_trainable_count(n->graph, node))
                : err;
 }
 

@@ -44,6 +44,19 @@ uint32_t sg_below(uint32_t word, uint32_t n)
     return (uint32_t)(((uint64_t)word * n) >> 32);
 }
 
+size_t sg_choose(const double *cumulative, size_t count, double u)
+{
+    size_t low = 0, high = count - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (cumulative[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 void sg_normal2(uint32_t word0, uint32_t word1, float out[2])
 {
     double u = ((double)word0 + 1.0) * 0x1p-32; /* in (0, 1]: the logarithm is finite */

@@ -6,6 +6,7 @@
 #ifndef SG_BASE_RNG_H
 #define SG_BASE_RNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct {
@@ -37,6 +38,8 @@ float sg_uniform(uint32_t word);
 double sg_uniform53(uint32_t high, uint32_t low);
 /* Uniform in 0 .. n-1 by multiply-high; n > 0. */
 uint32_t sg_below(uint32_t word, uint32_t n);
+/* The first of `count` indices whose cumulative chance is above u, the last one's being 1. */
+size_t sg_choose(const double *cumulative, size_t count, double u);
 /* Two standard normal values by Box-Muller. */
 void sg_normal2(uint32_t word0, uint32_t word1, float out[2]);
 /* The i-th element of a keyed pseudo-random permutation of 0 .. n-1 (cycle-walking Feistel). */

@@ -110,6 +110,17 @@ const char *sg_text_nearest(const char *text, const char *words, char *word)
     return found;
 }
 
+bool sg_text_has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word), n;
+    for (const char *w = words + strspn(words, " "); *w; w += n, w += strspn(w, " ")) {
+        n = strcspn(w, " ");
+        if (n == length && strncmp(w, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
 void sg_text_clear(sg_text *text)
 {
     sg_free(text->data);

@@ -16,14 +16,7 @@
 
 bool sg_is_stack_method(const char *word)
 {
-    size_t length = strlen(word);
-    for (const char *w = SG_STACK_METHODS; *w; w += strspn(w, " ")) {
-        size_t n = strcspn(w, " ");
-        if (n == length && strncmp(w, word, n) == 0)
-            return true;
-        w += n;
-    }
-    return length == 0;
+    return !*word || sg_text_has_word(SG_STACK_METHODS, word);
 }
 
 /* ---- the names of layers ---- */

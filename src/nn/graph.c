@@ -364,6 +364,15 @@ bool sg_param_decays(const sg_param_info *param)
     return param->kind == SG_PARAM_WEIGHT;
 }
 
+size_t sg_node_trainable_count(const sg_graph *graph, const sg_node *node)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < node->params; i++)
+        if (sg_param_is_trainable(&graph->param[node->param[i]]))
+            count += graph->param[node->param[i]].count;
+    return count;
+}
+
 size_t sg_graph_trainable_count(const sg_graph *graph)
 {
     size_t count = 0;

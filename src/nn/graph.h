@@ -194,7 +194,8 @@ int32_t sg_graph_input_channels(const sg_graph *graph);
 int32_t sg_graph_output_channels(const sg_graph *graph); /* classes */
 bool sg_param_is_trainable(const sg_param_info *param);  /* all but mean and variance */
 bool sg_param_decays(const sg_param_info *param);        /* weights only: no bias, scale, shift */
-size_t sg_graph_trainable_count(const sg_graph *graph);  /* elements */
+size_t sg_node_trainable_count(const sg_graph *graph, const sg_node *node); /* elements */
+size_t sg_graph_trainable_count(const sg_graph *graph);                     /* elements */
 
 const char *sg_op_name(sg_op op);
 const char *sg_act_name(sg_act act);

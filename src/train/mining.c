@@ -129,20 +129,6 @@ void sg_mining_close(sg_mining *m)
     memset(m, 0, sizeof *m);
 }
 
-/* The first cell whose cumulative chance is above u. */
-static size_t find_cell(const sg_mining *m, double u)
-{
-    size_t low = 0, high = m->state.cells - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (m->cumulative[middle] > u)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 /* The region with first[region] <= cell < first[region + 1]. */
 static size_t region_of(const sg_mining *m, size_t cell)
 {
@@ -160,7 +146,7 @@ static size_t region_of(const sg_mining *m, size_t cell)
 void sg_mining_pick(const sg_mining *m, const uint32_t word[4], size_t *region, int64_t *x,
                     int64_t *y)
 {
-    size_t cell = find_cell(m, sg_uniform53(word[0], word[1]));
+    size_t cell = sg_choose(m->cumulative, m->state.cells, sg_uniform53(word[0], word[1]));
     *region = region_of(m, cell);
     sg_window window = cell_window(m, *region, cell);
     *x = window.x + sg_below(word[2], (uint32_t)window.w);

@@ -13,20 +13,6 @@ enum { BY_AREA, KIND, PLACE, SHIFT };
 /* Indices that no sample of a run has: those of crops that others receive something of. */
 static const uint64_t PARTNERS = (uint64_t)1 << 62;
 
-/* The first region whose cumulative share is above u. */
-static size_t find_region(const sg_sampler *s, double u)
-{
-    size_t low = 0, high = s->train_count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (s->cumulative[middle] > u)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 /* Where a crop of `tile` begins in [start, start + length). */
 static int64_t place(int64_t start, int64_t length, int64_t tile, uint32_t word)
 {
@@ -36,7 +22,7 @@ static int64_t place(int64_t start, int64_t length, int64_t tile, uint32_t word)
 static void crop_by_area(const sg_sampler *s, uint64_t index, sg_sample *sample, size_t *whole)
 {
     sg_random4 crop = sg_random(s->seed, SG_STREAM_CROP, index, BY_AREA);
-    size_t found = find_region(s, sg_uniform53(crop.v[0], crop.v[1]));
+    size_t found = sg_choose(s->cumulative, s->train_count, sg_uniform53(crop.v[0], crop.v[1]));
     const sg_window *window = &s->regions->item[s->train[found]].window;
     sample->window.x = place(window->x, window->w, s->tile, crop.v[2]);
     sample->window.y = place(window->y, window->h, s->tile, crop.v[3]);

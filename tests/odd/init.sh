@@ -2,6 +2,7 @@
 # Training that starts from a file: of other bands and classes, on 2 ranks, killed and resumed without
 # it; and what is wrong with the file is told in one line.
 . "$(dirname "$0")/../support/program.bash"
+. "$support/odd_training.bash"
 
 classes='[{name: water, value: 1}, {name: forest, value: 2}, {name: grassland, value: 3},
     {name: cropland, value: 4}, {name: built-up, value: 5}, {name: bare, value: 6}]'
@@ -25,15 +26,9 @@ begins() {
   grep -qF -- "$words" log || { cat log >&2; fail "expected \"$words\": $*"; }
 }
 
-# refuses STATUS WORDS KEY=VALUE...: one message with WORDS, and no run folder
-refuses() {
-  local status=$1 words=$2 got=0
-  shift 2
-  rm -rf refused
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out refused "$@" >/dev/null 2>log || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
+# refuses_early STATUS WORDS KEY=VALUE...: refuses, and before there is a run folder
+refuses_early() {
+  refuses "$@"
   [ ! -e refused ] || fail "a run folder was made: $*"
 }
 
@@ -77,20 +72,20 @@ timeout -k 5 120 "$segtiles" train job.yaml --resume=run model.init=six.safetens
   { cat log >&2; fail "resuming without the file"; }
 timeout -k 5 120 "$segtiles" train --resume=run >model 2>log || { cat log >&2; fail "resuming by the folder"; }
 
-refuses 1 "absent.safetensors: cannot be read" model.init=absent.safetensors
-refuses 1 "none of its 56 tensors is one of this network" model.init=six.h5 model.net=fcn32s model.depth=4 \
+refuses_early 1 "absent.safetensors: cannot be read" model.init=absent.safetensors
+refuses_early 1 "none of its 56 tensors is one of this network" model.init=six.h5 model.net=fcn32s model.depth=4 \
   model.width=8 train.tile=64
 head -c 20000 six.h5 >cut.h5
-refuses 1 "cut.h5" model.init=cut.h5
+refuses_early 1 "cut.h5" model.init=cut.h5
 echo 'not a checkpoint' >text.h5
-refuses 1 "text.h5" model.init=text.h5
+refuses_early 1 "text.h5" model.init=text.h5
 echo pickled >resnet18.pth
-refuses 1 "resnet18.pth: PyTorch's own files" model.init=resnet18.pth
+refuses_early 1 "resnet18.pth: PyTorch's own files" model.init=resnet18.pth
 printf '\377\377\377\377\377\377\377\377{}' >big.safetensors
-refuses 1 "big.safetensors: a header of 18446744073709551615 bytes" model.init=big.safetensors
-refuses 2 "model.init_roles" model.init=six.h5 model.init_bands=match
-refuses 2 "model.init_roles" model.init=six.h5 'model.init_roles=[red]'
-refuses 2 "2 roles for 4 bands" model.init=six.h5 model.init_bands=match 'model.init_roles=[red, green]'
-refuses 2 "there is no model.init" model.init_bands=first
-refuses 2 "allowed: auto, match, mean, first, cyclic, none" model.init=six.h5 model.init_bands=best
+refuses_early 1 "big.safetensors: a header of 18446744073709551615 bytes" model.init=big.safetensors
+refuses_early 2 "model.init_roles" model.init=six.h5 model.init_bands=match
+refuses_early 2 "model.init_roles" model.init=six.h5 'model.init_roles=[red]'
+refuses_early 2 "2 roles for 4 bands" model.init=six.h5 model.init_bands=match 'model.init_roles=[red, green]'
+refuses_early 2 "there is no model.init" model.init_bands=first
+refuses_early 2 "allowed: auto, match, mean, first, cyclic, none" model.init=six.h5 model.init_bands=best
 echo passed

@@ -2,6 +2,7 @@
 # Altered, mixed and sampled crops of scenes that are smaller than they are, have one band, few
 # labels or no pixel of a class: trained on, or refused with one clear line, on 2 ranks.
 . "$(dirname "$0")/../support/program.bash"
+. "$support/odd_training.bash"
 
 cat >job.yaml <<'YAML'
 name: odd
@@ -20,26 +21,6 @@ YAML
 everything=("train.augment={rotate: 180, scale: [0.25, 4], brightness: 1, contrast: 0.9, gamma: 2,
   blur: 10, noise: 1, band_dropout: 0.9, cut_mix: 0.5, paste: 0.5, paste_classes: [forest, snow], p: 1}"
   train.jitter=0.9)
-
-# trains NAME KEY=VALUE...
-trains() {
-  local name=$1
-  shift
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out "$name" "$@" >model 2>log ||
-    { cat log >&2; fail "$name: status $?"; }
-  [ -s "$(cat model)" ] || fail "$name: no checkpoint"
-}
-
-# refuses STATUS WORDS KEY=VALUE...: one message with WORDS
-refuses() {
-  local status=$1 words=$2 got=0
-  shift 2
-  rm -rf refused
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out refused "$@" >/dev/null 2>log || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
-}
 
 "$make_scene" -s 300x200 -b 3 -o scene.tif -l labels.tif
 gdal_translate -q -srcwin 30 40 50 20 scene.tif small.tif

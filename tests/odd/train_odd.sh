@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Odd scenes and labels train right, or are refused with one clear line, on 2 ranks.
 . "$(dirname "$0")/../support/program.bash"
+. "$support/odd_training.bash"
 
 cat >job.yaml <<'YAML'
 name: odd
@@ -16,26 +17,6 @@ data:
 model: {width: 4, depth: 2}
 train: {tile: 64, batch: 2, steps: 3, rate: 1e-3}
 YAML
-
-# train NAME KEY=VALUE...: must end well and leave a checkpoint that maps the scene
-trains() {
-  local name=$1
-  shift
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out "$name" "$@" >model 2>log ||
-    { cat log >&2; fail "$name: status $?"; }
-  [ -s "$(cat model)" ] || fail "$name: no checkpoint"
-}
-
-# refuses STATUS WORDS KEY=VALUE...: one message with WORDS, and no run folder
-refuses() {
-  local status=$1 words=$2 got=0
-  shift 2
-  rm -rf refused
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out refused "$@" >/dev/null 2>log || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
-}
 
 "$make_scene" -s 300x200 -b 3 -o scene.tif -l labels.tif --vector labels.gpkg
 "$make_scene" -s 300x200 -b 3 --offset 300,0 -o beside.tif -l beside_labels.tif
