@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # check_huge.sh BUILD [FOLDER]: a made scene of 100 000 x 100 000 pixels on 4 ranks with --max-mem 1G, and the same
-# command on 40 000 x 40 000: peak resident memory of each rank, overviews, and how long the mask takes to open.
+# command on 40 000 x 40 000: peak resident memory of each rank, overviews, and how long the mask takes to open, in QGIS too.
 # The scene is a VRT that repeats one made file of 10 000 x 10 000 pixels (about 300 MB); the masks take less than a
 # hundredth of the scene. FILLED (100): per cent of the repeats that hold data; the others are empty, and cost nothing.
 # SIDES ("40000 100000"), MEMORY (1G), RANKS (4) are as wanted. FOLDER (a new one under /tmp) stays.
@@ -65,6 +65,28 @@ print(f"{mask.RasterXSize} x {mask.RasterYSize}, overviews {sizes}; the whole is
       f"values {sorted(set(seen.ravel().tolist()))}")
 assert sizes and sizes[-1] <= 512 and spent < 1
 PYTHON
+cat >shown.py <<'PYTHON' # MASK: seconds until QGIS, once it runs, has opened it and drawn the whole of it
+import os, sys, time
+from qgis.core import QgsApplication, QgsMapRendererParallelJob, QgsMapSettings, QgsRasterLayer
+from qgis.PyQt.QtCore import QSize
+application = QgsApplication([], False)
+application.initQgis()
+wall, cpu = time.monotonic(), time.process_time()
+layer = QgsRasterLayer(sys.argv[1], "mask")
+settings = QgsMapSettings()
+settings.setLayers([layer])
+settings.setOutputSize(QSize(1000, 1000))
+settings.setExtent(layer.extent())
+settings.setDestinationCrs(layer.crs())
+job = QgsMapRendererParallelJob(settings)
+job.start()
+job.waitForFinished()
+wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+image = job.renderedImage()
+colours = {image.pixel(x, y) for x in range(5, 1000, 10) for y in range(5, 1000, 10)}
+print(f"QGIS: valid {layer.isValid()}, {len(colours)} colours, drawn after {wall:.3f} s ({cpu:.3f} s of CPU time)", flush=True)
+os._exit(0 if layer.isValid() and len(colours) > 2 and cpu < 2 else 1)  # QGIS crashes when Python ends with its objects alive
+PYTHON
 
 for side in ${SIDES:-40000 100000}; do
   /usr/bin/python3 repeat.py "scene_$side.vrt" "$side"
@@ -72,5 +94,10 @@ for side in ${SIDES:-40000 100000}; do
   "$mpirun" "$ranks" /usr/bin/python3 peak.py "$side" "$build/segtiles" predict "scene_$side.vrt" -m model.h5 \
     --max-mem "$memory" -o "mask_$side.tif"
   /usr/bin/python3 opens.py "mask_$side.tif"
+  if /usr/bin/python3 -c 'import qgis.core' 2>/dev/null; then
+    QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR=$folder /usr/bin/python3 shown.py "mask_$side.tif"
+  else
+    echo "QGIS for Python (python3-qgis) is not installed: not asked"
+  fi
   echo "$side x $side: peak resident memory of the ranks, MiB: $(awk '{printf "%d ", $1 / 1024}' "$side".peak.*)"
 done

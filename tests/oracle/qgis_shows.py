@@ -1,4 +1,4 @@
-"""qgis_shows.py SCENE MASK CLASSES POLYGONS PROBABILITIES: how QGIS shows a mask and what belongs to it by itself,
+"""qgis_shows.py SCENE MASK CLASSES POLYGONS PROBABILITIES CONFIDENCE: how QGIS shows a mask and what belongs to it by itself,
 against the mask's GeoTIFF."""
 import os
 import sys
@@ -65,6 +65,23 @@ def check_probabilities(path):
     assert abs(sum(value for value, _ in values) - 1) < len(values) * 0.5 / 254 + 1e-9, values
 
 
+def check_confidence(path, mask):
+    """It lies where the mask does; QGIS has its values, between 0 and 1, where the mask has a class, and draws
+    nothing elsewhere."""
+    layer, classes = QgsRasterLayer(path, "confidence"), QgsRasterLayer(mask, "mask")
+    assert layer.isValid() and layer.crs() == classes.crs() and layer.extent() == classes.extent()
+    width, height = layer.width(), layer.height()
+    block = layer.dataProvider().block(1, layer.extent(), width, height)
+    values = gdal.Open(path).ReadAsArray()
+    dataset = gdal.Open(mask)
+    known = dataset.ReadAsArray() != dataset.GetRasterBand(1).GetNoDataValue()
+    shares = np.frombuffer(block.data(), values.dtype).reshape(height, width)
+    void = np.array([[block.isNoData(y, x) for x in range(width)] for y in range(height)])
+    assert (void == ~known).all()
+    assert (shares[known] == values[known]).all() and (shares[known] > 0).all() and (shares[known] <= 1).all()
+    assert (render(layer, layer.extent(), width, height) == BACKGROUND).all(2)[~known].all()
+
+
 def main():
     scene, mask, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     wanted = colours(mask)
@@ -77,6 +94,7 @@ def main():
     assert shown == wanted, (shown, wanted)
     check_polygons(sys.argv[4], mask)
     check_probabilities(sys.argv[5])
+    check_confidence(sys.argv[6], mask)
     assert layer.crs() == QgsRasterLayer(scene, "scene").crs()
     assert layer.extent() == QgsRasterLayer(scene, "scene").extent()
     values = gdal.Open(mask).ReadAsArray()
