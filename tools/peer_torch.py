@@ -5,7 +5,7 @@
     tools/peer_torch.py speed [--width 64 --batch 2 --size 512 --bands 4 --classes 6]
     tools/peer_torch.py speed --device cuda [--net unet | --net deeplabv3+,encoder=resnet50] [...]
 
-`train` trains the U-Net of src/model/unet.c on random crops with the eight flips and rotations, AdamW
+`train` trains the U-Net of src/model/unet.c, or another network of src/model, on random crops with the eight flips and rotations, AdamW
 and a cosine schedule with linear warm-up, then maps every test scene whole and prints the scores of the
 summed confusion matrix. `speed` times a training step and a prediction; on a GPU in bf16 autocast, the best
 of both memory layouts, as they are and compiled, with cuDNN's own search for the fastest convolution. Both use every thread given
@@ -81,12 +81,12 @@ def seconds_per_call(call, repeats):
     return sorted(times)[len(times) // 2]
 
 
-def gpu_network(options):
+def network(options, bands, classes):
     if options.net == "unet":
-        return UNet(options.bands, options.classes, options.width)
+        return UNet(bands, classes, options.width)
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/oracle"))
     import networks
-    return networks.build(f"{options.net},bands={options.bands},classes={options.classes}")
+    return networks.build(f"{options.net},bands={bands},classes={classes}")
 
 
 def gpu_seconds(call, repeats):
@@ -103,7 +103,7 @@ def gpu_seconds(call, repeats):
 
 def gpu_variant(options, layout, compiled):
     shape = (options.batch, options.bands, options.size, options.size)
-    net = gpu_network(options).cuda().to(memory_format=layout)
+    net = network(options, options.bands, options.classes).cuda().to(memory_format=layout)
     forward = torch.compile(net) if compiled else net
     x = torch.randn(shape, device="cuda").contiguous(memory_format=layout)
     y = torch.randint(0, options.classes, (shape[0], *shape[2:]), device="cuda")
@@ -249,7 +249,7 @@ def evaluate(net, scenes, classes, autocast):
     net.eval()
     for image, labels in scenes:
         h, w = labels.shape
-        padded = np.pad(image, ((0, 0), (0, -h % 16), (0, -w % 16)))
+        padded = np.pad(image, ((0, 0), (0, -h % 32), (0, -w % 32)))
         with torch.no_grad(), autocast():
             logits = net(torch.from_numpy(padded[None]).contiguous(memory_format=torch.channels_last))
         predicted = logits.float().argmax(1).numpy()[0, :h, :w]
@@ -269,7 +269,7 @@ def train(options):
     scenes = list(normalised(scenes, per_scene, statistics))
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    net = UNet(scenes[0][0].shape[0], classes, options.width).to(memory_format=torch.channels_last)
+    net = network(options, scenes[0][0].shape[0], classes).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=1e-2)
     loss_of = nn.CrossEntropyLoss(ignore_index=255)
     area = np.array([labels.size for _, labels in scenes], np.float64)
@@ -289,7 +289,8 @@ def train(options):
             print(f"step {step + 1}  loss {loss.item():.4f}  {time.perf_counter() - start:.0f} s", flush=True)
     seconds = time.perf_counter() - start
     iou, accuracy = evaluate(net, normalised(maker(options.data, "test"), per_scene, statistics), classes, autocast)
-    print(json.dumps({"set": options.set, "seed": options.seed, "steps": options.steps, "seconds": round(seconds, 1),
+    print(json.dumps({"set": options.set, "net": options.net, "torch": torch.__version__, "seed": options.seed,
+                      "steps": options.steps, "seconds": round(seconds, 1),
                       "mpx_s": round(options.steps * options.batch * options.tile**2 / seconds / 1e6, 4),
                       "precision": "bf16" if bf16 else "f32", "iou": [round(float(v), 4) for v in iou],
                       "miou": round(float(iou.mean()), 4), "accuracy": round(float(accuracy), 4)}))
@@ -306,6 +307,7 @@ def main():
     for name, kind, default in (("width", int, 16), ("steps", int, 600), ("batch", int, 8), ("tile", int, 256),
                                 ("rate", float, 2e-3), ("warmup", int, 60), ("seed", int, 1)):
         job.add_argument("--" + name, type=kind, default=default)
+    job.add_argument("--net", default="unet", help="or one that tests/oracle/networks.py makes, as deeplabv3+,encoder=resnet50")
     job.set_defaults(run=train)
     job = jobs.add_parser("speed")
     for name, default in (("width", 64), ("batch", 2), ("size", 512), ("bands", 4), ("classes", 6), ("repeats", 3)):
