@@ -68,36 +68,43 @@ struct sg_fused {
     int act, out_type, grad_type;
     void *out;
     const void *grad_out;
-    float *kept; /* values before silu, or NULL */
+    float *kept;              /* values before silu, without gaps, or NULL */
+    uint32_t channels, pitch; /* of out and grad_out */
 };
 
 static inline sg_fused sg_fused_of(const sg_site *site, const sg_io *io, void *kept)
 {
-    sg_fused f = {site->node->act, site->out_type, site->grad_type, io->out, io->grad_out, NULL};
+    sg_fused f = {site->node->act, site->out_type,
+                  site->grad_type, io->out,
+                  io->grad_out,    NULL,
+                  (uint32_t)site->out.c, (uint32_t)site->out_pitch};
     if (site->training && site->node->act == SG_ACT_SILU)
         f.kept = (float *)kept;
     return f;
 }
 
+/* item: N channels of a pixel. */
 template <int N>
-static __device__ inline void sg_fused_store(const sg_fused &f, size_t at, sg_row<N> row)
+static __device__ inline void sg_fused_store(const sg_fused &f, uint32_t item, sg_row<N> row)
 {
     if (f.kept)
-        sg_write(f.kept, SG_F32, at, row);
+        sg_write(f.kept, SG_F32, (size_t)item * N, row);
     for (int i = 0; i < N; i++)
         row.v[i] = sg_act_value(f.act, row.v[i]);
-    sg_write(f.out, f.out_type, at, row);
+    sg_write(f.out, f.out_type, sg_place<N>(item, f.channels / N, f.pitch), row);
 }
 
 /* The gradient before the activation. */
-template <int N> static __device__ inline sg_row<N> sg_fused_gradient(const sg_fused &f, size_t at)
+template <int N>
+static __device__ inline sg_row<N> sg_fused_gradient(const sg_fused &f, uint32_t item)
 {
     sg_row<N> row, value;
+    size_t at = sg_place<N>(item, f.channels / N, f.pitch);
     sg_read(f.grad_out, f.grad_type, at, &row);
     if (f.act == SG_ACT_NONE)
         return row;
     if (f.kept)
-        sg_read(f.kept, SG_F32, at, &value);
+        sg_read(f.kept, SG_F32, (size_t)item * N, &value);
     else
         sg_read(f.out, f.out_type, at, &value);
     for (int i = 0; i < N; i++)

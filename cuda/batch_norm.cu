@@ -44,6 +44,7 @@ struct norm_args {
     void *to; /* the output, or the gradient of the input */
     int in_type, to_type, grad_type, act;
     double *parts;
+    uint32_t out_pitch; /* of the output and its gradient */
     uint32_t items;
 };
 
@@ -190,25 +191,24 @@ template <int N> __global__ void normalise(norm_args a)
     if (item >= a.items)
         return;
     uint32_t c = item % a.cut.groups * N;
-    size_t at = (size_t)item * N;
     sg_row<N> x;
-    sg_read(a.in, a.in_type, at, &x);
+    sg_read(a.in, a.in_type, (size_t)item * N, &x);
     for (int i = 0; i < N; i++) {
         float z = (x.v[i] - a.k.mean[c + i]) * a.k.factor[c + i] + a.k.shift[c + i];
         x.v[i] = sg_act_value(a.act, z);
     }
-    sg_write(a.to, a.to_type, at, x);
+    sg_write(a.to, a.to_type, sg_place<N>(item, a.cut.groups, a.out_pitch), x);
 }
 
 /* ---- gradients ---- */
 
-/* The gradient before the activation; x - mean replaces x. */
+/* The gradient before the activation, of channels c ... of a pixel; x - mean replaces x. */
 template <int N>
-static __device__ sg_row<N> unfuse(const norm_args &a, size_t at, uint32_t c, sg_row<N> *x)
+static __device__ sg_row<N> unfuse(const norm_args &a, uint32_t pixel, uint32_t c, sg_row<N> *x)
 {
     sg_row<N> gradient;
-    sg_read(a.in, a.in_type, at, x);
-    sg_read(a.grad_out, a.grad_type, at, &gradient);
+    sg_read(a.in, a.in_type, (size_t)pixel * a.cut.c + c, x);
+    sg_read(a.grad_out, a.grad_type, (size_t)pixel * a.out_pitch + c, &gradient);
     for (int i = 0; i < N; i++) {
         x->v[i] -= a.k.mean[c + i];
         if (a.act != SG_ACT_NONE)
@@ -226,8 +226,7 @@ template <int N> __global__ void sum_gradients(norm_args a)
     sg_row<N> sum = {}, with_x = {}, x;
     uint32_t channel, at;
     for (uint32_t pixel = p.begin + p.lane; p.inside && pixel < p.end; pixel += a.cut.lanes) {
-        size_t from = ((size_t)pixel * a.cut.groups + p.group) * N;
-        sg_row<N> gradient = unfuse<N>(a, from, p.group * N, &x);
+        sg_row<N> gradient = unfuse<N>(a, pixel, p.group * N, &x);
         for (int i = 0; i < N; i++) {
             sum.v[i] += gradient.v[i];
             with_x.v[i] += gradient.v[i] * (x.v[i] * a.k.inverse[p.group * N + i]);
@@ -276,7 +275,7 @@ template <int N> __global__ void input_gradient(norm_args a)
         return;
     uint32_t c = item % a.cut.groups * N;
     size_t at = (size_t)item * N;
-    sg_row<N> x, gradient = unfuse<N>(a, at, c, &x);
+    sg_row<N> x, gradient = unfuse<N>(a, item / a.cut.groups, c, &x);
     for (int i = 0; i < N; i++)
         gradient.v[i] =
             a.k.factor[c + i] * (gradient.v[i] - a.k.centre[c + i] - x.v[i] * a.k.slope[c + i]);
@@ -340,6 +339,7 @@ static norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg
     a.grad_type = site->grad_type;
     a.act = site->node->act;
     a.parts = p->parts;
+    a.out_pitch = (uint32_t)site->out_pitch;
     return a;
 }
 
@@ -485,4 +485,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                                 sg_is_wide(site->out.c), sg_shape_count(site->out), a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_batch_norm = {prepare, NULL, forward, backward, release};
+extern "C" const sg_kernel_def sg_cuda_batch_norm = {prepare,  NULL,    forward,
+                                                     backward, release, SG_PITCHED_OUT};

@@ -47,6 +47,34 @@ sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_d
     return launch_convert(sg_cuda_of(backend), count, a);
 }
 
+struct pitched_args {
+    const void *part;
+    void *sum;
+    int type;
+    uint32_t groups, pitch; /* channels / N */
+    uint32_t items;
+};
+
+template <int N> __global__ void add_pitched(pitched_args a)
+{
+    uint32_t item = sg_item();
+    if (item >= a.items)
+        return;
+    sg_row<N> row;
+    sg_read(a.part, a.type, (size_t)item * N, &row);
+    sg_put_gradient(a.sum, a.type, SG_GRAD_ADD, sg_place<N>(item, a.groups, a.pitch), row);
+}
+
+sg_err sg_cuda_accumulate_pitched(sg_backend *backend, const sg_pitched_sum *sum)
+{
+    bool wide = sg_is_wide(sum->channels);
+    pitched_args a = {sum->part, sum->sum, sum->type};
+    a.groups = (uint32_t)(wide ? sum->channels / 8 : sum->channels);
+    a.pitch = (uint32_t)sum->pitch;
+    return sg_launch_rows(sg_cuda_of(backend), add_pitched<8>, add_pitched<1>, wide,
+                          sum->pixels * (size_t)sum->channels, a);
+}
+
 /* The values travel as f32 and are rounded on the GPU. */
 sg_err sg_cuda_load_input(sg_backend *backend, void *device, sg_dtype type, const float *host,
                           size_t count)

@@ -1,13 +1,15 @@
 /* Concatenation of channels, in the order of the inputs: copies, no arithmetic but the change of
- * format where an input's differs. Gradients are stored or added, each from its channels. */
+ * format where an input's differs. Gradients are stored or added, each from its channels. What lies
+ * in the output already, with its gradient, is left alone. */
 #include "cuda/launch.cuh"
 
-/* One input's channels [first, first + own) of a tensor with `channels`. */
+/* One input's channels, [first, first + own) of the output's. */
 struct concat_args {
     const void *from;
     void *to;
     int from_type, to_type, write;
-    uint32_t own, channels, first; /* in units of N */
+    uint32_t own, first;           /* in units of N */
+    uint32_t from_pitch, to_pitch; /* elements */
     uint32_t items;
 };
 
@@ -18,8 +20,8 @@ template <int N> __global__ void put_in(concat_args a)
         return;
     size_t pixel = item / a.own, c = item % a.own;
     sg_row<N> row;
-    sg_read(a.from, a.from_type, (size_t)item * N, &row);
-    sg_write(a.to, a.to_type, (pixel * a.channels + a.first + c) * N, row);
+    sg_read(a.from, a.from_type, pixel * a.from_pitch + c * N, &row);
+    sg_write(a.to, a.to_type, pixel * a.to_pitch + (a.first + c) * N, row);
 }
 
 template <int N> __global__ void take_out(concat_args a)
@@ -29,8 +31,8 @@ template <int N> __global__ void take_out(concat_args a)
         return;
     size_t pixel = item / a.own, c = item % a.own;
     sg_row<N> row;
-    sg_read(a.from, a.from_type, (pixel * a.channels + a.first + c) * N, &row);
-    sg_put_gradient(a.to, a.to_type, a.write, (size_t)item * N, row);
+    sg_read(a.from, a.from_type, pixel * a.from_pitch + (a.first + c) * N, &row);
+    sg_put_gradient(a.to, a.to_type, a.write, pixel * a.to_pitch + c * N, row);
 }
 
 /* Eight channels at a time where all inputs have multiples of 8. */
@@ -42,12 +44,16 @@ static bool all_wide(const sg_site *site)
     return wide;
 }
 
+static bool is_in_place(const sg_site *site, int input)
+{
+    return site->in_place >> input & 1;
+}
+
 static concat_args channels_of(const sg_site *site, int input, int64_t first, bool wide)
 {
     concat_args a = {};
     int64_t unit = wide ? 8 : 1;
     a.own = (uint32_t)(site->in[input].c / unit);
-    a.channels = (uint32_t)(site->out.c / unit);
     a.first = (uint32_t)(first / unit);
     return a;
 }
@@ -61,9 +67,12 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
         concat_args a = channels_of(site, k, first, wide);
         a.from = io->in[k];
         a.from_type = site->in_type[k];
+        a.from_pitch = (uint32_t)site->in_pitch[k];
         a.to = io->out;
         a.to_type = site->out_type;
-        err = sg_launch_rows((sg_cuda *)kernel, put_in<8>, put_in<1>, wide,
+        a.to_pitch = (uint32_t)site->out_pitch;
+        if (!is_in_place(site, k))
+            err = sg_launch_rows((sg_cuda *)kernel, put_in<8>, put_in<1>, wide,
                              sg_shape_count(site->in[k]), a);
     }
     return err;
@@ -78,15 +87,18 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
         concat_args a = channels_of(site, k, first, wide);
         a.from = io->grad_out;
         a.from_type = site->grad_type;
+        a.from_pitch = (uint32_t)site->out_pitch;
         a.to = io->grad_in[k];
         a.to_type = site->grad_type;
+        a.to_pitch = (uint32_t)site->grad_pitch[k];
         a.write = site->write[k];
-        if (a.write != SG_GRAD_NONE)
+        if (a.write != SG_GRAD_NONE && !is_in_place(site, k))
             err = sg_launch_rows((sg_cuda *)kernel, take_out<8>, take_out<1>, wide,
                                  sg_shape_count(site->in[k]), a);
     }
     return err;
 }
 
-extern "C" const sg_kernel_def sg_cuda_concat = {sg_cuda_prepare_plain, NULL, forward, backward,
-                                                 sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_concat = {
+    sg_cuda_prepare_plain, NULL, forward, backward, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};

@@ -13,6 +13,7 @@ struct view_args {
     int from_type, to_type;
     int h, w, padded_h, padded_w, top, left;
     uint32_t groups, padded_groups; /* channels / N */
+    uint32_t pitch;                 /* of the real tensor, elements */
     uint32_t items;
 };
 
@@ -27,11 +28,11 @@ template <int N, bool GRADIENT> __global__ void stage(view_args a)
     int y = (int)(row % (uint32_t)a.padded_h) - a.top;
     sg_row<N> value = {};
     if (group < a.groups && y >= 0 && y < a.h && x >= 0 && x < a.w) {
-        size_t at = ((((size_t)n * a.h + y) * a.w + x) * a.groups + group) * N;
+        uint32_t at = (n * a.h + y) * a.w + x;
         if (GRADIENT)
-            value = sg_fused_gradient<N>(a.fused, at);
+            value = sg_fused_gradient<N>(a.fused, at * a.groups + group);
         else
-            sg_read(a.from, a.from_type, at, &value);
+            sg_read(a.from, a.from_type, (size_t)at * a.pitch + group * N, &value);
     }
     sg_write(a.to, a.to_type, (size_t)item * N, value);
 }
@@ -46,13 +47,13 @@ template <int N> __global__ void finish(view_args a)
     uint32_t y = row % (uint32_t)a.h, n = row / (uint32_t)a.h;
     size_t line = ((size_t)n * a.padded_h + y + a.top) * a.padded_w + x + a.left;
     sg_row<N> value, bias;
-    sg_read(a.from, SG_F32, (line * a.padded_groups + group) * N, &value);
+    sg_read(a.from, a.from_type, (line * a.padded_groups + group) * N, &value);
     if (a.bias) {
         sg_read(a.bias, SG_F32, (size_t)group * N, &bias);
         for (int i = 0; i < N; i++)
             value.v[i] += bias.v[i];
     }
-    sg_fused_store(a.fused, (size_t)item * N, value);
+    sg_fused_store(a.fused, item, value);
 }
 
 /* Eight channels at a time need real channels that are multiples of 8; padded ones are then too. */
@@ -68,6 +69,7 @@ static view_args args_of(const sg_conv_view *view)
     a.left = (int)view->left;
     a.groups = (uint32_t)(view->real.c / unit);
     a.padded_groups = (uint32_t)(view->padded.c / unit);
+    a.pitch = (uint32_t)view->pitch;
     return a;
 }
 
@@ -100,19 +102,23 @@ sg_err sg_conv_finish(sg_cuda *cuda, const sg_conv_view *view, const float *from
     view_args a = args_of(view);
     a.fused = sg_fused_of(site, io, io->saved);
     a.from = from;
+    a.from_type = SG_F32;
     a.bias = bias;
     return sg_launch_rows(cuda, finish<8>, finish<1>, sg_is_wide(view->real.c),
                           sg_shape_count(view->real), a);
 }
 
-sg_err sg_conv_crop(sg_cuda *cuda, const sg_conv_view *view, const float *from, void *to,
-                    sg_dtype to_type)
+sg_err sg_conv_crop(sg_cuda *cuda, const sg_conv_view *view, const void *from, sg_dtype from_type,
+                    void *to, sg_dtype to_type)
 {
     view_args a = args_of(view);
     a.fused.act = SG_ACT_NONE;
     a.fused.out = to;
     a.fused.out_type = to_type;
+    a.fused.channels = (uint32_t)view->real.c;
+    a.fused.pitch = (uint32_t)view->pitch;
     a.from = from;
+    a.from_type = from_type;
     return sg_launch_rows(cuda, finish<8>, finish<1>, sg_is_wide(view->real.c),
                           sg_shape_count(view->real), a);
 }
@@ -132,8 +138,7 @@ template <int N> __global__ void sum_bias(bias_args a)
     sg_row<N> sum = {};
     uint32_t channel, at;
     for (uint32_t pixel = p.begin + p.lane; p.inside && pixel < p.end; pixel += a.cut.lanes) {
-        sg_row<N> gradient =
-            sg_fused_gradient<N>(a.fused, ((size_t)pixel * a.cut.groups + p.group) * N);
+        sg_row<N> gradient = sg_fused_gradient<N>(a.fused, pixel * a.cut.groups + p.group);
         for (int i = 0; i < N; i++)
             sum.v[i] += gradient.v[i];
     }

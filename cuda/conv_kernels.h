@@ -17,15 +17,21 @@ extern "C" {
 #endif
 
 /* A tensor within a larger one that is 0 elsewhere: its pixel (0, 0) lies at (top, left), its
- * channels come first. n is the same. */
+ * channels come first. n is the same. The larger one has no gaps; the pixels of the real one lie
+ * `pitch` elements apart. */
 typedef struct {
     sg_shape real, padded;
-    int64_t top, left;
+    int64_t top, left, pitch;
 } sg_conv_view;
 
 static inline bool sg_conv_is_whole(const sg_conv_view *view)
 {
     return sg_shape_equal(view->real, view->padded) != 0;
+}
+
+static inline bool sg_conv_has_gaps(const sg_conv_view *view)
+{
+    return view->pitch != view->real.c;
 }
 
 /* padded tensor `to` from the real one. */
@@ -38,8 +44,8 @@ sg_err sg_conv_stage_gradient(sg_cuda *cuda, const sg_conv_view *view, const sg_
 sg_err sg_conv_finish(sg_cuda *cuda, const sg_conv_view *view, const float *from, const float *bias,
                       const sg_site *site, const sg_io *io);
 /* The real tensor from the padded one. */
-sg_err sg_conv_crop(sg_cuda *cuda, const sg_conv_view *view, const float *from, void *to,
-                    sg_dtype to_type);
+sg_err sg_conv_crop(sg_cuda *cuda, const sg_conv_view *view, const void *from, sg_dtype from_type,
+                    void *to, sg_dtype to_type);
 
 /* The gradient of the site's bias; scratch of so many bytes. */
 size_t sg_conv_bias_scratch(const sg_site *site);

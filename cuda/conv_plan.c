@@ -46,8 +46,8 @@ static sg_err choose(sg_conv_plan *p)
 {
     sg_cudnn *cudnn = p->cuda->cudnn;
     sg_err err = sg_cudnn_plan_get(cudnn, &p->request, &p->cudnn);
-    bool fused = p->request.bias || p->request.relu;
-    if (err != SG_EUNSUPPORTED || fused)
+    bool more = p->request.bias || p->request.relu || sg_conv_request_has_gaps(&p->request);
+    if (err != SG_EUNSUPPORTED || more)
         return err;
     if (p->request.type == SG_BF16) {
         sg_conv_request wide = widened(&p->request);

@@ -4,7 +4,9 @@
  *
  * What cuDNN gets is made easy to take: padding is the same on both sides (else the tensor is
  * copied into a padded one), and channels of a tensor fill 16-byte words where groups allow it
- * (else zeros are appended), which is what the tensor cores' engines ask for.
+ * (else zeros are appended), which is what the tensor cores' engines ask for. A tensor with gaps
+ * between its pixels, among the channels of another, is read and written where it lies if the
+ * engine takes that, and copied if not: the bits are the same.
  *
  * Numerical contract. As cudnn_plan.h's, for operands in the input's format: weights are rounded to
  * it, so is the gradient before an activation. Results that are not final (a bias or an activation
@@ -18,6 +20,7 @@ typedef struct {
     sg_cuda *cuda;
     int32_t transposed;
     int32_t fused; /* the plan forward adds the bias and applies the activation */
+    int32_t forward_gaps, backward_gaps; /* the plans take tensors with gaps as they are */
     sg_dtype type; /* of operands: the input's */
     sg_conv_geometry geometry;
     sg_conv_view in, out; /* of the operator's input and output */
@@ -40,8 +43,9 @@ static void set_geometry(conv *k, const sg_site *site)
     sg_conv_view *big = k->transposed ? &k->out : &k->in;
     sg_conv_view *small = k->transposed ? &k->in : &k->out;
     bool even = w->pad.top == w->pad.bottom && w->pad.left == w->pad.right;
-    k->in = (sg_conv_view){.real = site->in[0], .padded = site->in[0]};
-    k->out = (sg_conv_view){.real = site->out, .padded = site->out};
+    k->in = (sg_conv_view){
+        .real = site->in[0], .padded = site->in[0], .pitch = site->in_pitch[0]};
+    k->out = (sg_conv_view){.real = site->out, .padded = site->out, .pitch = site->out_pitch};
     if (!even) {
         big->padded.h += w->pad.top + w->pad.bottom;
         big->padded.w += w->pad.left + w->pad.right;
@@ -90,10 +94,36 @@ static bool has_epilogue(const sg_site *site)
 
 /* ---- plans ---- */
 
-/* The forward plan's result is the output as it is. */
+/* Bias and relu can be asked for within the convolution. */
+static bool can_fuse(const conv *k, const sg_site *site)
+{
+    int32_t act = site->node->act;
+    return !k->transposed && sg_conv_is_whole(&k->out) && has_epilogue(site) &&
+           (act == SG_ACT_NONE || act == SG_ACT_RELU);
+}
+
+/* The forward plan's result is the output as it is, or would be but for gaps. */
 static bool is_final(const conv *k, const sg_site *site)
 {
     return sg_conv_is_whole(&k->out) && (k->fused || !has_epilogue(site));
+}
+
+/* cuDNN gets the tensor itself. */
+static bool is_direct(const sg_conv_view *view, int32_t gaps)
+{
+    return sg_conv_is_whole(view) && (gaps || !sg_conv_has_gaps(view));
+}
+
+/* For the gradient before an activation that is not there. */
+static bool gradient_is_direct(const conv *k, const sg_site *site, int32_t gaps)
+{
+    return site->node->act == SG_ACT_NONE && site->grad_type == k->type && is_direct(&k->out, gaps);
+}
+
+static bool has_gaps(const conv *k)
+{
+    return (sg_conv_is_whole(&k->in) && sg_conv_has_gaps(&k->in)) ||
+           (sg_conv_is_whole(&k->out) && sg_conv_has_gaps(&k->out));
 }
 
 static sg_conv_request request_of(const conv *k, const sg_site *site, sg_conv_target target,
@@ -107,39 +137,68 @@ static sg_conv_request request_of(const conv *k, const sg_site *site, sg_conv_ta
                              .steady = !site->training};
 }
 
-/* Bias and relu within the convolution, where cuDNN has that. */
-static sg_err try_fused(conv *k, const sg_site *site)
+/* The operator's input, or its output or the gradient of that, is read or written with its gaps. */
+static void ask_for_gaps(const conv *k, const sg_conv_view *view, sg_conv_request *request)
 {
-    int32_t act = site->node->act;
-    sg_conv_request request = request_of(k, site, SG_CONV_SMALL, site->out_type);
-    if (k->transposed || !sg_conv_is_whole(&k->out) || !has_epilogue(site) ||
-        (act != SG_ACT_NONE && act != SG_ACT_RELU))
-        return SG_OK;
-    request.bias = site->node->attr.window.bias;
-    request.relu = act == SG_ACT_RELU;
-    sg_err err = sg_conv_plan_create(k->cuda, &request, &k->forward);
-    k->fused = err == SG_OK;
-    return err == SG_EUNSUPPORTED ? SG_OK : err;
+    bool big = (view == &k->in) != (k->transposed != 0);
+    if (sg_conv_is_whole(view) && sg_conv_has_gaps(view))
+        *(big ? &request->big_pitch : &request->small_pitch) = view->pitch;
 }
 
-static sg_err plan_forward(conv *k, const sg_site *site)
+static sg_err try_forward(conv *k, const sg_site *site, int32_t fused, int32_t gaps)
 {
-    sg_err err = try_fused(k, site);
-    if (err || k->fused)
-        return err;
+    k->fused = fused;
+    k->forward_gaps = gaps;
     sg_conv_request request = request_of(k, site, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
                                          is_final(k, site) ? site->out_type : SG_F32);
+    if (fused) {
+        request.bias = site->node->attr.window.bias;
+        request.relu = site->node->act == SG_ACT_RELU;
+    }
+    if (gaps) {
+        ask_for_gaps(k, &k->in, &request);
+        if (is_final(k, site))
+            ask_for_gaps(k, &k->out, &request);
+    }
     return sg_conv_plan_create(k->cuda, &request, &k->forward);
 }
 
-static sg_err plan_backward(conv *k, const sg_site *site)
+/* Bias and relu within the convolution, and tensors as they are, where cuDNN has that. */
+static sg_err plan_forward(conv *k, const sg_site *site)
+{
+    sg_err err = SG_EUNSUPPORTED;
+    for (int32_t fused = can_fuse(k, site); err == SG_EUNSUPPORTED && fused >= 0; fused--)
+        for (int32_t gaps = has_gaps(k); err == SG_EUNSUPPORTED && gaps >= 0; gaps--)
+            err = try_forward(k, site, fused, gaps);
+    return err;
+}
+
+static sg_err try_backward(conv *k, const sg_site *site, int32_t gaps)
 {
     sg_conv_request filter = request_of(k, site, SG_CONV_FILTER, SG_F32);
     sg_conv_request input = request_of(k, site, k->transposed ? SG_CONV_SMALL : SG_CONV_BIG,
                                        sg_conv_is_whole(&k->in) ? site->grad_type : SG_F32);
+    k->backward_gaps = gaps;
+    if (gaps)
+        ask_for_gaps(k, &k->in, &filter);
+    if (gaps && gradient_is_direct(k, site, gaps)) {
+        ask_for_gaps(k, &k->out, &filter);
+        ask_for_gaps(k, &k->out, &input);
+    }
     sg_err err = sg_conv_plan_create(k->cuda, &filter, &k->to_filter);
     if (!err && site->write[0] != SG_GRAD_NONE)
         err = sg_conv_plan_create(k->cuda, &input, &k->to_input);
+    return err;
+}
+
+static sg_err plan_backward(conv *k, const sg_site *site)
+{
+    sg_err err = SG_EUNSUPPORTED;
+    for (int32_t gaps = has_gaps(k); err == SG_EUNSUPPORTED && gaps >= 0; gaps--) {
+        sg_conv_plan_close(k->to_filter);
+        k->to_filter = NULL;
+        err = try_backward(k, site, gaps);
+    }
     return err;
 }
 
@@ -245,38 +304,45 @@ static const void *filter_of(const conv *k, const sg_io *io)
 }
 
 /* The input as cuDNN gets it. */
-static sg_err stage_input(const conv *k, const sg_io *io, const pieces *p, const void **in)
+static sg_err stage_input(const conv *k, const sg_io *io, const pieces *p, int32_t gaps,
+                          const void **in)
 {
-    *in = sg_conv_is_whole(&k->in) ? io->in[0] : p->in;
-    return *in == io->in[0] ? SG_OK
-                            : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
+    bool direct = is_direct(&k->in, gaps);
+    *in = direct ? io->in[0] : p->in;
+    return direct ? SG_OK
+                  : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
+}
+
+/* The output from what the plan made elsewhere. */
+static sg_err finish(const conv *k, const sg_site *site, const sg_io *io, const void *made)
+{
+    const float *bias = site->node->attr.window.bias ? io->param[1] : NULL;
+    return is_final(k, site) ? sg_conv_crop(k->cuda, &k->out, made, site->out_type, io->out,
+                                            site->out_type)
+                             : sg_conv_finish(k->cuda, &k->out, made, bias, site, io);
 }
 
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const conv *k = kernel;
     pieces p = pieces_of(k);
-    const float *bias = site->node->attr.window.bias ? io->param[1] : NULL;
-    bool final = is_final(k, site);
+    const float *bias = k->fused && site->node->attr.window.bias ? io->param[1] : NULL;
+    bool final = is_final(k, site) && is_direct(&k->out, k->forward_gaps);
     /* f32 sums that fill the output can be finished in place */
-    bool in_place = final || (sg_conv_is_whole(&k->out) && site->out_type == SG_F32);
-    void *sums = in_place ? io->out : p.out;
+    bool in_place = final || (is_direct(&k->out, 0) && site->out_type == SG_F32);
+    void *made = in_place ? io->out : p.out;
     const void *in;
-    sg_err err = stage_input(k, io, &p, &in);
+    sg_err err = stage_input(k, io, &p, k->forward_gaps, &in);
     if (!err)
-        err = sg_conv_plan_run(k->forward, in, filter_of(k, io), k->fused ? bias : NULL, sums,
-                               p.workspace);
-    if (!err && !final)
-        err = sg_conv_finish(k->cuda, &k->out, sums, bias, site, io);
-    return err;
+        err = sg_conv_plan_run(k->forward, in, filter_of(k, io), bias, made, p.workspace);
+    return err || final ? err : finish(k, site, io, made);
 }
 
 /* The gradient before the activation as cuDNN gets it. */
 static sg_err stage_gradient(const conv *k, const sg_site *site, const sg_io *io, const pieces *p,
                              const void **gradient)
 {
-    bool as_is =
-        site->node->act == SG_ACT_NONE && site->grad_type == k->type && sg_conv_is_whole(&k->out);
+    bool as_is = gradient_is_direct(k, site, k->backward_gaps);
     *gradient = as_is ? io->grad_out : p->out;
     return as_is ? SG_OK : sg_conv_stage_gradient(k->cuda, &k->out, site, io, p->out, k->type);
 }
@@ -293,15 +359,18 @@ static sg_err filter_gradient(const conv *k, const sg_io *io, const pieces *p, c
     return err;
 }
 
-/* The padded input is not needed any more by then: its piece takes the sums. */
+/* The padded input is not needed any more by then: its piece takes the sums. A gradient that is not
+ * added has no gaps, whatever the input's value has. */
 static sg_err input_gradient(const conv *k, const sg_site *site, const sg_io *io, const pieces *p,
                              const void *gradient)
 {
     bool whole = sg_conv_is_whole(&k->in);
     void *to = whole ? io->grad_in[0] : p->in;
+    sg_conv_view dense = k->in;
+    dense.pitch = dense.real.c;
     sg_err err = sg_conv_plan_run(k->to_input, gradient, filter_of(k, io), NULL, to, p->workspace);
     if (!err && !whole)
-        err = sg_conv_crop(k->cuda, &k->in, to, io->grad_in[0], site->grad_type);
+        err = sg_conv_crop(k->cuda, &dense, to, SG_F32, io->grad_in[0], site->grad_type);
     return err;
 }
 
@@ -314,7 +383,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     if (site->node->attr.window.bias)
         err = sg_conv_bias_gradient(k->cuda, site, io, p.workspace);
     if (!err)
-        err = stage_input(k, io, &p, &in);
+        err = stage_input(k, io, &p, k->backward_gaps, &in);
     if (!err)
         err = stage_gradient(k, site, io, &p, &gradient);
     if (!err)
@@ -330,6 +399,7 @@ const sg_kernel_def sg_cuda_conv = {
     .forward = forward,
     .backward = backward,
     .release = release,
+    .pitched = SG_PITCHED_IN | SG_PITCHED_OUT,
 };
 
 const sg_kernel_def sg_cuda_conv_transpose = {
@@ -338,4 +408,5 @@ const sg_kernel_def sg_cuda_conv_transpose = {
     .forward = forward,
     .backward = backward,
     .release = release,
+    .pitched = SG_PITCHED_IN | SG_PITCHED_OUT,
 };

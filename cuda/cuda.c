@@ -82,6 +82,7 @@ static const sg_backend table = {
     .download = download,
     .load_input = sg_cuda_load_input,
     .accumulate = sg_cuda_accumulate,
+    .accumulate_pitched = sg_cuda_accumulate_pitched,
     .classify = sg_cuda_classify,
     .update = sg_cuda_update,
     .average = sg_cuda_average,

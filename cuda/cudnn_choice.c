@@ -273,10 +273,28 @@ static sg_err refusal(cudnnStatus_t status)
     return sg_cudnn_check(status, "a convolution cannot be described");
 }
 
+/* The engine for the same tensors without gaps, for these. */
+static sg_err choose_with_gaps(sg_cudnn_plan *p)
+{
+    sg_conv_request dense = p->request;
+    sg_cudnn_plan *without = NULL;
+    dense.big_pitch = dense.small_pitch = 0;
+    sg_err err = sg_cudnn_plan_get(p->cudnn, &dense, &without);
+    if (err)
+        return err == SG_EUNSUPPORTED ? SG_OK : err;
+    sg_cudnn_graph_make(p->cudnn->handle, &p->request, &p->graph);
+    if (p->graph.status == CUDNN_STATUS_SUCCESS &&
+        !(transplant(p, without->config) && sg_cudnn_build(p, p->config)))
+        sg_cudnn_drop_config(p);
+    return SG_OK;
+}
+
 /* p->plan stays NULL where cuDNN refuses: that is remembered, too. */
 sg_err sg_cudnn_choose(sg_cudnn_plan *p)
 {
     const sg_conv_request *r = &p->request;
+    if (sg_conv_request_has_gaps(r))
+        return choose_with_gaps(p);
     sg_cudnn_graph_make(p->cudnn->handle, r, &p->graph);
     if (p->graph.status == CUDNN_STATUS_SUCCESS &&
         ((r->steady && try_usual_size(p, r)) || try_graph(p, r, &p->graph)))

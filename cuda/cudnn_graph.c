@@ -48,11 +48,12 @@ static cudnnDataType_t type_of(sg_dtype type)
 
 /* cuDNN names dimensions n, c, h, w; the strides say that c lies innermost. A filter's n is its
  * output channel. */
-static cudnnBackendDescriptor_t tensor(sg_cudnn_graph *p, int64_t id, sg_shape s, sg_dtype type)
+static cudnnBackendDescriptor_t pitched(sg_cudnn_graph *p, int64_t id, sg_shape s, sg_dtype type,
+                                        int64_t pitch)
 {
     cudnnBackendDescriptor_t made = make(p, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     const int64_t dims[] = {s.n, s.c, s.h, s.w};
-    const int64_t strides[] = {s.h * s.w * s.c, 1, s.w * s.c, s.c};
+    const int64_t strides[] = {s.h * s.w * pitch, 1, s.w * pitch, pitch};
     const int64_t alignment = ALIGNMENT;
     const bool is_virtual = id >= SUM;
     const cudnnDataType_t data = type_of(type);
@@ -64,6 +65,11 @@ static cudnnBackendDescriptor_t tensor(sg_cudnn_graph *p, int64_t id, sg_shape s
     set(p, made, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &is_virtual);
     finish(p, made);
     return made;
+}
+
+static cudnnBackendDescriptor_t tensor(sg_cudnn_graph *p, int64_t id, sg_shape s, sg_dtype type)
+{
+    return pitched(p, id, s, type, s.c);
 }
 
 static cudnnBackendDescriptor_t convolution(sg_cudnn_graph *p, const sg_conv_geometry *g)
@@ -124,14 +130,29 @@ sg_shape sg_cudnn_operand(const sg_conv_request *r, int64_t id)
     return shapes[r->target][id - SG_CUDNN_A];
 }
 
+int64_t sg_cudnn_pitch(const sg_conv_request *r, int64_t id)
+{
+    const int64_t pitches[3][3] = {[SG_CONV_SMALL] = {r->big_pitch, 0, r->small_pitch},
+                                   [SG_CONV_BIG] = {r->small_pitch, 0, r->big_pitch},
+                                   [SG_CONV_FILTER] = {r->big_pitch, r->small_pitch, 0}};
+    int64_t pitch = pitches[r->target][id - SG_CUDNN_A];
+    return pitch ? pitch : sg_cudnn_operand(r, id).c;
+}
+
+static cudnnBackendDescriptor_t operand(sg_cudnn_graph *p, const sg_conv_request *r, int64_t id,
+                                        sg_dtype type)
+{
+    return pitched(p, id, sg_cudnn_operand(r, id), type, sg_cudnn_pitch(r, id));
+}
+
 /* The convolution of tensors A and B into `result`. */
 static cudnnBackendDescriptor_t operation(sg_cudnn_graph *p, const sg_conv_request *r,
                                           cudnnBackendDescriptor_t result)
 {
     const operation_names *n = &names[r->target];
     const float alpha = 1, beta = 0;
-    cudnnBackendDescriptor_t a = tensor(p, SG_CUDNN_A, sg_cudnn_operand(r, SG_CUDNN_A), r->type);
-    cudnnBackendDescriptor_t b = tensor(p, SG_CUDNN_B, sg_cudnn_operand(r, SG_CUDNN_B), r->type);
+    cudnnBackendDescriptor_t a = operand(p, r, SG_CUDNN_A, r->type);
+    cudnnBackendDescriptor_t b = operand(p, r, SG_CUDNN_B, r->type);
     cudnnBackendDescriptor_t how = convolution(p, &r->geometry), made = make(p, n->type);
     set_part(p, made, n->a, a);
     set_part(p, made, n->b, b);
@@ -177,7 +198,7 @@ static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendD
     sg_shape shape = sg_cudnn_operand(r, SG_CUDNN_RESULT);
     bool mixed = r->type != r->result_type && !r->bias && !r->relu;
     int count = 0;
-    cudnnBackendDescriptor_t result = tensor(p, SG_CUDNN_RESULT, shape, r->result_type);
+    cudnnBackendDescriptor_t result = operand(p, r, SG_CUDNN_RESULT, r->result_type);
     cudnnBackendDescriptor_t at = result; /* what is made so far */
     if (r->bias || r->relu || mixed)
         at = tensor(p, SUM, shape, SG_F32);

@@ -27,5 +27,7 @@ void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *request,
 void sg_cudnn_graph_clear(sg_cudnn_graph *graph);
 /* Of SG_CUDNN_A, _B or _RESULT. */
 sg_shape sg_cudnn_operand(const sg_conv_request *request, int64_t id);
+/* Elements from one of its pixels to the next. */
+int64_t sg_cudnn_pitch(const sg_conv_request *request, int64_t id);
 
 #endif

@@ -31,7 +31,7 @@ extern "C" {
 /*
  * A plain convolution between a big tensor (its input) and a small one (its output), which are
  * related by small = (big + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1. A transposed
- * convolution is the same with its input as the small tensor. All are NHWC without gaps.
+ * convolution is the same with its input as the small tensor. All are NHWC.
  */
 typedef struct {
     sg_shape big, small;
@@ -56,7 +56,15 @@ typedef struct {
                        that a pixel has the same bits in every tile and batch; where cuDNN has one
                        for both the usual size and this one */
     int32_t bias, relu; /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
+    int64_t big_pitch, small_pitch; /* elements from one pixel to the next; 0: there are no gaps.
+                                       With gaps the engine is the one that is chosen without, so
+                                       that bits do not depend on where a tensor lies */
 } sg_conv_request;
+
+static inline bool sg_conv_request_has_gaps(const sg_conv_request *request)
+{
+    return request->big_pitch != 0 || request->small_pitch != 0;
+}
 
 static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
 {

@@ -74,6 +74,7 @@ sg_err sg_cuda_load_input(sg_backend *backend, void *device, sg_dtype type, cons
                           size_t count);
 sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
                           size_t count);
+sg_err sg_cuda_accumulate_pitched(sg_backend *backend, const sg_pitched_sum *sum);
 sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
                         int64_t c, uint8_t *classes, float *probabilities);
 sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_update_arrays *arrays);

@@ -16,6 +16,7 @@ struct dropout_args {
         sample; /* elements of one; their number is below 2^34, as the mask's counter is 32 bits */
     uint32_t items;  /* groups of four elements of one sample */
     uint32_t groups; /* of one sample */
+    uint32_t channels, from_pitch, to_pitch;
 };
 
 /* The four words for (key, SG_STREAM_DROPOUT, a, b): base/rng.c for the GPU. */
@@ -48,12 +49,13 @@ __global__ void drop(dropout_args a)
     if (a.active)
         random4(a.key, a.first_sample + sample, group, word);
     for (uint32_t k = 0; k < 4 && group * 4 + k < a.sample; k++) {
-        size_t at = (size_t)sample * a.sample + group * 4 + k;
+        uint32_t element = group * 4 + k, c = element % a.channels;
+        size_t pixel = (size_t)sample * (a.sample / a.channels) + element / a.channels;
         sg_row<1> x;
-        sg_read(a.from, a.from_type, at, &x);
+        sg_read(a.from, a.from_type, pixel * a.from_pitch + c, &x);
         bool keeps = !a.active || (float)(word[k] >> 8) * 0x1p-24f >= a.rate;
         x.v[0] = !keeps ? 0 : a.active ? scale * x.v[0] : x.v[0];
-        sg_put_gradient(a.to, a.to_type, a.write, at, x);
+        sg_put_gradient(a.to, a.to_type, a.write, pixel * a.to_pitch + c, x);
     }
 }
 
@@ -71,6 +73,7 @@ static sg_err launch_drop(sg_cuda *cuda, const sg_site *site, const sg_io *io, d
         a.first_sample = io->run->first_sample;
     }
     a.sample = (uint32_t)sample;
+    a.channels = (uint32_t)site->out.c;
     a.groups = (uint32_t)((sample + 3) / 4);
     return sg_launch_items(cuda, drop, (size_t)a.groups * (size_t)site->out.n, a);
 }
@@ -78,6 +81,8 @@ static sg_err launch_drop(sg_cuda *cuda, const sg_site *site, const sg_io *io, d
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     dropout_args a = {io->in[0], io->out, site->in_type[0], site->out_type, SG_GRAD_STORE};
+    a.from_pitch = (uint32_t)site->in_pitch[0];
+    a.to_pitch = (uint32_t)site->out_pitch;
     return launch_drop((sg_cuda *)kernel, site, io, a);
 }
 
@@ -85,8 +90,11 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     dropout_args a = {io->grad_out, io->grad_in[0], site->grad_type, site->grad_type,
                       site->write[0]};
+    a.from_pitch = (uint32_t)site->out_pitch;
+    a.to_pitch = (uint32_t)site->grad_pitch[0];
     return site->write[0] == SG_GRAD_NONE ? SG_OK : launch_drop((sg_cuda *)kernel, site, io, a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_dropout = {sg_cuda_prepare_plain, NULL, forward, backward,
-                                                  sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_dropout = {
+    sg_cuda_prepare_plain, NULL, forward, backward, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};

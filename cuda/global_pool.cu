@@ -18,6 +18,7 @@ struct global_args {
     int64_t *taken;
     int in_type, out_type, grad_type, write, mean;
     uint32_t pixels, channels;
+    uint32_t in_pitch, grad_pitch;
     uint32_t items;
 };
 
@@ -34,7 +35,7 @@ __global__ void mean_forward(global_args a)
     double sum = 0;
     size_t image = (size_t)blockIdx.y * a.pixels;
     for (uint32_t p = lane; c < a.channels && p < a.pixels; p += LANES)
-        sum += sg_get(a.in, a.in_type, (image + p) * a.channels + c);
+        sum += sg_get(a.in, a.in_type, (image + p) * a.in_pitch + c);
     part[lane][threadIdx.x % CHANNELS] = sum;
     __syncthreads();
     if (lane > 0 || c >= a.channels)
@@ -67,7 +68,7 @@ __global__ void max_forward(global_args a)
     candidate best = {-INFINITY, lane < a.pixels ? lane : 0};
     size_t image = (size_t)blockIdx.y * a.pixels;
     for (uint32_t p = lane; c < a.channels && p < a.pixels; p += LANES) {
-        candidate next = {sg_get(a.in, a.in_type, (image + p) * a.channels + c), p};
+        candidate next = {sg_get(a.in, a.in_type, (image + p) * a.in_pitch + c), p};
         best = larger(best, next);
     }
     value[lane][mine] = best.value;
@@ -98,7 +99,8 @@ __global__ void spread(global_args a)
         gradient.v[0] *= (float)(1 / (double)a.pixels);
     else if (a.taken[from] != (int64_t)(p % a.pixels))
         gradient.v[0] = 0;
-    sg_put_gradient(a.grad_in, a.grad_type, a.write, item, gradient);
+    sg_put_gradient(a.grad_in, a.grad_type, a.write, sg_place<1>(item, a.channels, a.grad_pitch),
+                    gradient);
 }
 
 static global_args args_of(const sg_site *site, const sg_io *io)
@@ -116,6 +118,8 @@ static global_args args_of(const sg_site *site, const sg_io *io)
     a.mean = site->node->attr.global.kind == SG_POOL_MEAN;
     a.pixels = (uint32_t)(site->in[0].h * site->in[0].w);
     a.channels = (uint32_t)site->in[0].c;
+    a.in_pitch = (uint32_t)site->in_pitch[0];
+    a.grad_pitch = (uint32_t)site->grad_pitch[0];
     return a;
 }
 
@@ -135,5 +139,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                            args_of(site, io));
 }
 
-extern "C" const sg_kernel_def sg_cuda_global_pool = {sg_cuda_prepare_plain, NULL, forward,
-                                                      backward, sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_global_pool = {
+    sg_cuda_prepare_plain, NULL, forward, backward, sg_cuda_release_plain, SG_PITCHED_IN};

@@ -64,6 +64,14 @@ static __device__ inline uint32_t sg_item()
     return blockIdx.x * blockDim.x + threadIdx.x;
 }
 
+/* Where an item of N channels lies in a tensor whose pixels are `pitch` elements apart; groups: its
+ * channels / N. */
+template <int N>
+static __device__ inline size_t sg_place(uint32_t item, uint32_t groups, uint32_t pitch)
+{
+    return (size_t)(item / groups) * pitch + item % groups * N;
+}
+
 /* ---- formats ---- */
 
 static __device__ inline float sg_widen(uint32_t bits)

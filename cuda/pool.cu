@@ -20,6 +20,7 @@ struct pool_args {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left;
     int h, w, oh, ow;
     uint32_t groups; /* c / N */
+    uint32_t in_pitch, out_pitch, grad_pitch;
     uint32_t items;
 };
 
@@ -43,12 +44,12 @@ static __device__ place place_of(uint32_t item, uint32_t groups, int h, int w)
 
 template <int N> static __device__ size_t in_at(const pool_args &a, const place &p, int y, int x)
 {
-    return ((((size_t)p.n * a.h + y) * a.w + x) * a.groups + p.group) * N;
+    return (((size_t)p.n * a.h + y) * a.w + x) * a.in_pitch + p.group * N;
 }
 
-template <int N> static __device__ size_t out_at(const pool_args &a, const place &p, int y, int x)
+static __device__ size_t out_pixel(const pool_args &a, const place &p, int y, int x)
 {
-    return ((((size_t)p.n * a.oh + y) * a.ow + x) * a.groups + p.group) * N;
+    return ((size_t)p.n * a.oh + y) * a.ow + x;
 }
 
 /* The output whose tap k reads input i, or -1. */
@@ -84,7 +85,7 @@ template <int N> __global__ void max_forward(pool_args a)
                 from[i] = (uint8_t)k;
             }
     }
-    sg_write(a.out, a.out_type, (size_t)item * N, best);
+    sg_write(a.out, a.out_type, sg_place<N>(item, a.groups, a.out_pitch), best);
     for (int i = 0; a.chosen && i < N; i++)
         a.chosen[(size_t)item * N + i] = from[i];
 }
@@ -102,14 +103,15 @@ template <int N> __global__ void max_backward(pool_args a)
             int x = reader(p.x, kx, a.left, a.stride_w, a.dilation_w, a.ow);
             if (x < 0)
                 continue;
-            size_t at = out_at<N>(a, p, y, x);
-            sg_read(a.grad_out, a.grad_type, at, &gradient);
+            size_t pixel = out_pixel(a, p, y, x), at = (pixel * a.groups + p.group) * N;
+            sg_read(a.grad_out, a.grad_type, pixel * a.out_pitch + p.group * N, &gradient);
             for (int i = 0; i < N; i++)
                 if (a.chosen[at + i] == ky * a.kernel_w + kx)
                     sum.v[i] += gradient.v[i];
         }
     }
-    sg_put_gradient(a.grad_in, a.grad_type, a.write, (size_t)item * N, sum);
+    sg_put_gradient(a.grad_in, a.grad_type, a.write, sg_place<N>(item, a.groups, a.grad_pitch),
+                    sum);
 }
 
 /* ---- mean ---- */
@@ -141,7 +143,7 @@ template <int N> __global__ void mean_forward(pool_args a)
         }
     for (int i = 0; i < N; i++)
         sum.v[i] /= by;
-    sg_write(a.out, a.out_type, (size_t)item * N, sum);
+    sg_write(a.out, a.out_type, sg_place<N>(item, a.groups, a.out_pitch), sum);
 }
 
 template <int N> __global__ void mean_backward(pool_args a)
@@ -158,12 +160,14 @@ template <int N> __global__ void mean_backward(pool_args a)
             if (x < 0)
                 continue;
             float by = divisor(a, y, x);
-            sg_read(a.grad_out, a.grad_type, out_at<N>(a, p, y, x), &gradient);
+            sg_read(a.grad_out, a.grad_type, out_pixel(a, p, y, x) * a.out_pitch + p.group * N,
+                    &gradient);
             for (int i = 0; i < N; i++)
                 sum.v[i] += gradient.v[i] / by;
         }
     }
-    sg_put_gradient(a.grad_in, a.grad_type, a.write, (size_t)item * N, sum);
+    sg_put_gradient(a.grad_in, a.grad_type, a.write, sg_place<N>(item, a.groups, a.grad_pitch),
+                    sum);
 }
 
 /* ---- calls ---- */
@@ -194,6 +198,9 @@ static pool_args args_of(const sg_site *site, const sg_io *io)
     a.w = (int)site->in[0].w;
     a.oh = (int)site->out.h;
     a.ow = (int)site->out.w;
+    a.in_pitch = (uint32_t)site->in_pitch[0];
+    a.out_pitch = (uint32_t)site->out_pitch;
+    a.grad_pitch = (uint32_t)site->grad_pitch[0];
     a.groups = (uint32_t)(sg_is_wide(site->out.c) ? site->out.c / 8 : site->out.c);
     return a;
 }
@@ -236,8 +243,12 @@ static sg_err backward_mean(void *kernel, const sg_site *site, const sg_io *io)
     return launch_backward(kernel, site, io, mean_backward<8>, mean_backward<1>);
 }
 
-extern "C" const sg_kernel_def sg_cuda_max_pool = {sg_cuda_prepare_plain, NULL, forward_max,
-                                                   backward_max, sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_max_pool = {
+    sg_cuda_prepare_plain, NULL,
+    forward_max,           backward_max,
+    sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};
 
-extern "C" const sg_kernel_def sg_cuda_avg_pool = {sg_cuda_prepare_plain, NULL, forward_mean,
-                                                   backward_mean, sg_cuda_release_plain};
+extern "C" const sg_kernel_def sg_cuda_avg_pool = {
+    sg_cuda_prepare_plain, NULL,
+    forward_mean,          backward_mean,
+    sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};

@@ -29,6 +29,7 @@ struct resize_args {
     int from_type, to_type, write;
     axis rows, columns;
     uint32_t h, w, oh, ow, groups; /* c / N */
+    uint32_t from_pitch, to_pitch;
     uint32_t items;
 };
 
@@ -46,12 +47,12 @@ template <int N> __global__ void interpolate(resize_args a)
                              down * right};
     sg_row<N> sum = {}, value;
     for (int k = 0; k < 4; k++) {
-        size_t at = (((size_t)n * a.h + ys[k / 2]) * a.w + xs[k % 2]) * a.groups + group;
-        sg_read(a.from, a.from_type, at * N, &value);
+        size_t at = ((size_t)n * a.h + ys[k / 2]) * a.w + xs[k % 2];
+        sg_read(a.from, a.from_type, at * a.from_pitch + group * N, &value);
         for (int i = 0; i < N; i++)
             sum.v[i] += weight[k] * value.v[i];
     }
-    sg_write(a.to, a.to_type, (size_t)item * N, sum);
+    sg_write(a.to, a.to_type, sg_place<N>(item, a.groups, a.to_pitch), sum);
 }
 
 /* The weight with which output o reads input i. */
@@ -73,13 +74,13 @@ template <int N> __global__ void gather(resize_args a)
         float down = share(a.rows, (uint32_t)y, (int)row);
         for (int x = a.columns.first[column]; x < a.columns.end[column]; x++) {
             float weight = down * share(a.columns, (uint32_t)x, (int)column);
-            size_t at = (((size_t)n * a.oh + y) * a.ow + x) * a.groups + group;
-            sg_read(a.from, a.from_type, at * N, &gradient);
+            size_t at = ((size_t)n * a.oh + y) * a.ow + x;
+            sg_read(a.from, a.from_type, at * a.from_pitch + group * N, &gradient);
             for (int i = 0; i < N; i++)
                 sum.v[i] += weight * gradient.v[i];
         }
     }
-    sg_put_gradient(a.to, a.to_type, a.write, (size_t)item * N, sum);
+    sg_put_gradient(a.to, a.to_type, a.write, sg_place<N>(item, a.groups, a.to_pitch), sum);
 }
 
 /* ---- tables ---- */
@@ -187,12 +188,15 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     resize_args a = args_of(r, site);
     a.from = io->in[0];
     a.from_type = site->in_type[0];
+    a.from_pitch = (uint32_t)site->in_pitch[0];
     a.to = io->out;
     a.to_type = site->out_type;
+    a.to_pitch = (uint32_t)site->out_pitch;
     return sg_launch_rows(r->cuda, interpolate<8>, interpolate<1>, sg_is_wide(site->out.c),
                           sg_shape_count(site->out), a);
 }
 
+/* Gradients that are stored have no gaps. */
 static sg_err clear(const resizer *r, const sg_site *site, const sg_io *io)
 {
     size_t bytes = sg_shape_count(site->in[1]) * sg_dtype_size(site->grad_type);
@@ -211,11 +215,14 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
         return err;
     a.from = io->grad_out;
     a.from_type = site->grad_type;
+    a.from_pitch = (uint32_t)site->out_pitch;
     a.to = io->grad_in[0];
     a.to_type = site->grad_type;
+    a.to_pitch = (uint32_t)site->grad_pitch[0];
     a.write = site->write[0];
     return sg_launch_rows(r->cuda, gather<8>, gather<1>, sg_is_wide(site->out.c),
                           sg_shape_count(site->in[0]), a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_resize = {prepare, NULL, forward, backward, release};
+extern "C" const sg_kernel_def sg_cuda_resize = {
+    prepare, NULL, forward, backward, release, SG_PITCHED_IN | SG_PITCHED_OUT};

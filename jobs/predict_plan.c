@@ -228,9 +228,12 @@ static sg_err largest_batch(const search *s, sg_predict_plan *plan)
     const sg_network *network = s->network;
     const sg_grid *grid = &plan->grid;
     int64_t least = 1, most = sg_min64(grid->tiles_x * grid->tiles_y, SG_BATCH_MOST);
-    sg_shape input = {1, grid->tile_h, grid->tile_w, network->checkpoint.spec.bands};
-    most = sg_fitting_batch(network->graph, input, network->type, SG_PLAN_INFERENCE,
-                            s->device_bytes, most);
+    const sg_abilities abilities = sg_backend_abilities(network->backend);
+    const sg_plan_request request = {
+        network->graph, {1, grid->tile_h, grid->tile_w, network->checkpoint.spec.bands},
+        network->type,  SG_PLAN_INFERENCE,
+        &abilities};
+    most = sg_fitting_batch(&request, s->device_bytes, most);
     while (least < most) {
         int64_t middle = least + (most - least + 1) / 2;
         if (fits(s, plan, middle))

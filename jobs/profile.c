@@ -7,6 +7,7 @@ typedef struct {
     sg_backend base; /* first */
     sg_backend *inner;
     sg_profile *profile;
+    sg_kernel_def timed[SG_OP_COUNT]; /* of the inner backend's kernels, which they stand for */
 } profiler;
 
 /* Stands for the inner backend's kernel of one node. */
@@ -79,8 +80,15 @@ static void release(void *kernel)
     sg_free(t);
 }
 
-static const sg_kernel_def timed = {prepare, refresh, forward, backward, release};
-static const sg_kernel_def timed_inference = {prepare, refresh, forward, NULL, release};
+static sg_kernel_def timed_of(const sg_kernel_def *inner)
+{
+    return (sg_kernel_def){.prepare = prepare,
+                           .refresh = refresh,
+                           .forward = forward,
+                           .backward = inner->backward ? backward : NULL,
+                           .release = release,
+                           .pitched = inner->pitched};
+}
 
 static bool supports(const sg_backend *backend, sg_dtype type)
 {
@@ -126,6 +134,14 @@ static sg_err accumulate(sg_backend *backend, void *sum, const void *part, sg_dt
                 inner->accumulate(inner, sum, part, type, count));
 }
 
+static sg_err accumulate_pitched(sg_backend *backend, const sg_pitched_sum *sum)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->accumulate, inner, start,
+                inner->accumulate_pitched(inner, sum));
+}
+
 static sg_err classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
                        int64_t c, uint8_t *classes, float *probabilities)
 {
@@ -164,7 +180,9 @@ sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **back
     p->profile = profile;
     for (int op = 0; op < SG_OP_COUNT; op++) {
         const sg_kernel_def *def = inner->kernel[op];
-        p->base.kernel[op] = !def ? NULL : def->backward ? &timed : &timed_inference;
+        p->base.kernel[op] = def ? &p->timed[op] : NULL;
+        if (def)
+            p->timed[op] = timed_of(def);
     }
     p->base.supports = supports;
     p->base.alloc = allocate;
@@ -174,6 +192,7 @@ sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **back
     p->base.download = download;
     p->base.load_input = load_input;
     p->base.accumulate = accumulate;
+    p->base.accumulate_pitched = accumulate_pitched;
     p->base.classify = classify;
     p->base.update = update;
     p->base.repeat = NULL; /* each operator is timed by itself */

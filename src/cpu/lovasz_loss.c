@@ -131,4 +131,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     return SG_OK;
 }
 
-const sg_kernel_def sg_cpu_lovasz_loss = {prepare, NULL, forward, backward, release};
+const sg_kernel_def sg_cpu_lovasz_loss = {
+    .prepare = prepare, .forward = forward, .backward = backward, .release = release};

@@ -193,4 +193,5 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
     return err;
 }
 
-const sg_kernel_def sg_cpu_region_loss = {prepare, NULL, forward, backward, release};
+const sg_kernel_def sg_cpu_region_loss = {
+    .prepare = prepare, .forward = forward, .backward = backward, .release = release};

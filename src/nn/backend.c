@@ -31,6 +31,15 @@ sg_err sg_backend_covers(const sg_backend *backend, const sg_graph *graph, bool 
     return err;
 }
 
+sg_abilities sg_backend_abilities(const sg_backend *backend)
+{
+    sg_abilities abilities = {{0}};
+    for (int op = 0; op < SG_OP_COUNT; op++)
+        if (backend->kernel[op])
+            abilities.pitched[op] = (uint8_t)backend->kernel[op]->pitched;
+    return abilities;
+}
+
 void sg_backend_close(sg_backend *backend)
 {
     if (backend)

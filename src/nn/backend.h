@@ -26,6 +26,10 @@ typedef struct {
     sg_grad_write write[SG_MAX_INPUTS]; /* NONE, STORE, ADD, TEMPORARY (= STORE elsewhere) */
     size_t saved_bytes;
     int64_t param_count[SG_MAX_PARAMS]; /* elements */
+    /* Elements from one pixel to the next, of values and of gradients: c, and more only for a kernel
+     * that says it can do with gaps (sg_kernel_def.pitched). out: of grad_out, too. */
+    int64_t in_pitch[SG_MAX_INPUTS], grad_pitch[SG_MAX_INPUTS], out_pitch;
+    uint32_t in_place; /* bit i: input i lies in the output already, and its gradient there */
 } sg_site;
 
 /* What a run knows beyond the tensors. Owned by the executor's caller. */
@@ -75,7 +79,17 @@ typedef struct {
     sg_err (*backward)(void *kernel, const sg_site *site,
                        const sg_io *io); /* NULL: inference only */
     void (*release)(void *kernel);
+    uint32_t pitched; /* SG_PITCHED_ bits */
 } sg_kernel_def;
+
+/* sum += part, where the pixels of sum lie `pitch` elements apart and those of part have no gaps. */
+typedef struct {
+    void *sum;
+    const void *part;
+    sg_dtype type; /* of both */
+    size_t pixels;
+    int64_t channels, pitch;
+} sg_pitched_sum;
 
 struct sg_backend {
     const char *name;                         /* "reference", "cpu", "cuda" */
@@ -94,6 +108,7 @@ struct sg_backend {
                          size_t count);
     /* sum += part, both of `type`. */
     sg_err (*accumulate)(sg_backend *, void *sum, const void *part, sg_dtype type, size_t count);
+    sg_err (*accumulate_pitched)(sg_backend *, const sg_pitched_sum *); /* NULL: no kernel has gaps */
     /* Per pixel over c classes: argmax into classes (lowest index on ties), and where not NULL the
      * softmax probabilities (f32, [pixels][c]). Logits are on the device, results on the host. */
     sg_err (*classify)(sg_backend *, const void *logits, sg_dtype type, size_t pixels, int64_t c,
@@ -113,6 +128,8 @@ struct sg_backend {
 /* Plain C, one thread, any type; the oracle. */
 sg_err sg_reference_open(sg_backend **backend);
 void sg_backend_close(sg_backend *backend); /* NULL is fine */
+/* What plans for this backend may count on. */
+sg_abilities sg_backend_abilities(const sg_backend *backend);
 /* SG_EUNSUPPORTED naming all operators of the graph that the backend lacks. */
 sg_err sg_backend_covers(const sg_backend *backend, const sg_graph *graph, bool training);
 

@@ -94,8 +94,10 @@ static sg_err no_memory(const sg_exec *exec)
     size_t available = backend->available ? backend->available(backend) : 0;
     available += exec->arena ? bytes : 0;
     /* An eighth is left to the kernels, which want memory, too. */
-    int64_t fits = sg_fitting_batch(exec->graph, in, exec->plan->type, exec->plan->mode,
-                                    available - available / 8, in.n - 1);
+    const sg_abilities abilities = sg_backend_abilities(backend);
+    const sg_plan_request request = {exec->graph, in, exec->plan->type, exec->plan->mode,
+                                     &abilities};
+    int64_t fits = sg_fitting_batch(&request, available - available / 8, in.n - 1);
     char cure[64] = "use a smaller batch or tile";
     if (fits > 0)
         snprintf(cure, sizeof cure, "a batch of %" PRId64 " would fit", fits);
@@ -145,7 +147,12 @@ static void make_site(const sg_exec *exec, int32_t n)
         site->in[i] = plan->tensor[node->input[i]].shape;
         site->in_type[i] = plan->tensor[node->input[i]].type;
         site->write[i] = plan->node[n].write[i];
+        site->in_pitch[i] = site->grad_pitch[i] = plan->tensor[node->input[i]].pitch;
+        if (site->write[i] == SG_GRAD_TEMPORARY)
+            site->grad_pitch[i] = site->in[i].c;
     }
+    site->out_pitch = plan->tensor[node->output].pitch;
+    site->in_place = plan->node[n].in_place;
     site->out = plan->tensor[node->output].shape;
     site->out_type = plan->tensor[node->output].type;
     site->grad_type = plan->type;
@@ -246,9 +253,11 @@ static sg_err prepare(sg_exec *exec)
 
 static sg_err open_exec(sg_exec *exec, sg_shape input, sg_dtype type, sg_plan_mode mode)
 {
+    const sg_abilities abilities = sg_backend_abilities(exec->backend);
+    const sg_plan_request request = {exec->graph, input, type, mode, &abilities};
     sg_err err = check_device(exec->backend, exec->graph, type, mode, exec->weights);
     if (!err)
-        err = sg_plan_create(exec->graph, input, type, mode, &exec->plan);
+        err = sg_plan_make(&request, &exec->plan);
     if (!err)
         err = make_arrays(exec);
     if (!err)
@@ -413,9 +422,15 @@ static sg_err accumulate(const sg_exec *exec, const sg_step *step)
 {
     int32_t t = exec->graph->node[step->node].input[step->slot];
     const sg_plan_tensor *tensor = &exec->plan->tensor[t];
-    return exec->backend->accumulate(exec->backend, at(exec, tensor->gradient),
-                                     exec->io[step->node].grad_in[step->slot], exec->plan->type,
-                                     sg_shape_count(tensor->shape));
+    sg_backend *backend = exec->backend;
+    size_t count = sg_shape_count(tensor->shape);
+    int64_t c = tensor->shape.c;
+    void *sum = at(exec, tensor->gradient);
+    const void *part = exec->io[step->node].grad_in[step->slot];
+    if (tensor->pitch == c)
+        return backend->accumulate(backend, sum, part, exec->plan->type, count);
+    const sg_pitched_sum work = {sum, part, exec->plan->type, count / (size_t)c, c, tensor->pitch};
+    return backend->accumulate_pitched(backend, &work);
 }
 
 sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *user)
@@ -484,18 +499,19 @@ static sg_err check_intact(const sg_exec *exec, size_t offset, size_t bytes, int
     return err;
 }
 
-static sg_err read_numbers(sg_exec *exec, size_t offset, size_t count, sg_dtype type, int32_t last,
-                           float *out)
+static sg_err read_numbers(sg_exec *exec, const sg_plan_tensor *t, size_t offset, sg_dtype type,
+                           int32_t last, float *out)
 {
-    size_t bytes = count * sg_dtype_size(type);
+    size_t c = (size_t)t->shape.c, pitch = (size_t)t->pitch, pixels = sg_shape_count(t->shape) / c;
+    size_t bytes = ((pixels - 1) * pitch + c) * sg_dtype_size(type);
     void *raw = NULL;
     sg_err err = check_intact(exec, offset, bytes, last);
     if (!err)
-        err = sg_malloc(count, sg_dtype_size(type), &raw);
+        err = sg_malloc(bytes, 1, &raw);
     if (!err)
         err = exec->backend->download(exec->backend, raw, at(exec, offset), bytes);
-    for (size_t i = 0; !err && i < count; i++)
-        out[i] = sg_load(raw, type, i);
+    for (size_t i = 0; !err && i < pixels * c; i++)
+        out[i] = sg_load(raw, type, i / c * pitch + i % c);
     sg_free(raw);
     return err;
 }
@@ -506,7 +522,7 @@ sg_err sg_exec_read_value(sg_exec *exec, int32_t tensor, float *out)
         exec->plan->tensor[tensor].first >= exec->steps_done)
         return sg_fail(SG_EUSAGE, "tensor %d has no value yet", (int)tensor);
     const sg_plan_tensor *t = &exec->plan->tensor[tensor];
-    return read_numbers(exec, t->value, sg_shape_count(t->shape), t->type, t->last, out);
+    return read_numbers(exec, t, t->value, t->type, t->last, out);
 }
 
 sg_err sg_exec_read_gradient(sg_exec *exec, int32_t tensor, float *out)
@@ -516,6 +532,8 @@ sg_err sg_exec_read_gradient(sg_exec *exec, int32_t tensor, float *out)
         exec->plan->tensor[tensor].grad_first >= exec->steps_done)
         return sg_fail(SG_EUSAGE, "tensor %d has no gradient", (int)tensor);
     const sg_plan_tensor *t = &exec->plan->tensor[tensor];
-    return read_numbers(exec, t->gradient, sg_shape_count(t->shape), exec->plan->type, t->grad_last,
-                        out);
+    int32_t maker = exec->graph->tensor[tensor].maker;
+    if (exec->plan->node[maker].in_place)
+        return sg_fail(SG_EUSAGE, "tensor %d: its gradient has become its inputs'", (int)tensor);
+    return read_numbers(exec, t, t->gradient, exec->plan->type, t->grad_last, out);
 }

@@ -8,7 +8,6 @@
 
 /* The largest number of samples, at most `most`, whose values take at most `bytes`; 0: not one.
  * input.n is not read. */
-int64_t sg_fitting_batch(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode,
-                         size_t bytes, int64_t most);
+int64_t sg_fitting_batch(const sg_plan_request *request, size_t bytes, int64_t most);
 
 #endif

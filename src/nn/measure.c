@@ -249,7 +249,10 @@ static sg_site site_of(const sg_measure *b, const sg_node *node)
                     .grad_type = b->type,
                     .training = b->train,
                     .write = {plan->node[id].write[0]},
-                    .saved_bytes = plan->node[id].saved_bytes};
+                    .saved_bytes = plan->node[id].saved_bytes,
+                    .in_pitch = {in->shape.c},
+                    .grad_pitch = {in->shape.c},
+                    .out_pitch = out->shape.c};
     for (int32_t p = 0; p < node->params; p++)
         site.param_count[p] = (int64_t)b->graph->param[node->param[p]].count;
     return site;

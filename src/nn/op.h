@@ -45,6 +45,9 @@ typedef struct {
     double (*flops)(const sg_node *node, const sg_shape *in, sg_shape out);
     /* Bit i: the backward pass can add into input i's gradient instead of overwriting it. */
     uint32_t adds_gradient;
+    /* 1: the output is the inputs' channels, one input's behind another's, and nothing else: a plan
+     * may let the inputs lie there from the start. */
+    int32_t joins;
 } sg_op_def;
 
 #define SG_OPERATOR(id, name) extern const sg_op_def sg_op_##id;

@@ -5,6 +5,7 @@
 #include "nn/plan.h"
 
 #include "base/size.h"
+#include "nn/beside.h"
 #include "nn/plan_memory.h"
 #include "nn/recompute.h"
 
@@ -213,19 +214,13 @@ static sg_err place(sg_plan *plan)
     if (!err)
         err = sg_plan_place(regions, count, &plan->arena_bytes);
     sg_free(regions);
+    if (!err)
+        sg_beside_settle(plan);
     return err;
 }
 
-/* What a plan is made for. */
-typedef struct {
-    const sg_graph *graph;
-    sg_shape input;
-    sg_dtype type;
-    sg_plan_mode mode;
-} request;
-
 /* parts: into which the network is cut to be computed again; 1: nothing is. */
-static sg_err make_plan(maker *m, const request *r, int32_t parts)
+static sg_err make_plan(maker *m, const sg_plan_request *r, int32_t parts)
 {
     sg_err err = allocate(m, r->graph, r->type, r->mode);
     if (!err)
@@ -237,11 +232,12 @@ static sg_err make_plan(maker *m, const request *r, int32_t parts)
     if (err)
         return err;
     schedule(m);
+    sg_beside_choose(m->plan, r->abilities);
     find_lifetimes(m->plan);
     return place(m->plan);
 }
 
-static sg_err create(const request *r, int32_t parts, sg_plan **plan)
+static sg_err create(const sg_plan_request *r, int32_t parts, sg_plan **plan)
 {
     maker m = {0};
     *plan = NULL;
@@ -255,7 +251,7 @@ static sg_err create(const request *r, int32_t parts, sg_plan **plan)
 }
 
 /* The plan with the smallest arena, and of such the one that computes least twice. */
-static sg_err create_smallest(const request *r, sg_plan **plan)
+static sg_err create_smallest(const sg_plan_request *r, sg_plan **plan)
 {
     sg_err err = SG_OK;
     *plan = NULL;
@@ -275,18 +271,23 @@ static sg_err create_smallest(const request *r, sg_plan **plan)
     return err;
 }
 
+sg_err sg_plan_make(const sg_plan_request *r, sg_plan **plan)
+{
+    *plan = NULL;
+    sg_err err = sg_graph_check(r->graph);
+    if (err)
+        return err;
+    const sg_node *last = &r->graph->node[r->graph->nodes - 1];
+    if (sg_plan_trains(r->mode) && !sg_op_is_loss(last->op))
+        return sg_fail(SG_EUSAGE, "%s: a network that is trained must end in a loss", last->name);
+    return r->mode == SG_PLAN_RECOMPUTE ? create_smallest(r, plan) : create(r, 1, plan);
+}
+
 sg_err sg_plan_create(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode,
                       sg_plan **plan)
 {
-    *plan = NULL;
-    sg_err err = sg_graph_check(graph);
-    if (err)
-        return err;
-    const sg_node *last = &graph->node[graph->nodes - 1];
-    if (sg_plan_trains(mode) && !sg_op_is_loss(last->op))
-        return sg_fail(SG_EUSAGE, "%s: a network that is trained must end in a loss", last->name);
-    const request r = {graph, input, type, mode};
-    return mode == SG_PLAN_RECOMPUTE ? create_smallest(&r, plan) : create(&r, 1, plan);
+    const sg_plan_request request = {graph, input, type, mode, NULL};
+    return sg_plan_make(&request, plan);
 }
 
 void sg_plan_close(sg_plan *plan)

@@ -37,9 +37,23 @@ typedef struct {
 /* How a backward step writes the gradient of one input. */
 typedef enum { SG_GRAD_NONE, SG_GRAD_STORE, SG_GRAD_ADD, SG_GRAD_TEMPORARY } sg_grad_write;
 
+/* What an operator's kernels can do with a tensor whose pixels have gaps between them: write it as
+ * their output, and read its gradient; read it as an input, and write its gradient. One that joins
+ * its inputs says with the latter that it leaves alone what lies in its output already. */
+enum { SG_PITCHED_OUT = 1, SG_PITCHED_IN = 2 };
+
+/* What a backend can do, per operator: SG_PITCHED_ bits. */
+typedef struct {
+    uint8_t pitched[SG_OP_COUNT];
+} sg_abilities;
+
 typedef struct {
     sg_shape shape;
     sg_dtype type;       /* of the value; a gradient always has the plan's type */
+    int32_t host;        /* the tensor among whose channels it lies, in value and gradient, or -1:
+                            see beside.h */
+    int64_t channel;     /* there its first one; else 0 */
+    int64_t pitch;       /* elements from one pixel to the next: c, or the host's c */
     size_t value;        /* offset in the arena, bytes */
     size_t gradient;     /* offset or SG_NOWHERE */
     int32_t first, last; /* steps between which the value must be intact */
@@ -54,6 +68,7 @@ typedef struct {
     size_t saved_again; /* offset of those of a second forward pass, or SG_NOWHERE: the same */
     int32_t part;       /* of the network, which is computed again as a whole */
     int32_t again;      /* step of the second forward pass, or -1 */
+    uint32_t in_place;  /* bit i: input i lies in the output already, with its gradient */
     sg_grad_write write[SG_MAX_INPUTS];
     size_t temporary[SG_MAX_INPUTS]; /* offset, where write is SG_GRAD_TEMPORARY */
 } sg_plan_node;
@@ -75,6 +90,15 @@ typedef struct {
  * size, naming the node; SG_ENOMEM when sizes overflow. */
 sg_err sg_plan_create(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode,
                       sg_plan **plan);
+/* The same for a backend that can do more than any can. */
+typedef struct {
+    const sg_graph *graph;
+    sg_shape input;
+    sg_dtype type;
+    sg_plan_mode mode;
+    const sg_abilities *abilities; /* NULL: none */
+} sg_plan_request;
+sg_err sg_plan_make(const sg_plan_request *request, sg_plan **plan);
 void sg_plan_close(sg_plan *plan);
 /* No two values that are alive at once overlap; every offset is aligned and inside the arena;
  * every gradient is stored before it is added to or read. For tests and debug builds. */

@@ -2,6 +2,7 @@
 #include "nn/plan.h"
 
 #include "base/size.h"
+#include "nn/beside.h"
 #include "nn/plan_memory.h"
 
 static sg_err broken(const sg_plan *plan, int32_t step, const char *what)
@@ -183,6 +184,8 @@ sg_err sg_plan_check(const sg_plan *plan)
         err = check_all_again(plan);
     if (!err)
         err = check_steps(plan, stored);
+    if (!err)
+        err = sg_beside_check(plan);
     if (!err)
         err = sg_plan_regions(plan, &region, &count);
     if (!err)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/size.h"
+#include "nn/beside.h"
 
 typedef struct {
     sg_region *region;
@@ -34,18 +35,23 @@ static sg_err add(region_list *list, const size_t *offset, size_t bytes, int32_t
     return SG_OK;
 }
 
-static sg_err add_tensor(region_list *list, const sg_plan *plan, const sg_plan_tensor *tensor)
+/* A guest lies in its host's ranges. */
+static sg_err add_tensor(region_list *list, const sg_plan *plan, int32_t t)
 {
     size_t bytes;
+    const sg_plan_tensor *tensor = &plan->tensor[t];
+    const sg_beside_life life = sg_beside_life_of(plan, t);
+    if (tensor->host >= 0)
+        return SG_OK;
     sg_err err = sg_shape_bytes(tensor->shape, tensor->type, &bytes);
     if (!err)
-        err = add(list, &tensor->value, bytes, tensor->first, tensor->last);
-    if (!err && tensor->again_first >= 0)
-        err = add(list, &tensor->again, bytes, tensor->again_first, tensor->again_last);
-    if (err || tensor->grad_first < 0)
+        err = add(list, &tensor->value, bytes, life.first, life.last);
+    if (!err && life.again_first >= 0)
+        err = add(list, &tensor->again, bytes, life.again_first, life.again_last);
+    if (err || life.grad_first < 0)
         return err;
     err = sg_shape_bytes(tensor->shape, plan->type, &bytes);
-    return err ? err : add(list, &tensor->gradient, bytes, tensor->grad_first, tensor->grad_last);
+    return err ? err : add(list, &tensor->gradient, bytes, life.grad_first, life.grad_last);
 }
 
 /* The step that adds the temporary gradient of (node, slot), made at step `from`. */
@@ -111,7 +117,7 @@ static sg_err list_regions(const sg_plan *plan, int32_t *backward_step, region_l
         err = add_temporaries(list, plan, s);
     }
     for (int32_t t = 0; !err && t < plan->graph->tensors; t++)
-        err = add_tensor(list, plan, &plan->tensor[t]);
+        err = add_tensor(list, plan, t);
     return err ? err : add_saved(list, plan, backward_step);
 }
 

@@ -1,7 +1,8 @@
 /*
  * In cuDNN's place: convolutions as plain loops. SEGTILES_EMULATED_CUDNN says what is taken, so
- * that each of the ways of cuda/conv_plan.h gets its turn: "all", bias and relu included (the
- * default), "plain" (no bias, no relu), "f32" (of operands too), or "none".
+ * that each of the ways of cuda/conv_plan.h gets its turn: "all", bias, relu and gaps between
+ * pixels included (the default), "dense" (no gaps), "plain" (no bias, no relu), "f32" (of operands
+ * too; no gaps), or "none".
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,12 @@ static bool takes(const sg_conv_request *r)
     const char *what = getenv("SEGTILES_EMULATED_CUDNN");
     if (!what || strcmp(what, "all") == 0)
         return true;
+    if (strcmp(what, "dense") == 0)
+        return !sg_conv_request_has_gaps(r);
     if (strcmp(what, "none") == 0 || r->bias || r->relu)
         return false;
-    return strcmp(what, "plain") == 0 || (r->type == SG_F32 && r->result_type == SG_F32);
+    return strcmp(what, "plain") == 0 ||
+           (r->type == SG_F32 && r->result_type == SG_F32 && !sg_conv_request_has_gaps(r));
 }
 
 sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cudnn_plan **plan)
@@ -65,6 +69,11 @@ size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan)
 /* One product: offsets of the three numbers. */
 typedef void (*product_fn)(void *context, size_t big, size_t small, size_t filter);
 
+static int64_t or_dense(int64_t pitch, int64_t c)
+{
+    return pitch ? pitch : c;
+}
+
 static void each_channel(const sg_conv_geometry *g, size_t big, size_t small, size_t tap,
                          product_fn product, void *context)
 {
@@ -75,17 +84,19 @@ static void each_channel(const sg_conv_geometry *g, size_t big, size_t small, si
             product(context, big + k / width * depth + i, small + k, (k * taps + tap) * depth + i);
 }
 
-static void each_product(const sg_conv_geometry *g, product_fn product, void *context)
+static void each_product(const sg_conv_request *r, product_fn product, void *context)
 {
+    const sg_conv_geometry *g = &r->geometry;
     sg_shape b = g->big, s = g->small;
+    int64_t big_pitch = or_dense(r->big_pitch, b.c), small_pitch = or_dense(r->small_pitch, s.c);
     for (int64_t pixel = 0; pixel < s.n * s.h * s.w; pixel++)
         for (int64_t tap = 0; tap < g->kernel_h * g->kernel_w; tap++) {
             int64_t x = pixel % s.w, y = pixel / s.w % s.h, n = pixel / s.w / s.h;
             int64_t row = y * g->stride_h - g->pad_h + tap / g->kernel_w * g->dilation_h;
             int64_t column = x * g->stride_w - g->pad_w + tap % g->kernel_w * g->dilation_w;
             if (row >= 0 && row < b.h && column >= 0 && column < b.w)
-                each_channel(g, (size_t)(((n * b.h + row) * b.w + column) * b.c),
-                             (size_t)(pixel * s.c), (size_t)tap, product, context);
+                each_channel(g, (size_t)(((n * b.h + row) * b.w + column) * big_pitch),
+                             (size_t)(pixel * small_pitch), (size_t)tap, product, context);
         }
 }
 
@@ -123,15 +134,20 @@ static void run_now(const void *context)
     sg_shape shape = r->target == SG_CONV_SMALL ? g->small
                      : r->target == SG_CONV_BIG ? g->big
                                                 : sg_conv_filter_shape(g);
+    int64_t gaps = r->target == SG_CONV_SMALL ? r->small_pitch
+                   : r->target == SG_CONV_BIG ? r->big_pitch
+                                              : 0;
+    size_t c = (size_t)shape.c, pitch = (size_t)or_dense(gaps, shape.c);
     job j = {r, a, b, NULL};
     memset(workspace, 0xff, WORKSPACE);
     SG_ASSERT((bias != NULL) == (r->bias != 0));
-    if (sg_calloc(sg_shape_count(shape), sizeof *j.sum, &j.sum))
+    if (sg_calloc(sg_shape_count(shape) / c * pitch, sizeof *j.sum, &j.sum))
         abort();
-    each_product(g, add, &j);
+    each_product(r, add, &j);
     for (size_t i = 0; i < sg_shape_count(shape); i++) {
-        float value = (float)(bias ? j.sum[i] + bias[i % (size_t)shape.c] : j.sum[i]);
-        sg_store(result, r->result_type, i, r->relu && value < 0 ? 0 : value);
+        size_t at = i / c * pitch + i % c;
+        float value = (float)(bias ? j.sum[at] + bias[i % c] : j.sum[at]);
+        sg_store(result, r->result_type, at, r->relu && value < 0 ? 0 : value);
     }
     sg_free(j.sum);
 }

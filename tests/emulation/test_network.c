@@ -37,6 +37,15 @@ static void predictions_are_those_of_the_reference(void **state)
     sg_backend_close(backend);
 }
 
+static void side_by_side_there_are_the_same_bits(void **state)
+{
+    sg_backend *backend = NULL;
+    expect_ok(sg_cuda_open(&backend, &options));
+    expect_ok(op_compare_beside(backend, SG_F32));
+    expect_ok(op_compare_beside(backend, SG_BF16));
+    sg_backend_close(backend);
+}
+
 static void calls_are_those_of_the_reference(void **state)
 {
     sg_backend *backend = NULL;
@@ -96,6 +105,7 @@ int main(void)
         cmocka_unit_test(calls_are_those_of_the_reference),
         cmocka_unit_test(losses_follow_the_reference),
         cmocka_unit_test(predictions_are_those_of_the_reference),
+        cmocka_unit_test(side_by_side_there_are_the_same_bits),
         cmocka_unit_test(a_full_memory_is_told_with_the_batch_that_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

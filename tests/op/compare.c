@@ -93,6 +93,20 @@ static sg_err compare(comparison *c, int training, sg_grad_write write)
     return err;
 }
 
+/* Pixels with gaps between them change no bit. */
+static sg_err compare_gaps(comparison *c, int training, sg_grad_write write)
+{
+    op_options options = {.type = c->type, .training = training, .write = write, .run = run_facts};
+    sg_err err = op_run(c->backend, &c->problem, &options, &c->wanted);
+    options.gaps = 1;
+    if (!err)
+        err = op_run(c->backend, &c->problem, &options, &c->got);
+    if (!err && !op_same_bits(&c->problem, &c->wanted, &c->got))
+        err = sg_fail(SG_EINTERNAL, "with gaps between pixels there are other bits");
+    close_results(c);
+    return err;
+}
+
 static bool can_add(const op_case *row)
 {
     uint32_t all = (1u << row->inputs) - 1;
@@ -110,6 +124,11 @@ static sg_err compare_all(comparison *c)
         err = compare(c, 0, SG_GRAD_NONE);
     if (!err && can_add(c->problem.row))
         err = compare(c, 1, SG_GRAD_ADD);
+    if (err || !c->backend->kernel[c->problem.row->op]->pitched)
+        return err;
+    err = compare_gaps(c, 0, SG_GRAD_NONE);
+    if (!err)
+        err = compare_gaps(c, 1, can_add(c->problem.row) ? SG_GRAD_ADD : SG_GRAD_STORE);
     return err;
 }
 

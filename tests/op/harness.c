@@ -6,15 +6,36 @@
 
 /*
  * Device memory lies in the middle of a larger piece; the bytes around it are checked. Poison is
- * 0xff in every byte: NaN in f32, bf16 and f64, and no plausible index.
+ * 0xff in every byte: NaN in f32, bf16 and f64, and no plausible index. Where pixels lie apart, so
+ * are the bytes between them: LEAD channels before those of the tensor, TAIL behind.
  */
 enum { GUARD = 256, GUARD_BYTE = 0x5a, POISON_BYTE = 0xff };
+enum { LEAD = 8, TAIL = 16 };
 
 typedef struct {
     void *memory;   /* device, GUARD + bytes + GUARD */
     uint8_t *image; /* host: what was written to it last */
     size_t bytes;
+    size_t lead, own, pitch; /* bytes before a pixel's channels, of them, of a pixel in all */
 } buffer;
+
+/* Whether a byte is one of the tensor's, and where byte i of the tensor lies. */
+static bool is_own(const buffer *b, size_t byte)
+{
+    size_t in_pixel = (byte - GUARD) % b->pitch;
+    return byte >= GUARD && byte < GUARD + b->bytes && in_pixel >= b->lead &&
+           in_pixel < b->lead + b->own;
+}
+
+static size_t place_of(const buffer *b, size_t byte)
+{
+    return GUARD + byte / b->own * b->pitch + b->lead + byte % b->own;
+}
+
+static size_t own_bytes(const buffer *b)
+{
+    return b->bytes / b->pitch * b->own;
+}
 
 /* One case being run: the buffers, and the call's pointers into them. */
 typedef struct {
@@ -31,7 +52,7 @@ typedef struct {
 
 static void *inside(const buffer *b)
 {
-    return b->memory ? (uint8_t *)b->memory + GUARD : NULL;
+    return b->memory ? (uint8_t *)b->memory + GUARD + b->lead : NULL;
 }
 
 static sg_err write_image(bench *t, buffer *b)
@@ -39,7 +60,15 @@ static sg_err write_image(bench *t, buffer *b)
     return t->backend->upload(t->backend, b->memory, b->image, b->bytes + 2 * GUARD);
 }
 
-static sg_err make_buffer(bench *t, buffer *b, size_t bytes)
+static sg_err poison(bench *t, buffer *b)
+{
+    for (size_t i = 0; i < own_bytes(b); i += b->own)
+        memset(b->image + place_of(b, i), POISON_BYTE, b->own);
+    return write_image(t, b);
+}
+
+/* lead, own and pitch are set. */
+static sg_err make_pixels(bench *t, buffer *b, size_t bytes)
 {
     b->bytes = bytes;
     sg_err err = sg_malloc(bytes + 2 * GUARD, 1, &b->image);
@@ -48,20 +77,29 @@ static sg_err make_buffer(bench *t, buffer *b, size_t bytes)
     if (err)
         return err;
     memset(b->image, GUARD_BYTE, bytes + 2 * GUARD);
-    memset(b->image + GUARD, POISON_BYTE, bytes);
-    return write_image(t, b);
+    return poison(t, b);
 }
 
-static sg_err poison(bench *t, buffer *b)
+static sg_err make_buffer(bench *t, buffer *b, size_t bytes)
 {
-    memset(b->image + GUARD, POISON_BYTE, b->bytes);
-    return write_image(t, b);
+    b->own = b->pitch = bytes;
+    return make_pixels(t, b, bytes);
+}
+
+static sg_err make_tensor(bench *t, buffer *b, sg_shape shape, int64_t pitch, sg_dtype type)
+{
+    size_t size = sg_dtype_size(type), pixels = sg_shape_count(shape) / (size_t)shape.c;
+    b->own = (size_t)shape.c * size;
+    b->pitch = (size_t)pitch * size;
+    b->lead = pitch == shape.c ? 0 : LEAD * size;
+    return make_pixels(t, b, pixels * b->pitch);
 }
 
 static sg_err fill(bench *t, buffer *b, sg_dtype type, const float *values)
 {
-    for (size_t i = 0; i < b->bytes / sg_dtype_size(type); i++)
-        sg_store(b->image + GUARD, type, i, values[i]);
+    size_t size = sg_dtype_size(type);
+    for (size_t i = 0; i < own_bytes(b) / size; i++)
+        sg_store(b->image + place_of(b, i * size), type, 0, values[i]);
     return write_image(t, b);
 }
 
@@ -90,8 +128,7 @@ static sg_err check_buffer(bench *t, const buffer *b, const char *what, int k, b
     if (!err)
         err = t->backend->download(t->backend, now, b->memory, bytes);
     for (size_t i = 0; !err && i < bytes; i++) {
-        bool guard = i < GUARD || i >= GUARD + b->bytes;
-        if ((guard || constant) && now[i] != b->image[i])
+        if ((constant || !is_own(b, i)) && now[i] != b->image[i])
             err = sg_fail(SG_EINTERNAL, "%s on %s: byte %lld of %s %d (%zu bytes) was written",
                           t->problem->row->name, t->backend->name, (long long)i - GUARD, what, k,
                           b->bytes);
@@ -129,6 +166,30 @@ static sg_err check_all(bench *t)
     return err;
 }
 
+static bool in_words(sg_shape shape)
+{
+    return shape.c % LEAD == 0;
+}
+
+/* Pixels lie apart where that is wanted and the kernel can do with it; gradients that are stored
+ * never do. */
+static void set_pitches(bench *t)
+{
+    sg_site *site = &t->site;
+    uint32_t can = t->options->gaps ? t->backend->kernel[site->node->op]->pitched : 0;
+    site->out_pitch = site->out.c;
+    if ((can & SG_PITCHED_OUT) && in_words(site->out))
+        site->out_pitch += LEAD + TAIL;
+    for (int k = 0; k < site->inputs; k++) {
+        site->in_pitch[k] = site->grad_pitch[k] = site->in[k].c;
+        if (!(can & SG_PITCHED_IN) || !in_words(site->in[k]))
+            continue;
+        site->in_pitch[k] += LEAD + TAIL;
+        if (site->write[k] == SG_GRAD_ADD)
+            site->grad_pitch[k] = site->in_pitch[k];
+    }
+}
+
 static void make_site(bench *t)
 {
     const op_problem *p = t->problem;
@@ -152,16 +213,17 @@ static void make_site(bench *t)
         site->saved_bytes = op->saved(&p->node, p->in, p->out);
     for (int k = 0; k < p->node.params; k++)
         site->param_count[k] = (int64_t)op_param_count(p, k);
+    set_pitches(t);
 }
 
 static sg_err make_input_buffers(bench *t)
 {
     sg_err err = SG_OK;
     for (int k = 0; !err && k < t->site.inputs; k++) {
-        size_t count = sg_shape_count(t->site.in[k]);
-        err = make_buffer(t, &t->in[k], count * sg_dtype_size(t->site.in_type[k]));
-        if (!err && t->site.write[k] != SG_GRAD_NONE)
-            err = make_buffer(t, &t->grad_in[k], count * sg_dtype_size(t->site.grad_type));
+        const sg_site *s = &t->site;
+        err = make_tensor(t, &t->in[k], s->in[k], s->in_pitch[k], s->in_type[k]);
+        if (!err && s->write[k] != SG_GRAD_NONE)
+            err = make_tensor(t, &t->grad_in[k], s->in[k], s->grad_pitch[k], s->grad_type);
         t->io.in[k] = inside(&t->in[k]);
         t->io.grad_in[k] = inside(&t->grad_in[k]);
     }
@@ -187,11 +249,11 @@ static sg_err make_param_buffers(bench *t)
 
 static sg_err make_result_buffers(bench *t)
 {
-    size_t count = sg_shape_count(t->site.out);
+    const sg_site *s = &t->site;
     bool loss = t->problem->labels != NULL;
-    sg_err err = make_buffer(t, &t->out, count * sg_dtype_size(t->site.out_type));
-    if (!err && t->site.training && !loss)
-        err = make_buffer(t, &t->grad_out, count * sg_dtype_size(t->site.grad_type));
+    sg_err err = make_tensor(t, &t->out, s->out, s->out_pitch, s->out_type);
+    if (!err && s->training && !loss)
+        err = make_tensor(t, &t->grad_out, s->out, s->out_pitch, s->grad_type);
     if (!err && t->site.saved_bytes)
         err = make_buffer(t, &t->saved, t->site.saved_bytes);
     t->io.out = inside(&t->out);
@@ -279,17 +341,17 @@ static sg_err fill_for_backward(bench *t)
 
 static sg_err read_floats(bench *t, const buffer *b, sg_dtype type, float **values)
 {
-    void *raw = NULL;
-    size_t count = b->bytes / sg_dtype_size(type);
+    uint8_t *raw = NULL;
     if (!b->memory)
         return SG_OK;
-    sg_err err = sg_malloc(b->bytes, 1, &raw);
+    size_t size = sg_dtype_size(type), count = own_bytes(b) / size, bytes = b->bytes + 2 * GUARD;
+    sg_err err = sg_malloc(bytes, 1, &raw);
     if (!err)
         err = sg_malloc(count, sizeof **values, values);
     if (!err)
-        err = t->backend->download(t->backend, raw, inside(b), b->bytes);
+        err = t->backend->download(t->backend, raw, b->memory, bytes);
     for (size_t i = 0; !err && i < count; i++)
-        (*values)[i] = sg_load(raw, type, i);
+        (*values)[i] = sg_load(raw + place_of(b, i * size), type, 0);
     sg_free(raw);
     return err;
 }
@@ -361,9 +423,8 @@ static bool same_bits(const float *a, const float *b, size_t count)
     return (!a && !b) || (a && b && memcmp(a, b, count * sizeof *a) == 0);
 }
 
-static sg_err check_same(bench *t, const op_result *a, const op_result *b)
+static const char *what_differs(const op_problem *p, const op_result *a, const op_result *b)
 {
-    const op_problem *p = t->problem;
     const char *differs = NULL;
     if (!same_bits(a->out, b->out, sg_shape_count(p->out)))
         differs = "outputs";
@@ -374,10 +435,21 @@ static sg_err check_same(bench *t, const op_result *a, const op_result *b)
         if (!same_bits(a->param_grad[k], b->param_grad[k], op_param_count(p, k)) ||
             !same_bits(a->state[k], b->state[k], op_param_count(p, k)))
             differs = "parameter gradients or states";
+    return differs;
+}
+
+bool op_same_bits(const op_problem *problem, const op_result *a, const op_result *b)
+{
+    return what_differs(problem, a, b) == NULL;
+}
+
+static sg_err check_same(bench *t, const op_result *a, const op_result *b)
+{
+    const char *differs = what_differs(t->problem, a, b);
     if (!differs)
         return SG_OK;
-    return sg_fail(SG_EINTERNAL, "%s on %s: %s of two runs on one kernel differ", p->row->name,
-                   t->backend->name, differs);
+    return sg_fail(SG_EINTERNAL, "%s on %s: %s of two runs on one kernel differ",
+                   t->problem->row->name, t->backend->name, differs);
 }
 
 static void close_bench(bench *t)

@@ -38,6 +38,8 @@ typedef struct {
     int32_t forward_only; /* of a training run, once and without checks: for many evaluations */
     sg_grad_write write;  /* of all inputs: SG_GRAD_STORE, SG_GRAD_ADD, SG_GRAD_TEMPORARY, _NONE */
     sg_run run;           /* class_weight and loss_scale are filled in */
+    int32_t gaps; /* pixels lie apart where the kernel says it can do with that, and it may not
+                     write between them */
 } op_options;
 
 /* Everything that comes out, as f32 on the host. What does not exist is NULL. */
@@ -58,6 +60,8 @@ typedef struct {
 sg_err op_run(sg_backend *backend, const op_problem *problem, const op_options *options,
               op_result *result);
 void op_result_close(op_result *result); /* {0} is fine */
+/* Whether all that came out has the same bits. */
+bool op_same_bits(const op_problem *problem, const op_result *a, const op_result *b);
 
 /* The backends that this build has: "reference", "cpu", "cuda"; the first op_backend_count() of
  * them run here (no GPU: "cuda" does not, and it is said once). *backend is the caller's. */

@@ -16,4 +16,9 @@ sg_err op_compare_training(sg_backend *backend, sg_dtype type);
  * same bits for a sample alone and in a batch. */
 sg_err op_compare_prediction(sg_backend *backend);
 
+/* Whole networks whose tensors lie side by side where the backend can do with that, against the
+ * same where all are copied: the same losses and weights, to the bit. SG_EINTERNAL also when there
+ * was nothing to lay side by side though the backend says it can. */
+sg_err op_compare_beside(sg_backend *backend, sg_dtype type);
+
 #endif

@@ -45,6 +45,9 @@ static void check_network(sg_backend *backend, counts *n)
     if (backend->supports(backend, SG_BF16))
         note("network: training in bf16", op_compare_training(backend, SG_BF16), n);
     note("network: prediction", op_compare_prediction(backend), n);
+    note("network: side by side in f32", op_compare_beside(backend, SG_F32), n);
+    if (backend->supports(backend, SG_BF16))
+        note("network: side by side in bf16", op_compare_beside(backend, SG_BF16), n);
 }
 
 int main(int argc, char **argv)

@@ -66,6 +66,7 @@ const sg_op_def sg_op_concat = {
     .reach = sg_op_pixel_reach,
     .flops = flops,
     .adds_gradient = (1u << SG_MAX_INPUTS) - 1,
+    .joins = 1,
 };
 
 const sg_kernel_def sg_reference_concat = {

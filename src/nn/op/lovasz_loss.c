@@ -96,4 +96,5 @@ const sg_op_def sg_op_lovasz_loss = {
     .adds_gradient = 1,
 };
 
-const sg_kernel_def sg_reference_lovasz_loss = {prepare, NULL, forward, backward, release};
+const sg_kernel_def sg_reference_lovasz_loss = {
+    .prepare = prepare, .forward = forward, .backward = backward, .release = release};

@@ -187,8 +187,9 @@ static inline uint32_t net_random(uint64_t *state, uint32_t below)
     return (uint32_t)(*state >> 33) % below;
 }
 
+/* Channels are multiples of `unit` but for what the input's get into. */
 static inline int32_t net_random_node(sg_graph *g, uint64_t *state, const int32_t *all,
-                                      int32_t count, int i)
+                                      int32_t count, int i, int32_t unit)
 {
     char name[SG_NAME_MAX];
     snprintf(name, sizeof name, "n%d", i);
@@ -207,11 +208,11 @@ static inline int32_t net_random_node(sg_graph *g, uint64_t *state, const int32_
     case 4:
         a = net_window(g, SG_OP_max_pool, name, a, 2, 0);
         snprintf(name, sizeof name, "n%d.up", i);
-        return net_window(g, SG_OP_conv_transpose, name, a, 2, 3);
+        return net_window(g, SG_OP_conv_transpose, name, a, 2, 3 * unit);
     case 5:
         return net_dropout(g, name, a, .5f);
     default:
-        return net_conv(g, name, a, 1 + (int32_t)net_random(state, 4), 3,
+        return net_conv(g, name, a, unit * (1 + (int32_t)net_random(state, 4)), 3,
                         (int32_t)net_random(state, 2));
     }
 }
@@ -231,7 +232,7 @@ static inline int32_t net_unread(const sg_graph *g, int32_t *unread)
     return count;
 }
 
-static inline sg_graph *net_of_seed(uint64_t seed)
+static inline sg_graph *net_of_width(uint64_t seed, int32_t unit)
 {
     enum { MOST = 64 };
     int32_t all[MOST], unread[MOST] = {0}, count = 1;
@@ -239,7 +240,7 @@ static inline sg_graph *net_of_seed(uint64_t seed)
     sg_graph *g = net_new(2, &all[0]);
     int nodes = 3 + (int)net_random(&state, 18);
     for (int i = 0; i < nodes; i++, count++)
-        all[count] = net_random_node(g, &state, all, count, i);
+        all[count] = net_random_node(g, &state, all, count, i, unit);
     int32_t left = net_unread(g, unread);
     int32_t t = unread[0];
     for (int32_t i = 1; i < left; i++) {
@@ -248,6 +249,24 @@ static inline sg_graph *net_of_seed(uint64_t seed)
         t = net_join(g, SG_OP_concat, name, t, unread[i]);
     }
     return net_done(g, t);
+}
+
+static inline sg_graph *net_of_seed(uint64_t seed)
+{
+    return net_of_width(seed, 1);
+}
+
+/* As net_unet, of so many channels. */
+static inline sg_graph *net_wide_unet(int32_t width)
+{
+    int32_t t;
+    sg_graph *g = net_new(2, &t);
+    int32_t skip = net_layer(g, "a", t, width);
+    t = net_window(g, SG_OP_max_pool, "pool", skip, 2, 0);
+    t = net_layer(g, "b", t, 2 * width);
+    t = net_window(g, SG_OP_conv_transpose, "up", t, 2, width);
+    t = net_join(g, SG_OP_concat, "join", t, skip);
+    return net_done(g, net_layer(g, "c", t, width));
 }
 
 #endif

@@ -21,11 +21,9 @@ static void the_largest_batch_is_found(void **state)
                 sg_plan_close(plan);
             }
             for (int64_t n = 1; n <= MOST; n++) {
-                assert_int_equal(
-                    sg_fitting_batch(with, input, SG_F32, (sg_plan_mode)mode, bytes[n], MOST), n);
-                assert_int_equal(
-                    sg_fitting_batch(with, input, SG_F32, (sg_plan_mode)mode, bytes[n] - 1, MOST),
-                    n - 1);
+                const sg_plan_request request = {with, input, SG_F32, (sg_plan_mode)mode, NULL};
+                assert_int_equal(sg_fitting_batch(&request, bytes[n], MOST), n);
+                assert_int_equal(sg_fitting_batch(&request, bytes[n] - 1, MOST), n - 1);
             }
         }
         sg_graph_close(graph);

@@ -2,7 +2,7 @@
  * Plans over many networks and sizes. Beside sg_plan_check there is a second opinion here: the
  * schedule is run on an arena of names. Every byte range remembers what was last written to it, and
  * a step may only read what it expects to find. It uses the operators' needs and the offsets alone,
- * none of the plan's lifetimes.
+ * none of the plan's lifetimes. A tensor among another's channels is a set of ranges, one a pixel.
  */
 #include "nets.h"
 
@@ -31,9 +31,11 @@ static sg_graph *net_chain(int32_t layers)
 typedef enum { VALUE, GRADIENT, SAVED, TEMPORARY } what;
 
 typedef struct {
-    size_t offset, bytes;
+    size_t offset;
+    size_t bytes, pitch, pixels; /* of a pixel, and from one to the next; 1 pixel: all in one */
     int what, id, slot;
     int parts; /* of a gradient: how many were summed */
+    int host;  /* the tensor whose channels these are, or -1 */
 } content;
 
 typedef struct {
@@ -49,15 +51,46 @@ static size_t tensor_bytes(const sg_plan *plan, int32_t t, sg_dtype type)
     return (size_t)(s.n * s.h * s.w * s.c) * (type == SG_F32 ? 4u : 2u);
 }
 
+/* Whether [begin, end) has a byte of c. */
+static bool meets(const content *c, size_t begin, size_t end)
+{
+    if (end <= c->offset)
+        return false;
+    size_t from = begin > c->offset ? begin - c->offset : 0;
+    size_t pixel = c->pixels > 1 ? from / c->pitch : 0;
+    for (size_t p = pixel; p < pixel + 2 && p < c->pixels; p++) {
+        size_t at = c->offset + p * c->pitch;
+        if (at < end && begin < at + c->bytes)
+            return true;
+    }
+    return false;
+}
+
+static bool overlap(const content *a, const content *b)
+{
+    const content *few = a->pixels < b->pixels ? a : b, *many = few == a ? b : a;
+    for (size_t p = 0; p < few->pixels; p++) {
+        size_t at = few->offset + p * few->pitch;
+        if (meets(many, at, at + few->bytes))
+            return true;
+    }
+    return false;
+}
+
+/* One of them is the other's host: the same numbers. */
+static bool same_numbers(const content *a, const content *b)
+{
+    return a->what == b->what && (a->host == b->id || b->host == a->id);
+}
+
 static void write_content(arena *a, content c)
 {
-    assert_true(c.offset != SG_NOWHERE && c.offset % SG_ARENA_ALIGN == 0);
-    assert_true(c.offset + c.bytes <= a->plan->arena_bytes);
+    assert_true(c.offset != SG_NOWHERE && c.offset % (c.host < 0 ? SG_ARENA_ALIGN : 16) == 0);
+    assert_true(c.offset + (c.pixels - 1) * c.pitch + c.bytes <= a->plan->arena_bytes);
     int kept = 0;
     for (int i = 0; i < a->count; i++) {
         content other = a->content[i];
-        bool over = other.offset < c.offset + c.bytes && c.offset < other.offset + other.bytes;
-        if (!over)
+        if (same_numbers(&other, &c) || !overlap(&other, &c))
             a->content[kept++] = other;
     }
     a->content[kept++] = c;
@@ -84,6 +117,7 @@ static int read_content(const arena *a, content c)
         if (other->what == c.what && other->id == c.id && other->slot == c.slot) {
             assert_int_equal(other->offset, c.offset);
             assert_int_equal(other->bytes, c.bytes);
+            assert_int_equal(other->pixels, c.pixels);
             return other->parts;
         }
     }
@@ -91,42 +125,75 @@ static int read_content(const arena *a, content c)
     return 0;
 }
 
+static content whole(size_t at, size_t bytes, int kind, int id, int slot)
+{
+    return (content){at, bytes, bytes, 1, kind, id, slot, 1, -1};
+}
+
+static content tensor_at(const arena *a, int32_t t, size_t at, sg_dtype type, int kind)
+{
+    const sg_plan_tensor *tensor = &a->plan->tensor[t];
+    content c = whole(at, tensor_bytes(a->plan, t, type), kind, t, 0);
+    if (tensor->host < 0)
+        return c;
+    sg_shape host = a->plan->tensor[tensor->host].shape, own = tensor->shape;
+    c.pixels = (size_t)(own.n * own.h * own.w);
+    c.bytes /= c.pixels;
+    c.pitch = (size_t)host.c * (type == SG_F32 ? 4u : 2u);
+    c.host = tensor->host;
+    assert_int_equal(tensor->pitch, host.c);
+    return c;
+}
+
 static content value_of(const arena *a, int32_t t)
 {
     const sg_plan_tensor *tensor = &a->plan->tensor[t];
     size_t at = a->again[a->plan->graph->tensor[t].maker] ? tensor->again : tensor->value;
-    return (content){at, tensor_bytes(a->plan, t, tensor->type), VALUE, t, 0, 1};
+    return tensor_at(a, t, at, tensor->type, VALUE);
 }
 
 static content gradient_of(const arena *a, int32_t t, int parts)
 {
-    const sg_plan_tensor *tensor = &a->plan->tensor[t];
-    return (content){
-        tensor->gradient, tensor_bytes(a->plan, t, a->plan->type), GRADIENT, t, 0, parts};
+    content c = tensor_at(a, t, a->plan->tensor[t].gradient, a->plan->type, GRADIENT);
+    c.parts = parts;
+    return c;
 }
 
 static content saved_of(const arena *a, int32_t n)
 {
     const sg_plan_node *at = &a->plan->node[n];
     bool anew = a->again[n] && !sg_op_definition(a->plan->graph->node[n].op)->saved_once;
-    return (content){
-        anew ? at->saved_again : at->saved, a->plan->node[n].saved_bytes, SAVED, n, 0, 1};
+    return whole(anew ? at->saved_again : at->saved, at->saved_bytes, SAVED, n, 0);
 }
 
 static content temporary_of(const arena *a, int32_t n, int32_t slot)
 {
     int32_t t = a->plan->graph->node[n].input[slot];
-    return (content){a->plan->node[n].temporary[slot],
-                     tensor_bytes(a->plan, t, a->plan->type),
-                     TEMPORARY,
-                     n,
-                     slot,
-                     1};
+    return whole(a->plan->node[n].temporary[slot], tensor_bytes(a->plan, t, a->plan->type),
+                 TEMPORARY, n, slot);
+}
+
+/* What a step that joins does not copy is there already. */
+static void expect_in_place(const arena *a, int32_t n)
+{
+    const sg_node *node = &a->plan->graph->node[n];
+    size_t at = value_of(a, node->output).offset, channel = 0;
+    for (int32_t i = 0; i < node->inputs; i++) {
+        const sg_plan_tensor *in = &a->plan->tensor[node->input[i]];
+        size_t size = in->type == SG_F32 ? 4 : 2;
+        if (a->plan->node[n].in_place >> i & 1) {
+            assert_int_equal(value_of(a, node->input[i]).offset, at + channel * size);
+            assert_int_equal(in->host, node->output);
+            assert_int_equal(node->op, SG_OP_concat);
+        }
+        channel += (size_t)in->shape.c;
+    }
 }
 
 static void run_forward(arena *a, int32_t n)
 {
     const sg_node *node = &a->plan->graph->node[n];
+    expect_in_place(a, n);
     for (int32_t i = 0; i < node->inputs; i++)
         read_content(a, value_of(a, node->input[i]));
     write_content(a, value_of(a, node->output));
@@ -145,6 +212,7 @@ static void run_again(arena *a, int32_t n)
     a->again[n] = true;
     for (int32_t i = 0; i < node->inputs; i++)
         read_content(a, value_of(a, node->input[i]));
+    expect_in_place(a, n);
     forget(a, value_of(a, node->output));
     write_content(a, value_of(a, node->output));
     if (a->plan->node[n].saved_bytes > 0 && once)
@@ -222,7 +290,9 @@ static void run_backward(arena *a, int32_t n)
     read_for_backward(a, n);
     for (int32_t i = 0; i < node->inputs; i++)
         write_gradient(a, n, i);
-    read_for_backward(a, n); /* still there after all that it writes */
+    read_for_backward(a, n);         /* still there after all that it writes */
+    if (a->plan->node[n].in_place) /* it has become the inputs' */
+        forget(a, gradient_of(a, node->output, 0));
 }
 
 static void run_accumulate(arena *a, int32_t n, int32_t slot)
@@ -286,10 +356,10 @@ static size_t least_arena(const sg_plan *plan)
     return most;
 }
 
-static size_t check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode)
+static size_t check_request(const sg_plan_request *request, int *in_place)
 {
     sg_plan *plan;
-    must(sg_plan_create(graph, input, type, mode, &plan));
+    must(sg_plan_make(request, &plan));
     must(sg_plan_check(plan));
     run_schedule(plan);
     size_t least = least_arena(plan);
@@ -297,7 +367,19 @@ static size_t check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, s
     assert_true(plan->flops > 0);
     assert_true(plan->again_flops <= plan->flops);
     size_t bytes = plan->arena_bytes;
+    for (int32_t n = 0; n < plan->graph->nodes; n++)
+        for (int i = 0; i < SG_MAX_INPUTS; i++)
+            *in_place += plan->node[n].in_place >> i & 1;
     sg_plan_close(plan);
+    return bytes;
+}
+
+static size_t check_plan(const sg_graph *graph, sg_shape input, sg_dtype type, sg_plan_mode mode)
+{
+    const sg_plan_request request = {graph, input, type, mode, NULL};
+    int in_place = 0;
+    size_t bytes = check_request(&request, &in_place);
+    assert_int_equal(in_place, 0);
     return bytes;
 }
 
@@ -316,6 +398,113 @@ static void every_plan_keeps_what_later_steps_read(void **state)
         sg_graph_close(graph);
         sg_graph_close(with);
     }
+}
+
+/* Of a backend that can do with gaps: everywhere, or where the seed says. */
+static sg_abilities abilities_of(uint64_t seed)
+{
+    sg_abilities abilities;
+    for (int op = 0; op < SG_OP_COUNT; op++) {
+        uint32_t bits = net_random(&seed, 8);
+        abilities.pitched[op] = seed % 3 ? SG_PITCHED_IN | SG_PITCHED_OUT : (uint8_t)(bits & 3);
+    }
+    abilities.pitched[SG_OP_input] = 0;
+    return abilities;
+}
+
+static void tensors_side_by_side_keep_what_later_steps_read(void **state)
+{
+    int in_place[3] = {0};
+    for (uint64_t i = 0; i < 600; i++) {
+        sg_graph *graph = net_of_width(i, i % 4 ? 8 : 4), *with;
+        const sg_abilities abilities = abilities_of(i);
+        must(sg_graph_with_loss(graph, &with));
+        for (int mode = SG_PLAN_INFERENCE; mode <= SG_PLAN_RECOMPUTE; mode++) {
+            const sg_plan_request request = {mode == SG_PLAN_INFERENCE ? graph : with,
+                                             {1 + (int)(i % 2), 4, 8, 2},
+                                             i % 5 ? SG_BF16 : SG_F32,
+                                             (sg_plan_mode)mode,
+                                             &abilities};
+            check_request(&request, &in_place[mode]);
+        }
+        sg_graph_close(graph);
+        sg_graph_close(with);
+    }
+    for (int mode = 0; mode < 3; mode++)
+        assert_true(in_place[mode] > 100);
+}
+
+/* How many inputs of its concatenation a U-Net does not copy. */
+static int beside_in_unet(int32_t width, sg_plan_mode mode, const sg_abilities *abilities)
+{
+    sg_graph *graph = net_wide_unet(width), *with;
+    int in_place = 0;
+    must(sg_graph_with_loss(graph, &with));
+    const sg_plan_request request = {
+        sg_plan_trains(mode) ? with : graph, {2, 8, 8, 2}, SG_BF16, mode, abilities};
+    check_request(&request, &in_place);
+    sg_graph_close(graph);
+    sg_graph_close(with);
+    return in_place;
+}
+
+/* One operator that cannot do with gaps keeps what it makes or reads from lying there. */
+static void a_unet_copies_what_an_operator_cannot_have(void **state)
+{
+    sg_abilities all;
+    memset(&all, SG_PITCHED_IN | SG_PITCHED_OUT, sizeof all);
+    for (sg_plan_mode mode = SG_PLAN_INFERENCE; mode <= SG_PLAN_TRAINING; mode++) {
+        assert_int_equal(beside_in_unet(16, mode, &all), 2);
+        assert_int_equal(beside_in_unet(12, mode, &all), 0); /* words of 8 */
+        assert_int_equal(beside_in_unet(16, mode, NULL), 0);
+        sg_abilities some = all;
+        some.pitched[SG_OP_max_pool] = SG_PITCHED_OUT; /* it reads the skip */
+        assert_int_equal(beside_in_unet(16, mode, &some), 1);
+        some.pitched[SG_OP_conv_transpose] = SG_PITCHED_IN; /* it makes the other */
+        assert_int_equal(beside_in_unet(16, mode, &some), 0);
+        some = all;
+        some.pitched[SG_OP_concat] = SG_PITCHED_OUT;
+        assert_int_equal(beside_in_unet(16, mode, &some), 0);
+    }
+}
+
+/* A guest that is put elsewhere is noticed. */
+static void the_check_finds_damage_to_guests(void **state)
+{
+    sg_graph *plain = net_wide_unet(8), *graph;
+    sg_abilities all;
+    sg_plan *plan;
+    int guests = 0;
+    memset(&all, SG_PITCHED_IN | SG_PITCHED_OUT, sizeof all);
+    must(sg_graph_with_loss(plain, &graph));
+    const sg_plan_request request = {graph, {1, 8, 8, 2}, SG_F32, SG_PLAN_TRAINING, &all};
+    must(sg_plan_make(&request, &plan));
+    must(sg_plan_check(plan));
+    for (int32_t t = 0; t < graph->tensors; t++) {
+        sg_plan_tensor *tensor = &plan->tensor[t], good = *tensor;
+        if (good.host < 0)
+            continue;
+        guests++;
+        tensor->value += 32;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "host");
+        *tensor = good;
+        tensor->gradient += 32;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "host");
+        *tensor = good;
+        tensor->pitch = good.shape.c;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "host");
+        *tensor = good;
+        tensor->host = -1;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "plan");
+        *tensor = good;
+        plan->node[graph->tensor[good.host].maker].in_place ^= 1;
+        must_fail(sg_plan_check(plan), SG_EINTERNAL, "joined");
+        plan->node[graph->tensor[good.host].maker].in_place ^= 1;
+    }
+    assert_int_equal(guests, 2);
+    sg_plan_close(plan);
+    sg_graph_close(graph);
+    sg_graph_close(plain);
 }
 
 static void sizes_that_do_not_fit_are_named(void **state)
@@ -507,6 +696,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plan_keeps_what_later_steps_read),
+        cmocka_unit_test(tensors_side_by_side_keep_what_later_steps_read),
+        cmocka_unit_test(a_unet_copies_what_an_operator_cannot_have),
+        cmocka_unit_test(the_check_finds_damage_to_guests),
         cmocka_unit_test(sizes_that_do_not_fit_are_named),
         cmocka_unit_test(the_check_finds_damage),
         cmocka_unit_test(the_check_finds_damage_to_recomputing),
