@@ -10,10 +10,11 @@ struct view_args {
     const void *from;
     void *to;
     const float *bias;
-    int from_type, to_type;
+    const void *added; /* like the real tensor, or NULL */
+    int from_type, to_type, added_type;
     int h, w, padded_h, padded_w, top, left;
     uint32_t groups, padded_groups; /* channels / N */
-    uint32_t pitch;                 /* of the real tensor, elements */
+    uint32_t pitch, added_pitch;    /* of the real tensor and of that, elements */
     uint32_t items;
 };
 
@@ -46,12 +47,17 @@ template <int N> __global__ void finish(view_args a)
     uint32_t x = pixel % (uint32_t)a.w, row = pixel / (uint32_t)a.w;
     uint32_t y = row % (uint32_t)a.h, n = row / (uint32_t)a.h;
     size_t line = ((size_t)n * a.padded_h + y + a.top) * a.padded_w + x + a.left;
-    sg_row<N> value, bias;
+    sg_row<N> value, more;
     sg_read(a.from, a.from_type, (line * a.padded_groups + group) * N, &value);
     if (a.bias) {
-        sg_read(a.bias, SG_F32, (size_t)group * N, &bias);
+        sg_read(a.bias, SG_F32, (size_t)group * N, &more);
         for (int i = 0; i < N; i++)
-            value.v[i] += bias.v[i];
+            value.v[i] += more.v[i];
+    }
+    if (a.added) {
+        sg_read(a.added, a.added_type, sg_place<N>(item, a.groups, a.added_pitch), &more);
+        for (int i = 0; i < N; i++)
+            value.v[i] += more.v[i];
     }
     sg_fused_store(a.fused, item, value);
 }
@@ -104,6 +110,11 @@ sg_err sg_conv_finish(sg_cuda *cuda, const sg_conv_view *view, const float *from
     a.from = from;
     a.from_type = SG_F32;
     a.bias = bias;
+    if (site->inputs > 1) {
+        a.added = io->in[1];
+        a.added_type = site->in_type[1];
+        a.added_pitch = (uint32_t)site->in_pitch[1];
+    }
     return sg_launch_rows(cuda, finish<8>, finish<1>, sg_is_wide(view->real.c),
                           sg_shape_count(view->real), a);
 }

@@ -40,7 +40,8 @@ sg_err sg_conv_stage(sg_cuda *cuda, const sg_conv_view *view, const void *from, 
 /* The same from the gradient before the site's activation. */
 sg_err sg_conv_stage_gradient(sg_cuda *cuda, const sg_conv_view *view, const sg_site *site,
                               const sg_io *io, void *to, sg_dtype to_type);
-/* The site's output from the padded sums; bias [c] or NULL. `from` may be the output itself. */
+/* The site's output from the padded sums; bias [c] or NULL; the site's second input is added where
+ * there is one. `from` may be the output itself. */
 sg_err sg_conv_finish(sg_cuda *cuda, const sg_conv_view *view, const float *from, const float *bias,
                       const sg_site *site, const sg_io *io);
 /* The real tensor from the padded one. */

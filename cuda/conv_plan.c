@@ -46,7 +46,7 @@ static sg_err choose(sg_conv_plan *p)
 {
     sg_cudnn *cudnn = p->cuda->cudnn;
     sg_err err = sg_cudnn_plan_get(cudnn, &p->request, &p->cudnn);
-    bool more = p->request.bias || p->request.relu || sg_conv_request_has_gaps(&p->request);
+    bool more = sg_conv_request_is_fused(&p->request) || sg_conv_request_has_gaps(&p->request);
     if (err != SG_EUNSUPPORTED || more)
         return err;
     if (p->request.type == SG_BF16) {
@@ -116,33 +116,32 @@ size_t sg_conv_plan_workspace(const sg_conv_plan *p)
     return sg_cudnn_plan_workspace(p->cudnn) + (p->way == WIDENED ? copies(&p->request) : 0);
 }
 
-static sg_err run_widened(sg_conv_plan *p, const void *a, const void *b, void *result,
-                          uint8_t *workspace)
+/* Nothing is fused there. */
+static sg_err run_widened(sg_conv_plan *p, const sg_conv_tensors *t)
 {
     const sg_conv_request *r = &p->request;
     sg_shape sa = shape_a(r), sb = shape_b(r), sr = shape_of_result(r);
-    void *wide_a = workspace, *wide_b = workspace + copy_bytes(sa), *wide_result = result;
-    if (r->result_type != SG_F32)
-        wide_result = workspace + copy_bytes(sa) + copy_bytes(sb);
-    sg_err err = sg_cuda_convert(p->cuda, wide_a, SG_F32, a, r->type, sg_shape_count(sa));
+    uint8_t *a = t->workspace, *b = a + copy_bytes(sa), *result = b + copy_bytes(sb);
+    bool copied = r->result_type != SG_F32;
+    const sg_conv_tensors wide = {
+        a, b, NULL, NULL, copied ? (void *)result : t->result, a + copies(r)};
+    sg_err err = sg_cuda_convert(p->cuda, a, SG_F32, t->a, r->type, sg_shape_count(sa));
     if (!err)
-        err = sg_cuda_convert(p->cuda, wide_b, SG_F32, b, r->type, sg_shape_count(sb));
+        err = sg_cuda_convert(p->cuda, b, SG_F32, t->b, r->type, sg_shape_count(sb));
     if (!err)
-        err = sg_cudnn_plan_run(p->cudnn, wide_a, wide_b, NULL, wide_result, workspace + copies(r));
-    if (!err && wide_result != result)
-        err = sg_cuda_convert(p->cuda, result, r->result_type, wide_result, SG_F32,
+        err = sg_cudnn_plan_run(p->cudnn, &wide);
+    if (!err && copied)
+        err = sg_cuda_convert(p->cuda, t->result, r->result_type, result, SG_F32,
                               sg_shape_count(sr));
     return err;
 }
 
-sg_err sg_conv_plan_run(sg_conv_plan *p, const void *a, const void *b, const float *bias,
-                        void *result, void *workspace)
+sg_err sg_conv_plan_run(sg_conv_plan *p, const sg_conv_tensors *tensors)
 {
     if (p->way == DIRECT)
-        return sg_direct_run(p->cuda, &p->request, a, b, result);
+        return sg_direct_run(p->cuda, &p->request, tensors->a, tensors->b, tensors->result);
     sg_err err = sg_cuda_use(p->cuda);
     if (err)
         return err;
-    return p->way == WIDENED ? run_widened(p, a, b, result, workspace)
-                             : sg_cudnn_plan_run(p->cudnn, a, b, bias, result, workspace);
+    return p->way == WIDENED ? run_widened(p, tensors) : sg_cudnn_plan_run(p->cudnn, tensors);
 }

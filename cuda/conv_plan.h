@@ -17,18 +17,17 @@ extern "C" {
 
 typedef struct sg_conv_plan sg_conv_plan;
 
-/* SG_EUNSUPPORTED only when a bias or relu is asked for that cuDNN does not fuse here, or gaps that
- * the engine does not take. */
+/* SG_EUNSUPPORTED only when a bias, sum or relu is asked for that cuDNN does not fuse here, or gaps
+ * that the engine does not take. */
 sg_err sg_conv_plan_create(sg_cuda *cuda, const sg_conv_request *request, sg_conv_plan **plan);
 size_t sg_conv_plan_workspace(const sg_conv_plan *plan); /* bytes */
-/* workspace: aligned to 256 bytes. */
-sg_err sg_conv_plan_run(sg_conv_plan *plan, const void *a, const void *b, const float *bias,
-                        void *result, void *workspace);
+/* tensors->workspace: aligned to 256 bytes. */
+sg_err sg_conv_plan_run(sg_conv_plan *plan, const sg_conv_tensors *tensors);
 void sg_conv_plan_close(sg_conv_plan *plan); /* NULL is fine */
 /* "cuDNN", "cuDNN in f32", "our own kernels". */
 const char *sg_conv_plan_way(const sg_conv_plan *plan);
 
-/* Our own kernels: direct.cu. No bias, no relu, no gaps. */
+/* Our own kernels: direct.cu. Nothing fused, no gaps. */
 sg_err sg_direct_run(sg_cuda *cuda, const sg_conv_request *request, const void *a, const void *b,
                      void *result);
 

@@ -1,6 +1,6 @@
 /*
- * Both convolutions with bias and activation. A transposed one is the plain one seen from its
- * output: see cudnn_plan.h.
+ * Both convolutions with bias, a plain one's second input and activation. A transposed one is the
+ * plain one seen from its output: see cudnn_plan.h.
  *
  * What cuDNN gets is made easy to take: padding is the same on both sides (else the tensor is
  * copied into a padded one), and channels of a tensor fill 16-byte words where groups allow it
@@ -19,7 +19,7 @@
 typedef struct {
     sg_cuda *cuda;
     int32_t transposed;
-    int32_t fused; /* the plan forward adds the bias and applies the activation */
+    int32_t fused; /* the plan forward adds the bias and the second input and applies relu */
     int32_t forward_gaps, backward_gaps; /* the plans take tensors with gaps as they are */
     sg_dtype type; /* of operands: the input's */
     sg_conv_geometry geometry;
@@ -86,20 +86,26 @@ static bool is_staged(const conv *k)
     return k->type != SG_F32 || !filter_is_whole(k);
 }
 
-/* Whether a bias or an activation comes after the sums. */
+/* Whether something comes after the sums. */
 static bool has_epilogue(const sg_site *site)
 {
-    return site->node->attr.window.bias || site->node->act != SG_ACT_NONE;
+    return site->node->attr.window.bias || site->inputs > 1 || site->node->act != SG_ACT_NONE;
 }
 
 /* ---- plans ---- */
 
-/* Bias and relu can be asked for within the convolution. */
+/* What comes after the sums can be asked for within the convolution. */
 static bool can_fuse(const conv *k, const sg_site *site)
 {
     int32_t act = site->node->act;
     return !k->transposed && sg_conv_is_whole(&k->out) && has_epilogue(site) &&
-           (act == SG_ACT_NONE || act == SG_ACT_RELU);
+           (act == SG_ACT_NONE || act == SG_ACT_RELU) &&
+           (site->inputs < 2 || site->in_type[1] == k->type);
+}
+
+static bool added_has_gaps(const sg_site *site)
+{
+    return site->inputs > 1 && site->in_pitch[1] != site->out.c;
 }
 
 /* The forward plan's result is the output as it is, or would be but for gaps. */
@@ -120,9 +126,9 @@ static bool gradient_is_direct(const conv *k, const sg_site *site, int32_t gaps)
     return site->node->act == SG_ACT_NONE && site->grad_type == k->type && is_direct(&k->out, gaps);
 }
 
-static bool has_gaps(const conv *k)
+static bool has_gaps(const conv *k, const sg_site *site)
 {
-    return (sg_conv_is_whole(&k->in) && sg_conv_has_gaps(&k->in)) ||
+    return added_has_gaps(site) || (sg_conv_is_whole(&k->in) && sg_conv_has_gaps(&k->in)) ||
            (sg_conv_is_whole(&k->out) && sg_conv_has_gaps(&k->out));
 }
 
@@ -149,10 +155,13 @@ static sg_err try_forward(conv *k, const sg_site *site, int32_t fused, int32_t g
 {
     k->fused = fused;
     k->forward_gaps = gaps;
+    if (fused && !gaps && added_has_gaps(site)) /* which is read where it lies */
+        return SG_EUNSUPPORTED;
     sg_conv_request request = request_of(k, site, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
                                          is_final(k, site) ? site->out_type : SG_F32);
     if (fused) {
         request.bias = site->node->attr.window.bias;
+        request.added = site->inputs > 1 ? site->in_pitch[1] : 0;
         request.relu = site->node->act == SG_ACT_RELU;
     }
     if (gaps) {
@@ -163,12 +172,12 @@ static sg_err try_forward(conv *k, const sg_site *site, int32_t fused, int32_t g
     return sg_conv_plan_create(k->cuda, &request, &k->forward);
 }
 
-/* Bias and relu within the convolution, and tensors as they are, where cuDNN has that. */
+/* Everything within the convolution, and tensors as they are, where cuDNN has that. */
 static sg_err plan_forward(conv *k, const sg_site *site)
 {
     sg_err err = SG_EUNSUPPORTED;
     for (int32_t fused = can_fuse(k, site); err == SG_EUNSUPPORTED && fused >= 0; fused--)
-        for (int32_t gaps = has_gaps(k); err == SG_EUNSUPPORTED && gaps >= 0; gaps--)
+        for (int32_t gaps = has_gaps(k, site); err == SG_EUNSUPPORTED && gaps >= 0; gaps--)
             err = try_forward(k, site, fused, gaps);
     return err;
 }
@@ -194,7 +203,7 @@ static sg_err try_backward(conv *k, const sg_site *site, int32_t gaps)
 static sg_err plan_backward(conv *k, const sg_site *site)
 {
     sg_err err = SG_EUNSUPPORTED;
-    for (int32_t gaps = has_gaps(k); err == SG_EUNSUPPORTED && gaps >= 0; gaps--) {
+    for (int32_t gaps = has_gaps(k, site); err == SG_EUNSUPPORTED && gaps >= 0; gaps--) {
         sg_conv_plan_close(k->to_filter);
         k->to_filter = NULL;
         err = try_backward(k, site, gaps);
@@ -322,11 +331,22 @@ static sg_err finish(const conv *k, const sg_site *site, const sg_io *io, const 
                              : sg_conv_finish(k->cuda, &k->out, made, bias, site, io);
 }
 
+static sg_err run_forward(const conv *k, const sg_site *site, const sg_io *io, const void *in,
+                          void *made)
+{
+    sg_conv_tensors t = {
+        .a = in, .b = filter_of(k, io), .result = made, .workspace = pieces_of(k).workspace};
+    if (k->fused) {
+        t.bias = site->node->attr.window.bias ? io->param[1] : NULL;
+        t.added = site->inputs > 1 ? io->in[1] : NULL;
+    }
+    return sg_conv_plan_run(k->forward, &t);
+}
+
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const conv *k = kernel;
     pieces p = pieces_of(k);
-    const float *bias = k->fused && site->node->attr.window.bias ? io->param[1] : NULL;
     bool final = is_final(k, site) && is_direct(&k->out, k->forward_gaps);
     /* f32 sums that fill the output can be finished in place */
     bool in_place = final || (is_direct(&k->out, 0) && site->out_type == SG_F32);
@@ -334,7 +354,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     const void *in;
     sg_err err = stage_input(k, io, &p, k->forward_gaps, &in);
     if (!err)
-        err = sg_conv_plan_run(k->forward, in, filter_of(k, io), bias, made, p.workspace);
+        err = run_forward(k, site, io, in, made);
     return err || final ? err : finish(k, site, io, made);
 }
 
@@ -353,7 +373,8 @@ static sg_err filter_gradient(const conv *k, const sg_io *io, const pieces *p, c
     bool whole = filter_is_whole(k);
     const void *big = k->transposed ? gradient : in, *small = k->transposed ? in : gradient;
     void *to = whole ? io->param_grad[0] : p->filter;
-    sg_err err = sg_conv_plan_run(k->to_filter, big, small, NULL, to, p->workspace);
+    const sg_conv_tensors t = {.a = big, .b = small, .result = to, .workspace = p->workspace};
+    sg_err err = sg_conv_plan_run(k->to_filter, &t);
     if (!err && !whole)
         err = sg_conv_give_filter(k->cuda, &k->filter_view, to, io->param_grad[0]);
     return err;
@@ -368,10 +389,21 @@ static sg_err input_gradient(const conv *k, const sg_site *site, const sg_io *io
     void *to = whole ? io->grad_in[0] : p->in;
     sg_conv_view dense = k->in;
     dense.pitch = dense.real.c;
-    sg_err err = sg_conv_plan_run(k->to_input, gradient, filter_of(k, io), NULL, to, p->workspace);
+    const sg_conv_tensors t = {
+        .a = gradient, .b = filter_of(k, io), .result = to, .workspace = p->workspace};
+    sg_err err = sg_conv_plan_run(k->to_input, &t);
     if (!err && !whole)
         err = sg_conv_crop(k->cuda, &dense, to, SG_F32, io->grad_in[0], site->grad_type);
     return err;
+}
+
+/* The second input's is that before the activation. */
+static sg_err added_gradient(const conv *k, const sg_site *site, const sg_io *io)
+{
+    const sg_conv_view view = {.real = site->out, .padded = site->out, .pitch = site->out_pitch};
+    if (site->inputs < 2 || site->write[1] == SG_GRAD_NONE)
+        return SG_OK;
+    return sg_conv_stage_gradient(k->cuda, &view, site, io, io->grad_in[1], site->grad_type);
 }
 
 static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
@@ -390,7 +422,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
         err = filter_gradient(k, io, &p, in, gradient);
     if (!err && site->write[0] != SG_GRAD_NONE)
         err = input_gradient(k, site, io, &p, gradient);
-    return err;
+    return err ? err : added_gradient(k, site, io);
 }
 
 const sg_kernel_def sg_cuda_conv = {
@@ -399,7 +431,7 @@ const sg_kernel_def sg_cuda_conv = {
     .forward = forward,
     .backward = backward,
     .release = release,
-    .pitched = SG_PITCHED_IN | SG_PITCHED_OUT,
+    .can = SG_PITCHED_IN | SG_PITCHED_OUT | SG_ADDS_INPUT,
 };
 
 const sg_kernel_def sg_cuda_conv_transpose = {
@@ -408,5 +440,5 @@ const sg_kernel_def sg_cuda_conv_transpose = {
     .forward = forward,
     .backward = backward,
     .release = release,
-    .pitched = SG_PITCHED_IN | SG_PITCHED_OUT,
+    .can = SG_PITCHED_IN | SG_PITCHED_OUT,
 };

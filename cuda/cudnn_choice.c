@@ -279,6 +279,7 @@ static sg_err choose_with_gaps(sg_cudnn_plan *p)
     sg_conv_request dense = p->request;
     sg_cudnn_plan *without = NULL;
     dense.big_pitch = dense.small_pitch = 0;
+    dense.added = dense.added ? dense.geometry.small.c : 0;
     sg_err err = sg_cudnn_plan_get(p->cudnn, &dense, &without);
     if (err)
         return err == SG_EUNSUPPORTED ? SG_OK : err;

@@ -1,11 +1,11 @@
-/* Describing a convolution: tensors, the convolution, a bias and relu after it where asked for. */
+/* Describing a convolution: tensors, the convolution, then a bias, a sum and relu where asked for. */
 #include "cuda/cudnn_graph.h"
 
 /* The handle is given as every cuDNN 9 takes it; newer ones call that deprecated. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 enum { ALIGNMENT = 16 };
-enum { SUM = SG_CUDNN_BIAS + 1, BIASED }; /* ids of tensors that stay on the chip */
+enum { SUM = SG_CUDNN_ADDED + 1, BIASED, TOTAL }; /* ids of tensors that stay on the chip */
 
 /* ---- descriptors ---- */
 
@@ -196,11 +196,11 @@ static cudnnBackendDescriptor_t pointwise(sg_cudnn_graph *p, cudnnPointwiseMode_
 static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendDescriptor_t *op)
 {
     sg_shape shape = sg_cudnn_operand(r, SG_CUDNN_RESULT);
-    bool mixed = r->type != r->result_type && !r->bias && !r->relu;
+    bool fused = sg_conv_request_is_fused(r), mixed = r->type != r->result_type && !fused;
     int count = 0;
     cudnnBackendDescriptor_t result = operand(p, r, SG_CUDNN_RESULT, r->result_type);
     cudnnBackendDescriptor_t at = result; /* what is made so far */
-    if (r->bias || r->relu || mixed)
+    if (fused || mixed)
         at = tensor(p, SUM, shape, SG_F32);
     op[count++] = operation(p, r, at);
     if (mixed)
@@ -208,8 +208,15 @@ static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendD
     if (r->bias) {
         cudnnBackendDescriptor_t bias =
             tensor(p, SG_CUDNN_BIAS, (sg_shape){1, 1, 1, shape.c}, SG_F32);
-        cudnnBackendDescriptor_t to = r->relu ? tensor(p, BIASED, shape, SG_F32) : result;
+        bool last = !r->added && !r->relu;
+        cudnnBackendDescriptor_t to = last ? result : tensor(p, BIASED, shape, SG_F32);
         op[count++] = pointwise(p, CUDNN_POINTWISE_ADD, at, bias, to);
+        at = to;
+    }
+    if (r->added) {
+        cudnnBackendDescriptor_t added = pitched(p, SG_CUDNN_ADDED, shape, r->type, r->added);
+        cudnnBackendDescriptor_t to = r->relu ? tensor(p, TOTAL, shape, SG_F32) : result;
+        op[count++] = pointwise(p, CUDNN_POINTWISE_ADD, at, added, to);
         at = to;
     }
     if (r->relu)
@@ -219,7 +226,7 @@ static int operations(sg_cudnn_graph *p, const sg_conv_request *r, cudnnBackendD
 
 void sg_cudnn_graph_make(cudnnHandle_t handle, const sg_conv_request *r, sg_cudnn_graph *p)
 {
-    cudnnBackendDescriptor_t op[3];
+    cudnnBackendDescriptor_t op[4];
     *p = (sg_cudnn_graph){.status = CUDNN_STATUS_SUCCESS};
     int count = operations(p, r, op);
     cudnnBackendDescriptor_t graph = make(p, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);

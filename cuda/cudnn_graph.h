@@ -8,10 +8,10 @@
 #include <cudnn.h>
 #include "cuda/cudnn_plan.h"
 
-/* Unique ids of the tensors that have memory: operands a and b, result, bias. */
-enum { SG_CUDNN_A = 1, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS };
+/* Unique ids of the tensors that have memory: operands a and b, result, bias, what is added. */
+enum { SG_CUDNN_A = 1, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS, SG_CUDNN_ADDED };
 
-enum { SG_CUDNN_PARTS = 24 };
+enum { SG_CUDNN_PARTS = 32 };
 
 typedef struct {
     cudnnBackendDescriptor_t

@@ -181,8 +181,15 @@ static bool is_packed(const sg_cudnn_plan *p, const void *const *pointer, const 
 
 static sg_err repack(sg_cudnn_plan *p, const void *const *pointer, void *workspace)
 {
-    static const int64_t ids[] = {SG_CUDNN_A, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS};
-    const int64_t count = pointer[3] ? 4 : 3;
+    static const int64_t all[] = {SG_CUDNN_A, SG_CUDNN_B, SG_CUDNN_RESULT, SG_CUDNN_BIAS,
+                                  SG_CUDNN_ADDED};
+    int64_t ids[5], count = 0;
+    const void *given[5];
+    for (int i = 0; i < 5; i++)
+        if (pointer[i]) {
+            ids[count] = all[i];
+            given[count++] = pointer[i];
+        }
     sg_cudnn_destroy(p->pack);
     p->pack = NULL;
     cudnnStatus_t status =
@@ -192,7 +199,7 @@ static sg_err repack(sg_cudnn_plan *p, const void *const *pointer, void *workspa
                                           CUDNN_TYPE_INT64, count, ids);
     if (!status)
         status = cudnnBackendSetAttribute(p->pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
-                                          CUDNN_TYPE_VOID_PTR, count, pointer);
+                                          CUDNN_TYPE_VOID_PTR, count, given);
     if (!status)
         status = cudnnBackendSetAttribute(p->pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE,
                                           CUDNN_TYPE_VOID_PTR, 1, &workspace);
@@ -207,11 +214,10 @@ static sg_err repack(sg_cudnn_plan *p, const void *const *pointer, void *workspa
     return sg_cudnn_check(status, "pointers cannot be given to a convolution");
 }
 
-sg_err sg_cudnn_plan_run(sg_cudnn_plan *p, const void *a, const void *b, const float *bias,
-                         void *result, void *workspace)
+sg_err sg_cudnn_plan_run(sg_cudnn_plan *p, const sg_conv_tensors *t)
 {
-    const void *const pointer[] = {a, b, result, bias};
-    sg_err err = is_packed(p, pointer, workspace) ? SG_OK : repack(p, pointer, workspace);
+    const void *const pointer[] = {t->a, t->b, t->result, t->bias, t->added};
+    sg_err err = is_packed(p, pointer, t->workspace) ? SG_OK : repack(p, pointer, t->workspace);
     return err ? err
                : sg_cudnn_check(cudnnBackendExecute(p->cudnn->handle, p->plan, p->pack),
                                 "a convolution failed");

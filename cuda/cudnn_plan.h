@@ -16,8 +16,13 @@
  * repeat only with the same cache. In prediction ("steady") the comparison and the clock see a
  * usual size of the layer, not the tile's.
  *
+ * Tensors with gaps. A tensor may lie among the channels of another. Then the engine and its knobs
+ * are those for the same tensors without gaps, or cuDNN is not used: where tensors lie depends on
+ * the plan (training, recomputing, prediction), and bits must not.
+ *
  * Not yet run on a GPU: that proposals differ in speed but not in bits is expected of tiles of
- * other sizes of one kernel, and is not known.
+ * other sizes of one kernel, and so is that one kernel with other strides has the same bits; neither
+ * is known.
  */
 #ifndef SG_CUDA_CUDNN_PLAN_H
 #define SG_CUDA_CUDNN_PLAN_H
@@ -56,6 +61,8 @@ typedef struct {
                        that a pixel has the same bits in every tile and batch; where cuDNN has one
                        for both the usual size and this one */
     int32_t bias, relu; /* SG_CONV_SMALL: added to the result, f32 [small.c]; applied */
+    int64_t added; /* SG_CONV_SMALL: a tensor like the result is added before relu, of the operands'
+                      type, whose pixels lie so many elements apart; 0: none is */
     int64_t big_pitch, small_pitch; /* elements from one pixel to the next; 0: there are no gaps.
                                        With gaps the engine is the one that is chosen without, so
                                        that bits do not depend on where a tensor lies */
@@ -63,8 +70,22 @@ typedef struct {
 
 static inline bool sg_conv_request_has_gaps(const sg_conv_request *request)
 {
-    return request->big_pitch != 0 || request->small_pitch != 0;
+    return request->big_pitch != 0 || request->small_pitch != 0 ||
+           (request->added != 0 && request->added != request->geometry.small.c);
 }
+
+static inline bool sg_conv_request_is_fused(const sg_conv_request *request)
+{
+    return request->bias || request->relu || request->added;
+}
+
+/* What one run reads and writes: device memory, aligned to 16 bytes. */
+typedef struct {
+    const void *a, *b;
+    const float *bias; /* NULL where there is none */
+    const void *added; /* likewise */
+    void *result, *workspace;
+} sg_conv_tensors;
 
 static inline sg_shape sg_conv_filter_shape(const sg_conv_geometry *g)
 {
@@ -91,9 +112,7 @@ size_t sg_cudnn_plan_workspace(const sg_cudnn_plan *plan); /* bytes */
 int64_t sg_cudnn_plan_engine(const sg_cudnn_plan *plan);   /* cuDNN's number of it; -1: unknown */
 /* Whether its engine rounds f32 operands, to tf32 or less. */
 bool sg_cudnn_plan_rounds(const sg_cudnn_plan *plan);
-/* All pointers are device memory, aligned to 16 bytes; bias NULL where there is none. */
-sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
-                         void *result, void *workspace);
+sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const sg_conv_tensors *tensors);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,7 @@ struct sg_cudnn_plan {
     cudnnBackendDescriptor_t plan;
     size_t workspace_bytes;
     cudnnBackendDescriptor_t pack; /* of the pointers of the last run; NULL at first */
-    const void *pointer[4], *workspace;
+    const void *pointer[5], *workspace;
 };
 
 /* Configurations that the heuristics propose for a graph, best first; only those that hold the

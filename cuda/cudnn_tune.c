@@ -43,7 +43,8 @@ sg_err sg_cudnn_key(const sg_cudnn *cudnn, const sg_conv_request *r, sg_text *ke
         g->big.n,      g->big.h,       g->big.w,    g->big.c,    g->small.h,          g->small.w,
         g->small.c,    g->kernel_h,    g->kernel_w, g->stride_h, g->stride_w,         g->dilation_h,
         g->dilation_w, g->pad_h,       g->pad_w,    g->groups,   r->target,           r->type,
-        r->tf32,       r->result_type, r->bias,     r->relu,     wants_same(cudnn, r)};
+        r->tf32,       r->result_type, r->bias,     r->relu,     wants_same(cudnn, r),
+        r->added};
     sg_err err = sg_text_add(key, "%s;", cudnn->chip);
     for (size_t i = 0; !err && i < sizeof numbers / sizeof *numbers; i++)
         err = sg_text_add(key, " %" PRId64, numbers[i]);
@@ -87,7 +88,7 @@ static int find_named(const sg_cudnn_proposals *found, const char *wanted)
 /* A convolution being tried, with memory of its own. */
 typedef struct {
     sg_cudnn_plan plan;   /* of the proposal that is being tried */
-    void *a, *b, *bias;   /* operands */
+    void *a, *b, *bias, *added; /* operands */
     void *first, *result; /* of the first proposal that built; of this one */
     uint32_t *differs;    /* on the device */
     cudaEvent_t begin, end;
@@ -115,6 +116,10 @@ static sg_err open_trial(trial *t, sg_cudnn *cudnn, const sg_conv_request *r)
         err = sg_cuda_alloc(cuda, sizeof *t->differs, (void **)&t->differs);
     if (!err && r->bias)
         err = sg_cuda_alloc(cuda, (size_t)r->geometry.small.c * sizeof(float), &t->bias);
+    if (!err && r->added)
+        err = sg_cuda_alloc(cuda, count[2] * operand, &t->added);
+    if (!err && r->added)
+        err = sg_tune_fill(cuda, t->added, r->type, count[2], 4);
     if (!err)
         err = sg_tune_fill(cuda, t->a, r->type, count[0], 1);
     if (!err)
@@ -128,7 +133,7 @@ static sg_err open_trial(trial *t, sg_cudnn *cudnn, const sg_conv_request *r)
 
 static void close_trial(trial *t)
 {
-    void *const memory[] = {t->a, t->b, t->bias, t->first, t->result, t->differs};
+    void *const memory[] = {t->a, t->b, t->bias, t->added, t->first, t->result, t->differs};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         sg_cuda_free(t->plan.cudnn->cuda, memory[i]);
     if (t->begin)
@@ -141,12 +146,13 @@ static void close_trial(trial *t)
 static sg_err time_plan(trial *t, void *result, void *workspace, float *ms)
 {
     cudaStream_t stream = t->plan.cudnn->cuda->stream;
-    sg_err err = sg_cudnn_plan_run(&t->plan, t->a, t->b, t->bias, result, workspace);
+    const sg_conv_tensors tensors = {t->a, t->b, t->bias, t->added, result, workspace};
+    sg_err err = sg_cudnn_plan_run(&t->plan, &tensors);
     for (int round = 0; !err && round < ROUNDS; round++) {
         float took = 0;
         err = sg_cuda_check(cudaEventRecord(t->begin, stream), "a clock cannot be started");
         for (int i = 0; !err && i < REPEATS; i++)
-            err = sg_cudnn_plan_run(&t->plan, t->a, t->b, t->bias, result, workspace);
+            err = sg_cudnn_plan_run(&t->plan, &tensors);
         if (!err)
             err = sg_cuda_check(cudaEventRecord(t->end, stream), "a clock cannot be stopped");
         if (!err)

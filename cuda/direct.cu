@@ -144,7 +144,7 @@ sg_err sg_direct_run(sg_cuda *cuda, const sg_conv_request *request, const void *
 {
     const sg_conv_geometry *g = &request->geometry;
     direct_args d = args_of(request, a, b, result);
-    SG_ASSERT(!request->bias && !request->relu && !sg_conv_request_has_gaps(request));
+    SG_ASSERT(!sg_conv_request_is_fused(request) && !sg_conv_request_has_gaps(request));
     if (request->target == SG_CONV_SMALL)
         return sg_launch_items(cuda, to_small, sg_shape_count(g->small), d);
     if (request->target == SG_CONV_BIG)

@@ -1,8 +1,11 @@
 /* segtiles bench: how fast it is here. */
 #include "jobs/bench.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "jobs/options.h"
+
+enum { MOST_BATCH = 1024 };
 
 static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_options *o,
                               sg_arguments *arguments)
@@ -48,12 +51,10 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
                                 .most = 32768,
                                 .help = "side of a tile (net 512, train 256)"},
                                {.name = "batch",
-                                .kind = SG_OPTION_INT,
-                                .target = &o->batch,
+                                .kind = SG_OPTION_TEXT,
+                                .target = &o->batch_text,
                                 .value = "N",
-                                .least = 1,
-                                .most = 1024,
-                                .help = "tiles at once (net 1, train 8)"},
+                                .help = "tiles at once (net 1, train 8); auto: what fits on a GPU"},
                                {.name = "repeats",
                                 .kind = SG_OPTION_INT,
                                 .target = &o->repeats,
@@ -92,6 +93,22 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
 
 typedef sg_err (*bench_fn)(const sg_bench_options *options, sg_comm *comm);
 
+static sg_err read_batch(sg_bench_options *o)
+{
+    char *end = NULL;
+    const char *text = o->batch_text ? o->batch_text : o->train ? "8" : "1";
+    if (strcmp(text, "auto") == 0) {
+        o->batch = 0;
+        return SG_OK;
+    }
+    long number = strtol(text, &end, 10);
+    if (end == text || *end || number < 1 || number > MOST_BATCH)
+        return sg_fail(SG_EUSAGE, "--batch %s: expected a number from 1 to %d, or auto", text,
+                       MOST_BATCH);
+    o->batch = (int32_t)number;
+    return SG_OK;
+}
+
 static sg_err choose(const sg_arguments *arguments, sg_bench_options *o, bench_fn *bench)
 {
     const char *what = arguments->item[0];
@@ -106,10 +123,9 @@ static sg_err choose(const sg_arguments *arguments, sg_bench_options *o, bench_f
                        what);
     o->train = strcmp(what, "train") == 0;
     o->size = o->size ? o->size : o->train ? 256 : 512;
-    o->batch = o->batch ? o->batch : o->train ? 8 : 1;
     o->scene = arguments->item[wanted - 1];
     *bench = wanted == 2 ? sg_bench_predict : sg_bench_network;
-    return SG_OK;
+    return read_batch(o);
 }
 
 /* What was left open: a network that is described knows the rest itself. */

@@ -14,7 +14,9 @@ typedef struct {
     bool train;
     const char *net;        /* as sg_model_parse reads it, or NULL */
     sg_model_options model; /* net, train */
-    int32_t size, batch, profile, recompute;
+    const char *batch_text; /* of the command line, or NULL */
+    int32_t size, profile, recompute;
+    int32_t batch; /* 0: as many as fit */
     int32_t repeats;
     const char *checkpoint, *scene; /* predict; checkpoint may be NULL: see sg_find_model */
     sg_device_options device;

@@ -31,9 +31,10 @@ static sg_err open_measure(bench *b)
                                         .type = b->type,
                                         .train = o->train,
                                         .recompute = o->recompute};
-    b->pixels = (int64_t)o->batch * o->size * o->size;
     if (!err)
         err = sg_measure_open(&options, &b->measure);
+    if (!err)
+        b->pixels = sg_measure_batch(b->measure) * o->size * o->size;
     sg_graph_close(graph);
     return err;
 }
@@ -109,7 +110,7 @@ static void show(const bench *b, int ranks, double median, double least, double 
     if (!o->net)
         printf(" of width %d, depth %d", (int)o->model.width, (int)o->model.depth);
     printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)o->model.bands, (int)o->model.classes,
-           (int)o->batch, (int)o->size, (int)o->size, sg_dtype_name(b->type));
+           (int)sg_measure_batch(b->measure), (int)o->size, (int)o->size, sg_dtype_name(b->type));
     printf("device: %s (%s), %zu MiB of values, %d rank%s\n", b->device->name, b->device->device,
            sg_measure_bytes(b->measure) >> 20, ranks, ranks == 1 ? "" : "s");
     printf("whole %s: %.2f ms (best %.2f), %.3f Mpx/s, %.0f GFLOP/s\n",

@@ -106,7 +106,8 @@ static const sg_yaml_field job_fields[] = {
      .fallback = "[]"},
 
     {"train.tile", SG_YAML_INT, AT(train.tile), .min = 1, .max = 16384, .fallback = "256"},
-    {"train.batch", SG_YAML_INT, AT(train.batch), .min = 1, .max = 65536, .fallback = "8"},
+    {"train.batch", SG_YAML_INT, AT(train.batch), .min = 1, .max = SG_TRAIN_BATCH_MOST,
+     .allowed = "auto", .fallback = "8"},
     {"train.crops", SG_YAML_ENUM, AT(train.crops), .allowed = "auto|labelled|all|grid|balanced",
      .fallback = "auto"},
     {"train.balance", SG_YAML_PAIRS, AT(train.balance), .fallback = "{}"},

@@ -118,8 +118,11 @@ typedef struct {
     sg_yaml_strings paste_classes; /* names; none: the rare ones */
 } sg_job_augment;
 
+enum { SG_TRAIN_BATCH_MOST = 65536 };
+
 typedef struct {
-    int32_t tile, batch;
+    int32_t tile;
+    int32_t batch; /* 0: as many as fit, until sg_train_batch has said how many */
     sg_job_crops crops;
     sg_yaml_pairs balance; /* class name: share of crops around its pixels */
     double mining;         /* share of crops where the network errs */

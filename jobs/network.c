@@ -22,19 +22,27 @@ static sg_err check_network(const sg_network *network)
     return SG_OK;
 }
 
+/* The network as its backend likes it best. */
+static sg_err fold(sg_network *network)
+{
+    const sg_checkpoint *checkpoint = &network->checkpoint;
+    const sg_abilities abilities = sg_backend_abilities(network->backend);
+    return sg_graph_fold_for(&abilities, checkpoint->graph, checkpoint->params, &network->graph,
+                             &network->params);
+}
+
 static sg_err load(sg_network *network, const sg_comm *comm, const sg_device_options *device)
 {
     sg_checkpoint *checkpoint = &network->checkpoint;
     sg_err err = sg_checkpoint_load(checkpoint, network->path, false);
     if (err == SG_OK)
-        err =
-            sg_graph_fold(checkpoint->graph, checkpoint->params, &network->graph, &network->params);
+        err = sg_device_open(device, comm, &network->backend, &network->type);
+    if (err == SG_OK)
+        err = fold(network);
     if (err == SG_OK)
         err = sg_graph_reach(network->graph, &network->reach);
     if (err == SG_OK)
         err = check_network(network);
-    if (err == SG_OK)
-        err = sg_device_open(device, comm, &network->backend, &network->type);
     if (err == SG_OK)
         err = sg_backend_covers(network->backend, network->graph, false);
     if (err == SG_OK)

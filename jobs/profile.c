@@ -87,7 +87,7 @@ static sg_kernel_def timed_of(const sg_kernel_def *inner)
                            .forward = forward,
                            .backward = inner->backward ? backward : NULL,
                            .release = release,
-                           .pitched = inner->pitched};
+                           .can = inner->can};
 }
 
 static bool supports(const sg_backend *backend, sg_dtype type)

@@ -184,7 +184,7 @@ static sg_err survey_scenes(sg_train_run *run)
     return err;
 }
 
-static sg_err check_sizes(const sg_train_run *run)
+static sg_err check_tile(const sg_train_run *run)
 {
     const sg_job_train *train = &run->job.train;
     sg_network_reach reach;
@@ -193,14 +193,19 @@ static sg_err check_sizes(const sg_train_run *run)
         err = sg_yaml_fail(run->job.yaml, "train.tile",
                            "%d is no multiple of the network's stride, %lld", train->tile,
                            (long long)reach.stride);
-    int32_t parts = sg_comm_ranks(run->comm) * train->accumulate;
-    if (err == SG_OK && train->batch % parts != 0)
-        err =
-            sg_yaml_fail(run->job.yaml, "train.batch",
-                         "%d samples cannot be shared by %d ranks in %d parts; take a multiple of "
-                         "%d, or another number of ranks",
-                         train->batch, sg_comm_ranks(run->comm), train->accumulate, parts);
     return err;
+}
+
+static sg_err check_batch(const sg_train_run *run)
+{
+    const sg_job_train *train = &run->job.train;
+    int32_t parts = sg_comm_ranks(run->comm) * train->accumulate;
+    if (train->batch % parts == 0) /* 0: to be chosen */
+        return SG_OK;
+    return sg_yaml_fail(run->job.yaml, "train.batch",
+                        "%d samples cannot be shared by %d ranks in %d parts; take a multiple of "
+                        "%d, or another number of ranks",
+                        train->batch, sg_comm_ranks(run->comm), train->accumulate, parts);
 }
 
 /* Network, device and the numbers that depend on the data. */
@@ -210,10 +215,12 @@ static sg_err prepare_network(sg_train_run *run)
         sg_job_model_options(&run->job, run->spec.bands, run->spec.classes.count);
     sg_job_train *train = &run->job.train;
     sg_err err = sg_model_build(&options, &run->graph);
-    if (is_resumed(run))
+    if (is_resumed(run) && train->batch > 0)
         sg_resume_parts(run->comm, train->batch, &train->accumulate);
     if (err == SG_OK)
-        err = check_sizes(run);
+        err = check_tile(run);
+    if (err == SG_OK)
+        err = check_batch(run);
     if (err == SG_OK)
         err = sg_job_rates(&run->job, run->graph, &run->rate);
     if (err == SG_OK)
@@ -223,14 +230,27 @@ static sg_err prepare_network(sg_train_run *run)
         err = sg_device_open(&run->job.device, run->comm, &run->backend, &run->type);
     if (err == SG_OK)
         err = sg_backend_covers(run->backend, run->graph, true);
-    if (err == SG_OK)
-        err = sg_job_loss(&run->job, &run->loss);
+    return err == SG_OK ? sg_job_loss(&run->job, &run->loss) : err;
+}
+
+/* The batch, where it was left open, and how many of them there are. [collective] */
+static sg_err prepare_steps(sg_train_run *run)
+{
+    sg_job_train *train = &run->job.train;
+    bool open = train->batch == 0;
     double crops = 0;
+    sg_err err = sg_train_batch(run);
+    if (err == SG_OK && open && is_resumed(run)) {
+        sg_resume_parts(run->comm, train->batch, &train->accumulate);
+        err = check_batch(run);
+    }
     if (err == SG_OK)
         err = sg_survey_epoch(&run->survey, &run->job, &crops);
-    run->steps_per_epoch = sg_max64(1, (int64_t)llround(crops / run->job.train.batch));
+    if (err != SG_OK)
+        return err;
+    run->steps_per_epoch = sg_max64(1, (int64_t)llround(crops / train->batch));
     run->steps = sg_job_steps(&run->job, run->steps_per_epoch);
-    return err;
+    return SG_OK;
 }
 
 /* What model.init names takes the place of random weights; a resumed run has its own. */
@@ -404,7 +424,9 @@ static sg_err prepare(const train_options *options, sg_train_run *run)
         err = check_stop(run);
     if (err != SG_OK)
         return err;
-    err = prepare_network(run);
+    err = sg_comm_agree(run->comm, prepare_network(run));
+    if (err == SG_OK)
+        err = sg_comm_agree(run->comm, prepare_steps(run));
     if (err == SG_OK)
         err = sg_train_tell_network(run);
     if (err == SG_OK)

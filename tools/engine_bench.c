@@ -1,9 +1,9 @@
 /*
  * engine_bench net|train [key=value ...]: how fast the engine alone runs a network here, forward or
  * a training step, and its 3x3 convolutions alone. Keys: device (cuda), type (bf16), net (a U-Net;
- * else as deeplabv3+,encoder=resnet50), width, depth, bands, classes, size, batch, repeats,
- * recompute (1). The engine's counterpart of `segtiles bench`, for machines
- * with neither GDAL nor MPI.
+ * else as deeplabv3+,encoder=resnet50), width, depth, bands, classes, size, batch (auto: what fits),
+ * repeats, recompute (1). The engine's counterpart of `segtiles bench`, for machines with neither
+ * GDAL nor MPI.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +42,10 @@ static sg_err set_key(wishes *w, const char *argument)
                    {"size", &w->size},         {"batch", &w->batch},
                    {"repeats", &w->repeats},   {"recompute", &w->recompute}};
     const char *value = strchr(argument, '=');
+    if (strcmp(argument, "batch=auto") == 0) {
+        w->batch = 0;
+        return SG_OK;
+    }
     size_t length = value ? (size_t)(value++ - argument) : 0;
     if (value && strncmp(argument, "device=", length + 1) == 0)
         w->device = value;
@@ -88,12 +92,13 @@ static sg_err read_arguments(int argc, char **argv, wishes *w)
 static void show(const wishes *w, const sg_backend *device, const sg_measure *measure,
                  double median, double least)
 {
-    double pixels = (double)w->batch * w->size * w->size;
+    int64_t batch = sg_measure_batch(measure);
+    double pixels = (double)batch * w->size * w->size;
     printf("%s: %s", w->train ? "train" : "net", w->net ? w->net : w->model.net);
     if (!w->net)
         printf(" of width %d, depth %d", (int)w->model.width, (int)w->model.depth);
     printf(", %d bands, %d classes; %d x %d x %d, %s\n", (int)w->model.bands, (int)w->model.classes,
-           (int)w->batch, (int)w->size, (int)w->size, w->type);
+           (int)batch, (int)w->size, (int)w->size, w->type);
     printf("device: %s (%s), %zu MiB\n", device->name, device->device,
            sg_measure_bytes(measure) >> 20);
     printf("whole %s: %.3f ms (best %.3f), %.3f Mpx/s, %.0f GFLOP/s\n",

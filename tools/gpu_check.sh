@@ -110,6 +110,7 @@ part 30 unet-predict "${bench[@]}" net "${unet[@]}" batch=8
 part 40 deeplab-train "${bench[@]}" train "${deeplab[@]}" batch=8
 part 30 deeplab-predict "${bench[@]}" net "${deeplab[@]}" batch=8
 part 30 unet-train-recompute "${bench[@]}" train "${unet[@]}" batch=8 recompute=1
+part 30 unet-train-auto "${bench[@]}" train "${unet[@]}" batch=auto repeats=3
 part 30 unet-train-f32 "${bench[@]}" train "${unet[@]}" type=f32 batch=4 repeats=3
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   for net in unet deeplabv3+,encoder=resnet50; do

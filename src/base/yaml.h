@@ -63,7 +63,8 @@
 
 typedef enum {
     SG_YAML_STRING = 1, /* char[size]; min, max: bytes */
-    SG_YAML_INT,        /* int32_t, int64_t or uint64_t (from 0 to the largest int64_t) */
+    SG_YAML_INT,        /* int32_t, int64_t or uint64_t (from 0 to the largest int64_t); with
+                           allowed, that word stands for 0, which is in no range then */
     SG_YAML_FLOAT,      /* float or double; finite */
     SG_YAML_BOOL,       /* bool or int32_t; true, false, yes, no, on, off */
     SG_YAML_ENUM,       /* an enum or int32_t: index of the value in allowed */
@@ -108,7 +109,8 @@ struct sg_yaml_field {
     size_t offset, size;  /* of the member: SG_YAML_AT */
     double min, max;      /* of the value or its length, inclusive; both 0: any; INFINITY: open */
     const char *fallback; /* what it is when not given, as YAML; NULL: it must be given */
-    const char *allowed;  /* SG_YAML_ENUM: "sgd|adam|adamw"; SG_YAML_MAPS: a key of item, or NULL */
+    const char *allowed;  /* SG_YAML_ENUM: "sgd|adam|adamw"; SG_YAML_MAPS: a key of item, or NULL;
+                             SG_YAML_INT: a word, or NULL */
     const sg_yaml_field *item; /* SG_YAML_MAPS: fields of one map */
     size_t item_size;          /* SG_YAML_MAPS: of one struct */
     bool alone; /* its value may stand in the place of the map it is in: "a: no" is "a: {b: no}" */

@@ -61,6 +61,10 @@ static const char *range_text(const sg_yaml_field *field, char out[128])
     } else {
         snprintf(out, 128, "; allowed: %.15g to %.15g", field->min, field->max);
     }
+    size_t length = strlen(out);
+    if (field->kind == SG_YAML_INT && field->allowed) {
+        snprintf(out + length, 128 - length, ", or %.32s", field->allowed);
+    }
     return out;
 }
 
@@ -157,11 +161,13 @@ static sg_err read_string(const sg_yaml_place *place, const sg_yaml_field *field
 static sg_err read_int(const sg_yaml_place *place, const sg_yaml_field *field, void *value)
 {
     int64_t wide = 0;
-    if (!parse_int(place->node, &wide)) {
+    bool word = field->allowed && is_plain(place->node) &&
+                strcmp(place->node->text, field->allowed) == 0;
+    if (!word && !parse_int(place->node, &wide)) {
         return sg_yaml_wrong_kind(place, field);
     }
     int32_t narrow = (int32_t)wide;
-    if (!in_range(field, (double)wide)) {
+    if (!word && !in_range(field, (double)wide)) {
         return out_of_range(place, field);
     }
     if (field->size == sizeof narrow && narrow != wide) {

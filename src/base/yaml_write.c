@@ -114,6 +114,8 @@ static sg_err build_value(const sg_yaml_field *field, const void *value, sg_yaml
     case SG_YAML_STRING:
         return scalar(node, value, true);
     case SG_YAML_INT:
+        if (field->allowed && load_int(value, field->size) == 0)
+            return scalar(node, field->allowed, false);
         return integer(node, load_int(value, field->size));
     case SG_YAML_FLOAT:
         return number(node, load_float(value, field->size), field->size == sizeof(float));

@@ -86,7 +86,8 @@ sg_err sg_cpu_convolution_prepare(sg_cpu *cpu, const sg_site *site, bool transpo
     if (err)
         return err;
     c->cpu = cpu;
-    err = prepare_forward(c, site, transpose);
+    /* a second input is only put where the backend asks for it, and this one does not */
+    err = site->inputs > 1 ? SG_EUNSUPPORTED : prepare_forward(c, site, transpose);
     if (!err && site->training)
         err = prepare_backward(c, site, transpose);
     if (!err)

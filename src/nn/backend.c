@@ -36,7 +36,7 @@ sg_abilities sg_backend_abilities(const sg_backend *backend)
     sg_abilities abilities = {{0}};
     for (int op = 0; op < SG_OP_COUNT; op++)
         if (backend->kernel[op])
-            abilities.pitched[op] = (uint8_t)backend->kernel[op]->pitched;
+            abilities.can[op] = (uint8_t)backend->kernel[op]->can;
     return abilities;
 }
 

@@ -27,7 +27,7 @@ typedef struct {
     size_t saved_bytes;
     int64_t param_count[SG_MAX_PARAMS]; /* elements */
     /* Elements from one pixel to the next, of values and of gradients: c, and more only for a kernel
-     * that says it can do with gaps (sg_kernel_def.pitched). out: of grad_out, too. */
+     * that says it can do with gaps (sg_kernel_def.can). out: of grad_out, too. */
     int64_t in_pitch[SG_MAX_INPUTS], grad_pitch[SG_MAX_INPUTS], out_pitch;
     uint32_t in_place; /* bit i: input i lies in the output already, and its gradient there */
 } sg_site;
@@ -79,7 +79,7 @@ typedef struct {
     sg_err (*backward)(void *kernel, const sg_site *site,
                        const sg_io *io); /* NULL: inference only */
     void (*release)(void *kernel);
-    uint32_t pitched; /* SG_PITCHED_ bits */
+    uint32_t can; /* SG_PITCHED_ and SG_ADDS_ bits: see plan.h */
 } sg_kernel_def;
 
 /* sum += part, where the pixels of sum lie `pitch` elements apart and those of part have no gaps. */

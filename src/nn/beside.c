@@ -9,7 +9,7 @@ typedef struct {
 
 static bool can(const chooser *c, int32_t node, int bit)
 {
-    return c->abilities->pitched[c->plan->graph->node[node].op] & bit;
+    return c->abilities->can[c->plan->graph->node[node].op] & bit;
 }
 
 static bool reads(const sg_node *node, int32_t tensor)

@@ -11,9 +11,12 @@
 typedef struct {
     const sg_graph *graph;
     bool inference;      /* fold batch norms, drop dropout */
+    bool sums;           /* and put sums into convolutions */
     int32_t *readers;    /* per tensor: how many inputs read it */
     int32_t *head;       /* per node: itself when kept, else the node it was dropped into */
+    int32_t *via;        /* per dropped node: its input that leads to the head */
     int32_t *norm;       /* per node: the batch norm folded into it, or -1 */
+    int32_t *added;      /* per kept node: the tensor that it adds, or -1 */
     int32_t *act;        /* per kept node: its activation in the end */
     int32_t *out_f32;    /* per kept node */
     int32_t *new_tensor; /* per kept node: its output in the new graph */
@@ -23,7 +26,8 @@ static sg_err begin(rewrite *r, const sg_graph *graph, bool inference)
 {
     size_t nodes = (size_t)graph->nodes;
     *r = (rewrite){.graph = graph, .inference = inference};
-    int32_t **arrays[] = {&r->readers, &r->head, &r->norm, &r->act, &r->out_f32, &r->new_tensor};
+    int32_t **arrays[] = {&r->readers, &r->head, &r->via,     &r->norm,
+                          &r->added,   &r->act,  &r->out_f32, &r->new_tensor};
     sg_err err = sg_graph_check(graph);
     for (size_t i = 0; !err && i < sizeof arrays / sizeof *arrays; i++)
         err = sg_calloc(nodes, sizeof **arrays[i], arrays[i]);
@@ -31,7 +35,7 @@ static sg_err begin(rewrite *r, const sg_graph *graph, bool inference)
         const sg_node *node = &graph->node[n];
         for (int32_t i = 0; i < node->inputs; i++)
             r->readers[node->input[i]]++;
-        r->norm[n] = -1;
+        r->norm[n] = r->added[n] = -1;
     }
     return err;
 }
@@ -40,22 +44,25 @@ static void end(rewrite *r)
 {
     sg_free(r->readers);
     sg_free(r->head);
+    sg_free(r->via);
     sg_free(r->norm);
+    sg_free(r->added);
     sg_free(r->act);
     sg_free(r->out_f32);
     sg_free(r->new_tensor);
 }
 
-/* Nothing but node reads its input's head, nor anything dropped between them. */
-static bool alone(const rewrite *r, const sg_node *node)
+/* Nothing but node reads the head of its input `slot`, nor anything dropped between them. */
+static bool alone(const rewrite *r, const sg_node *node, int32_t slot)
 {
     for (;;) {
-        int32_t made_by = r->graph->tensor[node->input[0]].maker;
-        if (r->readers[node->input[0]] != 1)
+        int32_t made_by = r->graph->tensor[node->input[slot]].maker;
+        if (r->readers[node->input[slot]] != 1)
             return false;
         if (r->head[made_by] == made_by)
             return true;
         node = &r->graph->node[made_by];
+        slot = r->via[made_by];
     }
 }
 
@@ -69,12 +76,37 @@ static bool can_drop(const rewrite *r, const sg_node *node, int32_t head)
     sg_op into = r->graph->node[head].op;
     if (node->op == SG_OP_dropout)
         return r->inference;
-    if (r->act[head] != SG_ACT_NONE || !alone(r, node))
+    if (r->act[head] != SG_ACT_NONE || !alone(r, node, 0))
         return false;
     if (node->op == SG_OP_activation)
         return sg_op_takes_act(into);
     return node->op == SG_OP_batch_norm && r->inference && is_convolution(into) &&
-           r->norm[head] < 0;
+           r->norm[head] < 0 && r->added[head] < 0;
+}
+
+static int32_t head_of(const rewrite *r, const sg_node *node, int32_t slot)
+{
+    return r->head[r->graph->tensor[node->input[slot]].maker];
+}
+
+/* A sum becomes part of the convolution that makes the later of its two terms: the other is there
+ * by then. */
+static bool drop_sum(rewrite *r, int32_t n)
+{
+    const sg_node *node = &r->graph->node[n];
+    if (!r->sums || node->op != SG_OP_add || node->inputs != 2)
+        return false;
+    int32_t slot = head_of(r, node, 1) > head_of(r, node, 0), head = head_of(r, node, slot);
+    if (r->graph->node[head].op != SG_OP_conv || r->graph->node[head].inputs != 1 ||
+        r->act[head] != SG_ACT_NONE || r->out_f32[head] || r->added[head] >= 0 ||
+        head_of(r, node, 1 - slot) == head || !alone(r, node, slot))
+        return false;
+    r->head[n] = head;
+    r->via[n] = slot;
+    r->added[head] = node->input[1 - slot];
+    r->act[head] = node->act;
+    r->out_f32[head] = node->out_f32;
+    return true;
 }
 
 static void visit(rewrite *r, int32_t n)
@@ -83,9 +115,9 @@ static void visit(rewrite *r, int32_t n)
     r->head[n] = n;
     r->act[n] = node->act;
     r->out_f32[n] = node->out_f32;
-    if (node->inputs == 0)
+    if (node->inputs == 0 || drop_sum(r, n))
         return;
-    int32_t head = r->head[r->graph->tensor[node->input[0]].maker];
+    int32_t head = head_of(r, node, 0);
     if (!can_drop(r, node, head))
         return;
     r->head[n] = head;
@@ -104,8 +136,10 @@ static sg_err emit(rewrite *r, int32_t n, sg_graph *made)
     node.out_f32 = r->out_f32[n];
     if (r->norm[n] >= 0)
         node.attr.window.bias = 1;
+    if (r->added[n] >= 0)
+        node.input[node.inputs++] = r->added[n];
     for (int32_t i = 0; i < node.inputs; i++)
-        node.input[i] = r->new_tensor[r->head[r->graph->tensor[node.input[i]].maker]];
+        node.input[i] = r->new_tensor[head_of(r, &node, i)];
     return sg_graph_add_node(made, &node, &r->new_tensor[n]);
 }
 
@@ -218,6 +252,13 @@ sg_err sg_graph_fuse(const sg_graph *graph, sg_graph **fused)
 sg_err sg_graph_fold(const sg_graph *graph, const sg_params *params, sg_graph **folded,
                      sg_params **folded_params)
 {
+    const sg_abilities none = {{0}};
+    return sg_graph_fold_for(&none, graph, params, folded, folded_params);
+}
+
+sg_err sg_graph_fold_for(const sg_abilities *abilities, const sg_graph *graph,
+                         const sg_params *params, sg_graph **folded, sg_params **folded_params)
+{
     *folded = NULL;
     *folded_params = NULL;
     if (params->count != graph->param_count)
@@ -226,6 +267,7 @@ sg_err sg_graph_fold(const sg_graph *graph, const sg_params *params, sg_graph **
     rewrite r;
     sg_graph *made = NULL;
     sg_err err = begin(&r, graph, true);
+    r.sums = abilities->can[SG_OP_conv] & SG_ADDS_INPUT;
     if (!err)
         err = build(&r, &made);
     if (!err)

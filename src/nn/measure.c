@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "nn/fit.h"
 #include "nn/fuse.h"
 #include "nn/update_pieces.h"
 
@@ -41,6 +42,7 @@ static sg_err make_graph(sg_measure *b, const sg_graph *plain)
 {
     sg_graph *changed = NULL;
     sg_params *params = NULL;
+    const sg_abilities abilities = sg_backend_abilities(b->device);
     sg_err err = sg_params_create(plain, &params);
     if (!err)
         err = sg_params_init(plain, params, 1);
@@ -49,7 +51,7 @@ static sg_err make_graph(sg_measure *b, const sg_graph *plain)
     if (!err && b->train)
         err = sg_graph_fuse(changed, &b->graph);
     else if (!err)
-        err = sg_graph_fold(plain, params, &b->graph, &b->params);
+        err = sg_graph_fold_for(&abilities, plain, params, &b->graph, &b->params);
     if (!err && b->train) {
         b->params = params;
         params = NULL;
@@ -76,21 +78,47 @@ static sg_err make_batch(sg_measure *b, uint32_t classes)
     return SG_OK;
 }
 
+static sg_plan_mode mode_of(const sg_measure *b)
+{
+    if (!b->train)
+        return SG_PLAN_INFERENCE;
+    return b->recompute ? SG_PLAN_RECOMPUTE : SG_PLAN_TRAINING;
+}
+
+/* An eighth of what is free is left to the kernels. */
+static sg_err choose_batch(sg_measure *b)
+{
+    enum { MOST = 65536 };
+    const sg_abilities abilities = sg_backend_abilities(b->backend);
+    const sg_plan_request request = {b->graph, b->input_shape, b->type, mode_of(b), &abilities};
+    size_t available = b->device->available ? b->device->available(b->device) : 0;
+    if (b->input_shape.n == 0 && available == 0)
+        return sg_fail(SG_EUNSUPPORTED,
+                       "batch auto: the device \"%s\" does not say how much memory is free; give "
+                       "a number",
+                       b->device->name);
+    if (b->input_shape.n == 0)
+        b->input_shape.n = sg_fitting_batch(&request, available - available / 8, MOST);
+    b->pixels = b->input_shape.n * b->input_shape.h * b->input_shape.w;
+    return b->pixels > 0 ? SG_OK
+                         : sg_fail(SG_ENOMEM, "not one tile of %d x %d fits into %zu MiB",
+                                   (int)b->input_shape.h, (int)b->input_shape.w, available >> 20);
+}
+
 static sg_err make_all(sg_measure *b, const sg_graph *plain)
 {
     sg_err err = make_graph(b, plain);
     if (!err)
         err = sg_weights_create(b->backend, b->params, b->train, &b->weights);
     if (!err)
+        err = choose_batch(b);
+    if (!err)
         err = make_batch(b, (uint32_t)sg_graph_output_channels(plain));
     if (!err && b->train)
         err = sg_update_pieces_open(&b->pieces, b->backend, plain, b->params->layout, NULL);
-    sg_plan_mode mode = !b->train      ? SG_PLAN_INFERENCE
-                        : b->recompute ? SG_PLAN_RECOMPUTE
-                                       : SG_PLAN_TRAINING;
     return err ? err
-               : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type, mode,
-                                &b->exec);
+               : sg_exec_create(b->backend, b->graph, b->weights, b->input_shape, b->type,
+                                mode_of(b), &b->exec);
 }
 
 sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
@@ -106,7 +134,6 @@ sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
     b->type = options->type;
     b->train = options->train;
     b->recompute = options->recompute;
-    b->pixels = options->input.n * options->input.h * options->input.w;
     err = make_all(b, options->graph);
     if (err)
         sg_measure_close(b);
@@ -127,6 +154,11 @@ void sg_measure_close(sg_measure *b)
     sg_free(b->input);
     sg_free(b->labels);
     sg_free(b);
+}
+
+int64_t sg_measure_batch(const sg_measure *b)
+{
+    return b->input_shape.n;
 }
 
 /* In training output, input gradient and weight gradient. */

@@ -12,7 +12,7 @@ typedef struct {
     sg_backend *device;    /* borrowed */
     sg_backend *backend;   /* borrowed; what runs the network: device, or what watches it */
     const sg_graph *graph; /* as built, without a loss; borrowed until the measure is open */
-    sg_shape input;
+    sg_shape input; /* n 0: as many samples as fit into the memory that the device says is free */
     sg_dtype type;
     bool train;
     bool recompute; /* training in less memory: SG_PLAN_RECOMPUTE */
@@ -28,6 +28,7 @@ void sg_measure_close(sg_measure *measure); /* NULL is fine */
 sg_err sg_measure_step(sg_measure *measure);
 /* Floating-point operations of such a step. */
 double sg_measure_flops(const sg_measure *measure);
+int64_t sg_measure_batch(const sg_measure *measure); /* samples of a step */
 size_t sg_measure_bytes(const sg_measure *measure); /* of the plan's arena */
 
 /* Seconds that all 3x3 convolutions take by themselves, forward and in training backward, each the

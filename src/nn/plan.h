@@ -41,10 +41,13 @@ typedef enum { SG_GRAD_NONE, SG_GRAD_STORE, SG_GRAD_ADD, SG_GRAD_TEMPORARY } sg_
  * their output, and read its gradient; read it as an input, and write its gradient. One that joins
  * its inputs says with the latter that it leaves alone what lies in its output already. */
 enum { SG_PITCHED_OUT = 1, SG_PITCHED_IN = 2 };
+/* A convolution that adds a second input, of its output's shape, before its activation does so in
+ * the same pass: worth putting an add into it. */
+enum { SG_ADDS_INPUT = 4 };
 
-/* What a backend can do, per operator: SG_PITCHED_ bits. */
+/* What a backend can do, per operator: such bits. */
 typedef struct {
-    uint8_t pitched[SG_OP_COUNT];
+    uint8_t can[SG_OP_COUNT];
 } sg_abilities;
 
 typedef struct {

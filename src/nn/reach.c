@@ -59,6 +59,12 @@ static bool follows_size(const sg_node *node)
     return node->op == SG_OP_resize && node->inputs == 2;
 }
 
+/* The second input is read pixel by pixel: it lies on the output's grid. */
+static bool adds_input(const sg_node *node)
+{
+    return node->op == SG_OP_conv && node->inputs == 2;
+}
+
 static sg_reach reach_of(const walk *w, const sg_node *node)
 {
     sg_node copy = *node;
@@ -77,7 +83,7 @@ static sg_reach reach_of(const walk *w, const sg_node *node)
 static sg_err same_grid(const walk *w, const sg_node *node)
 {
     extent first = w->extent[node->input[0]];
-    for (int32_t i = 1; i < node->inputs; i++) {
+    for (int32_t i = 1; i < node->inputs && !adds_input(node); i++) {
         extent other = w->extent[node->input[i]];
         if (other.step != first.step || other.up != first.up)
             return sg_fail(SG_EUSAGE, "%s: its inputs have different strides", node->name);
@@ -146,7 +152,9 @@ static void spread(const walk *w, const sg_node *node)
     sg_reach reach = reach_of(w, node);
     int64_t lo = floor_div(out.lo * reach.stride, reach.up) + reach.lo;
     int64_t hi = floor_div(out.hi * reach.stride, reach.up) + reach.hi;
-    int32_t read = follows_size(node) ? 1 : node->inputs;
+    int32_t read = follows_size(node) || adds_input(node) ? 1 : node->inputs;
+    if (adds_input(node))
+        widen(&w->extent[node->input[1]], out.lo, out.hi);
     for (int32_t i = 0; i < read; i++)
         widen(&w->extent[node->input[i]], sg_max64(lo, -far), sg_min64(hi, far));
 }

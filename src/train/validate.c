@@ -49,9 +49,10 @@ static sg_err make_cover(validator *v, const sg_training *t, sg_split split)
 static sg_err make_network(validator *v, const sg_training *t, sg_weights *weights)
 {
     sg_shape input = {v->batch, v->cover.tile, v->cover.tile, t->spec->bands};
+    const sg_abilities abilities = sg_backend_abilities(t->backend);
     sg_err err = sg_weights_to_host(weights);
     if (!err)
-        err = sg_graph_fold(t->graph, weights->host, &v->graph, &v->params);
+        err = sg_graph_fold_for(&abilities, t->graph, weights->host, &v->graph, &v->params);
     if (!err)
         err = sg_weights_create(t->backend, v->params, false, &v->weights);
     if (!err)

@@ -1,7 +1,7 @@
 /*
  * In cuDNN's place: convolutions as plain loops. SEGTILES_EMULATED_CUDNN says what is taken, so
- * that each of the ways of cuda/conv_plan.h gets its turn: "all", bias, relu and gaps between
- * pixels included (the default), "dense" (no gaps), "plain" (no bias, no relu), "f32" (of operands
+ * that each of the ways of cuda/conv_plan.h gets its turn: "all", what is fused and gaps between
+ * pixels included (the default), "dense" (no gaps), "plain" (nothing fused), "f32" (of operands
  * too; no gaps), or "none".
  */
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static bool takes(const sg_conv_request *r)
         return true;
     if (strcmp(what, "dense") == 0)
         return !sg_conv_request_has_gaps(r);
-    if (strcmp(what, "none") == 0 || r->bias || r->relu)
+    if (strcmp(what, "none") == 0 || sg_conv_request_is_fused(r))
         return false;
     return strcmp(what, "plain") == 0 ||
            (r->type == SG_F32 && r->result_type == SG_F32 && !sg_conv_request_has_gaps(r));
@@ -118,17 +118,14 @@ static void add(void *context, size_t big, size_t small, size_t filter)
 
 typedef struct {
     const sg_cudnn_plan *plan;
-    const void *a, *b;
-    const float *bias;
-    void *result, *workspace;
+    sg_conv_tensors t;
 } run_arguments;
 
 static void run_now(const void *context)
 {
     const run_arguments *run = context;
-    const void *a = run->a, *b = run->b;
-    const float *bias = run->bias;
-    void *result = run->result, *workspace = run->workspace;
+    const float *bias = run->t.bias;
+    const void *added = run->t.added;
     const sg_conv_request *r = &run->plan->request;
     const sg_conv_geometry *g = &r->geometry;
     sg_shape shape = r->target == SG_CONV_SMALL ? g->small
@@ -138,24 +135,25 @@ static void run_now(const void *context)
                    : r->target == SG_CONV_BIG ? r->big_pitch
                                               : 0;
     size_t c = (size_t)shape.c, pitch = (size_t)or_dense(gaps, shape.c);
-    job j = {r, a, b, NULL};
-    memset(workspace, 0xff, WORKSPACE);
-    SG_ASSERT((bias != NULL) == (r->bias != 0));
+    job j = {r, run->t.a, run->t.b, NULL};
+    memset(run->t.workspace, 0xff, WORKSPACE);
+    SG_ASSERT((bias != NULL) == (r->bias != 0) && (added != NULL) == (r->added != 0));
     if (sg_calloc(sg_shape_count(shape) / c * pitch, sizeof *j.sum, &j.sum))
         abort();
     each_product(r, add, &j);
     for (size_t i = 0; i < sg_shape_count(shape); i++) {
         size_t at = i / c * pitch + i % c;
         float value = (float)(bias ? j.sum[at] + bias[i % c] : j.sum[at]);
-        sg_store(result, r->result_type, at, r->relu && value < 0 ? 0 : value);
+        if (added)
+            value += sg_load(added, r->type, i / c * (size_t)r->added + i % c);
+        sg_store(run->t.result, r->result_type, at, r->relu && value < 0 ? 0 : value);
     }
     sg_free(j.sum);
 }
 
-sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const void *a, const void *b, const float *bias,
-                         void *result, void *workspace)
+sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const sg_conv_tensors *tensors)
 {
-    const run_arguments run = {plan, a, b, bias, result, workspace};
+    const run_arguments run = {plan, *tensors};
     if (!sg_emulated_keep(run_now, &run, sizeof run))
         run_now(&run);
     return SG_OK;

@@ -122,7 +122,7 @@ static sg_err run_copying(trial *t)
     for (int op = 0; op < SG_OP_COUNT; op++)
         if (able[op]) {
             unable[op] = *able[op];
-            unable[op].pitched = 0;
+            unable[op].can = 0;
             t->backend->kernel[op] = &unable[op];
         }
     sg_err err = run(t, 1);
@@ -137,7 +137,7 @@ static sg_err compare(trial *t, const char *network)
         err = run_copying(t);
     if (err)
         return err;
-    if (t->guests[1] != 0 || (t->guests[0] == 0) != (t->backend->kernel[SG_OP_concat]->pitched == 0))
+    if (t->guests[1] != 0 || (t->guests[0] == 0) != (t->backend->kernel[SG_OP_concat]->can == 0))
         return sg_fail(SG_EINTERNAL, "%s: %d tensors lie in another, %d where none should", network,
                        t->guests[0], t->guests[1]);
     if (memcmp(t->loss[0], t->loss[1], sizeof t->loss[0]) || t->weights[0] != t->weights[1])

@@ -124,7 +124,7 @@ static sg_err compare_all(comparison *c)
         err = compare(c, 0, SG_GRAD_NONE);
     if (!err && can_add(c->problem.row))
         err = compare(c, 1, SG_GRAD_ADD);
-    if (err || !c->backend->kernel[c->problem.row->op]->pitched)
+    if (err || !c->backend->kernel[c->problem.row->op]->can)
         return err;
     err = compare_gaps(c, 0, SG_GRAD_NONE);
     if (!err)

@@ -176,7 +176,7 @@ static bool in_words(sg_shape shape)
 static void set_pitches(bench *t)
 {
     sg_site *site = &t->site;
-    uint32_t can = t->options->gaps ? t->backend->kernel[site->node->op]->pitched : 0;
+    uint32_t can = t->options->gaps ? t->backend->kernel[site->node->op]->can : 0;
     site->out_pitch = site->out.c;
     if ((can & SG_PITCHED_OUT) && in_words(site->out))
         site->out_pitch += LEAD + TAIL;

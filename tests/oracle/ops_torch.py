@@ -41,8 +41,9 @@ def conv(c, x, p):
     top, bottom, left, right = c["pad"]
     padded = F.pad(x[0], (left, right, top, bottom))
     weight = p[0].permute(0, 3, 1, 2)
-    return F.conv2d(padded, weight, p[1] if c["bias"] else None, c["stride"], 0, c["dilation"],
-                    c["groups"])
+    y = F.conv2d(padded, weight, p[1] if c["bias"] else None, c["stride"], 0, c["dilation"],
+                 c["groups"])
+    return y + x[1] if len(x) > 1 else y
 
 
 def conv_transpose(c, x, p):

@@ -1,10 +1,14 @@
-/* Convolution: stride, padding per side, dilation, groups, optional bias, fused activation. */
+/*
+ * Convolution: stride, padding per side, dilation, groups, optional bias, fused activation. A second
+ * input, which prediction puts there (sg_graph_fold_for), is added before the activation.
+ */
 #include "nn/op/conv_reference.h"
 #include "nn/op/op_common.h"
 
-static sg_err check(const sg_node *node, int32_t in_channels)
+static sg_err check(const sg_node *node, const int32_t *in)
 {
     const sg_window_attr *w = &node->attr.window;
+    int32_t in_channels = in[0];
     sg_err err = sg_op_check_window(node);
     if (!err)
         err = sg_op_check_act(node);
@@ -19,13 +23,16 @@ static sg_err check(const sg_node *node, int32_t in_channels)
     if (in_channels % w->groups || w->out_channels % w->groups)
         return sg_fail(SG_EUSAGE, "%s: %d groups do not divide %d input and %d output channels",
                        node->name, (int)w->groups, (int)in_channels, (int)w->out_channels);
+    if (node->inputs > 1 && in[1] != w->out_channels)
+        return sg_fail(SG_EUSAGE, "%s: %d channels cannot be added to %d", node->name, (int)in[1],
+                       (int)w->out_channels);
     return SG_OK;
 }
 
 static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, int32_t *channels)
 {
     const sg_window_attr *w = &node->attr.window;
-    sg_err err = check(node, in_channels[0]);
+    sg_err err = check(node, in_channels);
     if (err)
         return err;
     const int64_t weight[] = {w->out_channels, w->kernel_h, w->kernel_w,
@@ -39,7 +46,10 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
 
 static sg_err shape(const sg_node *node, const sg_shape *in, sg_shape *out)
 {
-    return sg_op_window_shape(node, in, node->attr.window.out_channels, out);
+    sg_err err = sg_op_window_shape(node, in, node->attr.window.out_channels, out);
+    if (!err && node->inputs > 1 && !sg_shape_equal(in[1], *out))
+        err = sg_fail(SG_EUSAGE, "%s: what is added to its result has another size", node->name);
+    return err;
 }
 
 static int needs(const sg_node *node)
@@ -67,7 +77,7 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 const sg_op_def sg_op_conv = {
     .name = "conv",
     .least_inputs = 1,
-    .most_inputs = 1,
+    .most_inputs = 2,
     .make = make,
     .shape = shape,
     .needs = needs,

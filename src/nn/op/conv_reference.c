@@ -179,6 +179,8 @@ static void forward_pixel(conv_kernel *k, const sg_site *site, const sg_io *io, 
         }
         if (w->bias)
             sum += io->param[1][o];
+        if (site->inputs > 1)
+            sum += sg_load(io->in[1], site->in_type[1], p->index + (size_t)o);
         sg_fused_act_store(site, io, io->saved, p->index + (size_t)o, (float)sum);
     }
 }
@@ -217,6 +219,8 @@ static void backward_pixel(conv_kernel *k, const sg_site *site, const sg_io *io,
     for (int64_t o = 0; o < site->out.c; o++) {
         double gradient = sg_fused_act_gradient(site, io, io->saved, p->index + (size_t)o);
         k->grad_bias[o] += gradient;
+        if (site->inputs > 1 && sg_gradient_wanted(site, 1))
+            sg_gradient_put(site, io, 1, p->index + (size_t)o, (float)gradient);
         for (int64_t ky = 0; ky < w->kernel_h; ky++) {
             for (int64_t kx = 0; kx < w->kernel_w; kx++, at += (size_t)depth) {
                 int64_t offset = tap_offset(site, p, o, ky, kx);

@@ -337,6 +337,35 @@ static void turns_and_angle(const char *text, const char *override, int turns, i
     sg_yaml_close(yaml);
 }
 
+static void a_word_may_stand_for_an_integer(void **state)
+{
+    static const sg_yaml_field fields_with_word[] = {
+        {"n", SG_YAML_INT, SG_YAML_AT(job, depth), .min = 1, .max = 90, .allowed = "auto",
+         .fallback = "4"},
+        {0}};
+    static const char *const texts[] = {"n: auto", "n: 7", "", "n: 0", "n: many", "n: 'auto'"};
+    static const int wanted[] = {0, 7, 4, -1, -1, -1};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        job j;
+        sg_yaml *yaml = NULL;
+        sg_text again = {0};
+        sg_yaml_source source = {"x.yaml", texts[i], NULL, 0};
+        sg_err err = sg_yaml_load(&yaml, &source, fields_with_word, &j);
+        assert_int_equal(err, wanted[i] < 0 ? SG_EUSAGE : SG_OK);
+        if (err) {
+            assert_non_null(strstr(sg_error_text(), "allowed: 1 to 90, or auto"));
+            continue;
+        }
+        assert_int_equal(j.depth, wanted[i]);
+        assert_int_equal(sg_yaml_write(fields_with_word, &j, &again), SG_OK);
+        assert_non_null(strstr(again.data, i == 0 ? "n: auto" : i == 1 ? "n: 7" : "n: 4"));
+        sg_text_clear(&again);
+        sg_yaml_clear(fields_with_word, &j);
+        sg_yaml_close(yaml);
+    }
+}
+
 static void a_value_may_stand_for_its_map(void **state)
 {
     (void)state;
@@ -365,6 +394,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_told_by_line),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_word_may_stand_for_an_integer),
         cmocka_unit_test(a_value_may_stand_for_its_map),
         cmocka_unit_test(a_missing_file_is_an_input_error),
         cmocka_unit_test(no_file_at_all_leaves_the_command_line),

@@ -185,6 +185,62 @@ static void a_fused_relu_that_keeps_nan_can_be_described(void **state)
     sg_cudnn_close(cudnn);
 }
 
+/* Tensors that lie among other channels are taken by the engine that has them alone, or not at
+ * all. */
+static void gaps_change_no_engine(void **state)
+{
+    sg_cudnn *cudnn = open_described();
+    const sg_conv_request requests[] = {window(8, 256, 64, 64, 3, 1, 1),
+                                        window(8, 64, 128, 256, 1, 1, 1),
+                                        window(8, 128, 64, 128, 2, 2, 1)};
+    int taken = 0, asked = 0;
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+        for (int target = SG_CONV_SMALL; target <= SG_CONV_FILTER; target++)
+            for (int which = 1; which < 4; which++)
+                for (sg_dtype type = SG_F32; type <= SG_BF16; type++) {
+                    sg_conv_request request = requests[i];
+                    sg_dtype result = target == SG_CONV_FILTER ? SG_F32 : type;
+                    sg_cudnn_plan *without = NULL, *with = NULL;
+                    request.target = (sg_conv_target)target;
+                    request.type = type;
+                    request.result_type = result;
+                    if (sg_cudnn_plan_get(cudnn, &request, &without))
+                        continue; /* what fuses needs a driver */
+                    if (which & 1)
+                        request.big_pitch = 2 * request.geometry.big.c;
+                    if (which & 2)
+                        request.small_pitch = 3 * request.geometry.small.c;
+                    asked++;
+                    sg_err err = sg_cudnn_plan_get(cudnn, &request, &with);
+                    assert_true(err == SG_OK || err == SG_EUNSUPPORTED);
+                    taken += !err;
+                    if (!err)
+                        assert_int_equal(sg_cudnn_plan_engine(with), sg_cudnn_plan_engine(without));
+                }
+    print_message("%d of %d convolutions with gaps are taken\n", taken, asked);
+    assert_true(asked > 0 && 2 * taken > asked);
+    sg_cudnn_close(cudnn);
+}
+
+/* A sum within the convolution: cuDNN takes the graph, with gaps or without. */
+static void a_fused_sum_can_be_described(void **state)
+{
+    sg_cudnn *cudnn = open_described();
+    for (int k = 0; k < 8; k++) {
+        sg_cudnn_graph graph;
+        sg_conv_request request = window(2, 64, 64, 64, 3, 1, 1);
+        request.type = request.result_type = SG_BF16;
+        request.bias = k & 1;
+        request.relu = k >> 1 & 1;
+        request.added = k & 4 ? 128 : 64;
+        request.small_pitch = k & 4 ? 192 : 0;
+        sg_cudnn_graph_make(NULL, &request, &graph);
+        assert_int_equal(graph.status, CUDNN_STATUS_SUCCESS);
+        sg_cudnn_graph_clear(&graph);
+    }
+    sg_cudnn_close(cudnn);
+}
+
 static void what_cudnn_does_not_take_is_refused(void **state)
 {
     sg_cudnn *cudnn = open_described();
@@ -206,6 +262,8 @@ int main(void)
         cmocka_unit_test(a_choice_that_was_kept_is_taken),
         cmocka_unit_test(a_word_that_tuning_does_not_know_is_refused),
         cmocka_unit_test(a_fused_relu_that_keeps_nan_can_be_described),
+        cmocka_unit_test(gaps_change_no_engine),
+        cmocka_unit_test(a_fused_sum_can_be_described),
         cmocka_unit_test(what_cudnn_does_not_take_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include "nn/fuse.h"
+#include "nn/reach.h"
 
 static int count_op(const sg_graph *graph, sg_op op)
 {
@@ -44,14 +45,28 @@ static void compare(const float *a, const float *b, size_t count, float toleranc
     }
 }
 
-static void check_folding(sg_graph *graph)
+/* Folding changes no reach either. */
+static void check_reach(const sg_graph *graph, const sg_graph *folded)
 {
+    sg_network_reach before, after;
+    sg_err err = sg_graph_reach(graph, &before);
+    assert_int_equal(sg_graph_reach(folded, &after), err);
+    if (!err)
+        assert_memory_equal(&before, &after, sizeof before);
+}
+
+/* Sums left in the folded graph. sums: they may go into convolutions. */
+static int check_folding_of(sg_graph *graph, bool sums)
+{
+    sg_abilities abilities = {{0}};
     sg_graph *folded;
     sg_params *params, *folded_params;
+    abilities.can[SG_OP_conv] = sums ? SG_ADDS_INPUT : 0;
     sg_shape shape = {2, 8, 12, sg_graph_input_channels(graph)};
     must(sg_params_create(graph, &params));
     fill_params(graph, params, 3);
-    must(sg_graph_fold(graph, params, &folded, &folded_params));
+    must(sg_graph_fold_for(&abilities, graph, params, &folded, &folded_params));
+    check_reach(graph, folded);
     runner before = runner_open(graph, params, shape, SG_PLAN_INFERENCE);
     runner after = runner_open(folded, folded_params, shape, SG_PLAN_INFERENCE);
     fill_noise(before.input, before.inputs, 4, -1, 1);
@@ -63,12 +78,56 @@ static void check_folding(sg_graph *graph)
      * largest output is some 100 units in the last place. */
     compare(before.output, after.output, before.outputs, 1e-5f);
     assert_int_equal(count_op(folded, SG_OP_dropout), 0);
+    int left = count_op(folded, SG_OP_add);
     runner_close(&before);
     runner_close(&after);
     sg_params_close(params);
     sg_params_close(folded_params);
     sg_graph_close(folded);
+    return left;
+}
+
+static void check_folding(sg_graph *graph)
+{
+    assert_int_equal(check_folding_of(graph, false), count_op(graph, SG_OP_add));
+    check_folding_of(graph, true);
     sg_graph_close(graph);
+}
+
+/* A block as in residual networks: the branch's convolution comes before the shortcut's, if that
+ * has one, whose stride may be 2. */
+static sg_graph *net_block(int32_t stride, bool shortcut, bool twice)
+{
+    int32_t in, t, other;
+    sg_graph *g = net_new(3, &in);
+    in = net_layer(g, "stem", in, 4);
+    must(sg_graph_conv(g, "a", in, 4, 3, stride, 1, 0, &t));
+    t = net_act(g, "a.relu", net_norm(g, "a.bn", t), SG_ACT_RELU);
+    t = net_norm(g, "b.bn", net_conv(g, "b", t, 4, 3, 0));
+    other = in;
+    if (shortcut) {
+        must(sg_graph_conv(g, "short", in, 4, 1, stride, 0, 0, &other));
+        other = net_norm(g, "short.bn", other);
+    }
+    int32_t sum = net_act(g, "relu", net_join(g, SG_OP_add, "sum", t, other), SG_ACT_RELU);
+    if (twice) /* both terms are read again */
+        sum = net_join(g, SG_OP_concat, "join", net_join(g, SG_OP_concat, "both", t, other), sum);
+    return net_done(g, sum);
+}
+
+static void a_sum_goes_into_the_later_convolution(void **state)
+{
+    for (int k = 0; k < 2; k++) {
+        sg_graph *plain = net_block(1, k, false), *kept = net_block(1, k, true);
+        assert_int_equal(check_folding_of(plain, true), 0);
+        assert_int_equal(check_folding_of(plain, false), 1);
+        assert_int_equal(check_folding_of(kept, true), 1);
+        sg_graph_close(plain);
+        sg_graph_close(kept);
+    }
+    sg_graph *halved = net_block(2, true, false);
+    assert_int_equal(check_folding_of(halved, true), 0);
+    sg_graph_close(halved);
 }
 
 static void folding_changes_no_result(void **state)
@@ -220,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folding_changes_no_result),
+        cmocka_unit_test(a_sum_goes_into_the_later_convolution),
         cmocka_unit_test(folding_a_fused_network_changes_no_result),
         cmocka_unit_test(folding_takes_what_it_may_and_no_more),
         cmocka_unit_test(fusing_changes_no_training_step),

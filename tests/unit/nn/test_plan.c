@@ -406,9 +406,9 @@ static sg_abilities abilities_of(uint64_t seed)
     sg_abilities abilities;
     for (int op = 0; op < SG_OP_COUNT; op++) {
         uint32_t bits = net_random(&seed, 8);
-        abilities.pitched[op] = seed % 3 ? SG_PITCHED_IN | SG_PITCHED_OUT : (uint8_t)(bits & 3);
+        abilities.can[op] = seed % 3 ? SG_PITCHED_IN | SG_PITCHED_OUT : (uint8_t)(bits & 3);
     }
-    abilities.pitched[SG_OP_input] = 0;
+    abilities.can[SG_OP_input] = 0;
     return abilities;
 }
 
@@ -458,12 +458,12 @@ static void a_unet_copies_what_an_operator_cannot_have(void **state)
         assert_int_equal(beside_in_unet(12, mode, &all), 0); /* words of 8 */
         assert_int_equal(beside_in_unet(16, mode, NULL), 0);
         sg_abilities some = all;
-        some.pitched[SG_OP_max_pool] = SG_PITCHED_OUT; /* it reads the skip */
+        some.can[SG_OP_max_pool] = SG_PITCHED_OUT; /* it reads the skip */
         assert_int_equal(beside_in_unet(16, mode, &some), 1);
-        some.pitched[SG_OP_conv_transpose] = SG_PITCHED_IN; /* it makes the other */
+        some.can[SG_OP_conv_transpose] = SG_PITCHED_IN; /* it makes the other */
         assert_int_equal(beside_in_unet(16, mode, &some), 0);
         some = all;
-        some.pitched[SG_OP_concat] = SG_PITCHED_OUT;
+        some.can[SG_OP_concat] = SG_PITCHED_OUT;
         assert_int_equal(beside_in_unet(16, mode, &some), 0);
     }
 }
