@@ -74,10 +74,9 @@ struct sg_fused {
 
 static inline sg_fused sg_fused_of(const sg_site *site, const sg_io *io, void *kept)
 {
-    sg_fused f = {site->node->act, site->out_type,
-                  site->grad_type, io->out,
-                  io->grad_out,    NULL,
-                  (uint32_t)site->out.c, (uint32_t)site->out_pitch};
+    sg_fused f = {
+        site->node->act, site->out_type, site->grad_type,       io->out,
+        io->grad_out,    NULL,           (uint32_t)site->out.c, (uint32_t)site->out_pitch};
     if (site->training && site->node->act == SG_ACT_SILU)
         f.kept = (float *)kept;
     return f;

@@ -10,10 +10,11 @@
  *
  * Gradients of scale and shift are this rank's own sums; only that of the input uses all ranks'.
  *
- * cuDNN could sum each channel and its squares right behind a convolution (its operation GEN_STATS).
- * That is left out: its results are f32 sums of x and of x * x, which cancel where the mean is large
- * beside the deviation, as these do not; and the same bits in two runs are promised of an engine
- * only by the lack of a note, which for engines that fuse cannot be asked without a driver.
+ * cuDNN could sum each channel and its squares right behind a convolution (its operation
+ * GEN_STATS). That is left out: its results are f32 sums of x and of x * x, which cancel where the
+ * mean is large beside the deviation, as these do not; and the same bits in two runs are promised
+ * of an engine only by the lack of a note, which for engines that fuse cannot be asked without a
+ * driver.
  */
 #include "cuda/act.cuh"
 #include "cuda/channel_sums.cuh"

@@ -73,7 +73,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
         a.to_pitch = (uint32_t)site->out_pitch;
         if (!is_in_place(site, k))
             err = sg_launch_rows((sg_cuda *)kernel, put_in<8>, put_in<1>, wide,
-                             sg_shape_count(site->in[k]), a);
+                                 sg_shape_count(site->in[k]), a);
     }
     return err;
 }
@@ -100,5 +100,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 }
 
 extern "C" const sg_kernel_def sg_cuda_concat = {
-    sg_cuda_prepare_plain, NULL, forward, backward, sg_cuda_release_plain,
+    sg_cuda_prepare_plain,         NULL, forward, backward, sg_cuda_release_plain,
     SG_PITCHED_IN | SG_PITCHED_OUT};

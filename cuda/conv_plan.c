@@ -131,8 +131,8 @@ static sg_err run_widened(sg_conv_plan *p, const sg_conv_tensors *t)
     if (!err)
         err = sg_cudnn_plan_run(p->cudnn, &wide);
     if (!err && copied)
-        err = sg_cuda_convert(p->cuda, t->result, r->result_type, result, SG_F32,
-                              sg_shape_count(sr));
+        err =
+            sg_cuda_convert(p->cuda, t->result, r->result_type, result, SG_F32, sg_shape_count(sr));
     return err;
 }
 

@@ -21,7 +21,7 @@ typedef struct {
     int32_t transposed;
     int32_t fused; /* the plan forward adds the bias and the second input and applies relu */
     int32_t forward_gaps, backward_gaps; /* the plans take tensors with gaps as they are */
-    sg_dtype type; /* of operands: the input's */
+    sg_dtype type;                       /* of operands: the input's */
     sg_conv_geometry geometry;
     sg_conv_view in, out; /* of the operator's input and output */
     sg_filter_view filter_view;
@@ -43,8 +43,7 @@ static void set_geometry(conv *k, const sg_site *site)
     sg_conv_view *big = k->transposed ? &k->out : &k->in;
     sg_conv_view *small = k->transposed ? &k->in : &k->out;
     bool even = w->pad.top == w->pad.bottom && w->pad.left == w->pad.right;
-    k->in = (sg_conv_view){
-        .real = site->in[0], .padded = site->in[0], .pitch = site->in_pitch[0]};
+    k->in = (sg_conv_view){.real = site->in[0], .padded = site->in[0], .pitch = site->in_pitch[0]};
     k->out = (sg_conv_view){.real = site->out, .padded = site->out, .pitch = site->out_pitch};
     if (!even) {
         big->padded.h += w->pad.top + w->pad.bottom;
@@ -318,17 +317,16 @@ static sg_err stage_input(const conv *k, const sg_io *io, const pieces *p, int32
 {
     bool direct = is_direct(&k->in, gaps);
     *in = direct ? io->in[0] : p->in;
-    return direct ? SG_OK
-                  : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
+    return direct ? SG_OK : sg_conv_stage(k->cuda, &k->in, io->in[0], k->type, p->in, k->type);
 }
 
 /* The output from what the plan made elsewhere. */
 static sg_err finish(const conv *k, const sg_site *site, const sg_io *io, const void *made)
 {
     const float *bias = site->node->attr.window.bias ? io->param[1] : NULL;
-    return is_final(k, site) ? sg_conv_crop(k->cuda, &k->out, made, site->out_type, io->out,
-                                            site->out_type)
-                             : sg_conv_finish(k->cuda, &k->out, made, bias, site, io);
+    return is_final(k, site)
+               ? sg_conv_crop(k->cuda, &k->out, made, site->out_type, io->out, site->out_type)
+               : sg_conv_finish(k->cuda, &k->out, made, bias, site, io);
 }
 
 static sg_err run_forward(const conv *k, const sg_site *site, const sg_io *io, const void *in,

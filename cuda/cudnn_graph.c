@@ -1,4 +1,5 @@
-/* Describing a convolution: tensors, the convolution, then a bias, a sum and relu where asked for. */
+/* Describing a convolution: tensors, the convolution, then a bias, a sum and relu where asked for.
+ */
 #include "cuda/cudnn_graph.h"
 
 /* The handle is given as every cuDNN 9 takes it; newer ones call that deprecated. */

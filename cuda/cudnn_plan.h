@@ -21,8 +21,8 @@
  * the plan (training, recomputing, prediction), and bits must not.
  *
  * Not yet run on a GPU: that proposals differ in speed but not in bits is expected of tiles of
- * other sizes of one kernel, and so is that one kernel with other strides has the same bits; neither
- * is known.
+ * other sizes of one kernel, and so is that one kernel with other strides has the same bits;
+ * neither is known.
  */
 #ifndef SG_CUDA_CUDNN_PLAN_H
 #define SG_CUDA_CUDNN_PLAN_H

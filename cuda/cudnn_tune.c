@@ -39,12 +39,30 @@ static bool wants_same(const sg_cudnn *cudnn, const sg_conv_request *r)
 sg_err sg_cudnn_key(const sg_cudnn *cudnn, const sg_conv_request *r, sg_text *key)
 {
     const sg_conv_geometry *g = &r->geometry;
-    const int64_t numbers[] = {
-        g->big.n,      g->big.h,       g->big.w,    g->big.c,    g->small.h,          g->small.w,
-        g->small.c,    g->kernel_h,    g->kernel_w, g->stride_h, g->stride_w,         g->dilation_h,
-        g->dilation_w, g->pad_h,       g->pad_w,    g->groups,   r->target,           r->type,
-        r->tf32,       r->result_type, r->bias,     r->relu,     wants_same(cudnn, r),
-        r->added};
+    const int64_t numbers[] = {g->big.n,
+                               g->big.h,
+                               g->big.w,
+                               g->big.c,
+                               g->small.h,
+                               g->small.w,
+                               g->small.c,
+                               g->kernel_h,
+                               g->kernel_w,
+                               g->stride_h,
+                               g->stride_w,
+                               g->dilation_h,
+                               g->dilation_w,
+                               g->pad_h,
+                               g->pad_w,
+                               g->groups,
+                               r->target,
+                               r->type,
+                               r->tf32,
+                               r->result_type,
+                               r->bias,
+                               r->relu,
+                               wants_same(cudnn, r),
+                               r->added};
     sg_err err = sg_text_add(key, "%s;", cudnn->chip);
     for (size_t i = 0; !err && i < sizeof numbers / sizeof *numbers; i++)
         err = sg_text_add(key, " %" PRId64, numbers[i]);
@@ -87,10 +105,10 @@ static int find_named(const sg_cudnn_proposals *found, const char *wanted)
 
 /* A convolution being tried, with memory of its own. */
 typedef struct {
-    sg_cudnn_plan plan;   /* of the proposal that is being tried */
+    sg_cudnn_plan plan;         /* of the proposal that is being tried */
     void *a, *b, *bias, *added; /* operands */
-    void *first, *result; /* of the first proposal that built; of this one */
-    uint32_t *differs;    /* on the device */
+    void *first, *result;       /* of the first proposal that built; of this one */
+    uint32_t *differs;          /* on the device */
     cudaEvent_t begin, end;
     bool same; /* only those with the first one's bits count */
     bool any;  /* there is a first one */

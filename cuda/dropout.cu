@@ -96,5 +96,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 }
 
 extern "C" const sg_kernel_def sg_cuda_dropout = {
-    sg_cuda_prepare_plain, NULL, forward, backward, sg_cuda_release_plain,
+    sg_cuda_prepare_plain,         NULL, forward, backward, sg_cuda_release_plain,
     SG_PITCHED_IN | SG_PITCHED_OUT};

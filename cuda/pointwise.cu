@@ -74,9 +74,8 @@ static sg_err backward_act(void *kernel, const sg_site *site, const sg_io *io)
 }
 
 extern "C" const sg_kernel_def sg_cuda_activation = {
-    sg_cuda_prepare_plain, NULL,
-    forward_act,           backward_act,
-    sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};
+    sg_cuda_prepare_plain,         NULL, forward_act, backward_act, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};
 
 /* ---- add ---- */
 
@@ -146,9 +145,9 @@ static sg_err backward_add(void *kernel, const sg_site *site, const sg_io *io)
                           add_args_of(site, io));
 }
 
-extern "C" const sg_kernel_def sg_cuda_add = {sg_cuda_prepare_plain, NULL,
-                                              forward_add,           backward_add,
-                                              sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};
+extern "C" const sg_kernel_def sg_cuda_add = {
+    sg_cuda_prepare_plain,         NULL, forward_add, backward_add, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};
 
 /* ---- input ---- */
 

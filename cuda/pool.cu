@@ -244,11 +244,9 @@ static sg_err backward_mean(void *kernel, const sg_site *site, const sg_io *io)
 }
 
 extern "C" const sg_kernel_def sg_cuda_max_pool = {
-    sg_cuda_prepare_plain, NULL,
-    forward_max,           backward_max,
-    sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};
+    sg_cuda_prepare_plain,         NULL, forward_max, backward_max, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};
 
 extern "C" const sg_kernel_def sg_cuda_avg_pool = {
-    sg_cuda_prepare_plain, NULL,
-    forward_mean,          backward_mean,
-    sg_cuda_release_plain, SG_PITCHED_IN | SG_PITCHED_OUT};
+    sg_cuda_prepare_plain,         NULL, forward_mean, backward_mean, sg_cuda_release_plain,
+    SG_PITCHED_IN | SG_PITCHED_OUT};

@@ -224,5 +224,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                           sg_shape_count(site->in[0]), a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_resize = {
-    prepare, NULL, forward, backward, release, SG_PITCHED_IN | SG_PITCHED_OUT};
+extern "C" const sg_kernel_def sg_cuda_resize = {prepare,  NULL,    forward,
+                                                 backward, release, SG_PITCHED_IN | SG_PITCHED_OUT};

@@ -230,8 +230,10 @@ static sg_err largest_batch(const search *s, sg_predict_plan *plan)
     int64_t least = 1, most = sg_min64(grid->tiles_x * grid->tiles_y, SG_BATCH_MOST);
     const sg_abilities abilities = sg_backend_abilities(network->backend);
     const sg_plan_request request = {
-        network->graph, {1, grid->tile_h, grid->tile_w, network->checkpoint.spec.bands},
-        network->type,  SG_PLAN_INFERENCE,
+        network->graph,
+        {1, grid->tile_h, grid->tile_w, network->checkpoint.spec.bands},
+        network->type,
+        SG_PLAN_INFERENCE,
         &abilities};
     most = sg_fitting_batch(&request, s->device_bytes, most);
     while (least < most) {

@@ -35,10 +35,10 @@ void sg_train_tell_data(const sg_train_run *run);
 /* Network, device and steps. */
 sg_err sg_train_tell_network(const sg_train_run *run);
 /*
- * train.batch: auto becomes the most crops that every rank can compute at once, told from the plan's
- * bytes and what is free on its device; the least of all ranks counts. A run that is resumed keeps
- * its batch. The job's text has the number from then on. SG_EUSAGE: the device has no memory of its
- * own, or not one crop fits. [collective]
+ * train.batch: auto becomes the most crops that every rank can compute at once, told from the
+ * plan's bytes and what is free on its device; the least of all ranks counts. A run that is resumed
+ * keeps its batch. The job's text has the number from then on. SG_EUSAGE: the device has no memory
+ * of its own, or not one crop fits. [collective]
  */
 sg_err sg_train_batch(sg_train_run *run);
 /* How it went; the checkpoint to use goes to standard output. */

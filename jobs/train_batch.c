@@ -7,8 +7,8 @@
 #include "nn/fuse.h"
 
 /* Bytes for values, gradients and what operators keep: what is free without the numbers that a
- * network has once, weights, gradients and two of the optimizer, and an eighth for what kernels work
- * in. 0: the device does not say. */
+ * network has once, weights, gradients and two of the optimizer, and an eighth for what kernels
+ * work in. 0: the device does not say. */
 static double bytes_for_plan(const sg_train_run *run)
 {
     sg_backend *backend = run->backend;
@@ -22,8 +22,7 @@ static sg_err fitting(const sg_train_run *run, int64_t most, double bytes, int64
     const sg_job_train *train = &run->job.train;
     const sg_abilities abilities = sg_backend_abilities(run->backend);
     sg_graph *with_loss = NULL, *fused = NULL;
-    sg_err err =
-        sg_graph_with_losses(run->graph, run->loss.term, run->loss.terms, &with_loss);
+    sg_err err = sg_graph_with_losses(run->graph, run->loss.term, run->loss.terms, &with_loss);
     if (err == SG_OK)
         err = sg_graph_fuse(with_loss, &fused);
     const sg_plan_request request = {fused,

@@ -1,9 +1,9 @@
 /*
  * engine_bench net|train [key=value ...]: how fast the engine alone runs a network here, forward or
  * a training step, and its 3x3 convolutions alone. Keys: device (cuda), type (bf16), net (a U-Net;
- * else as deeplabv3+,encoder=resnet50), width, depth, bands, classes, size, batch (auto: what fits),
- * repeats, recompute (1). The engine's counterpart of `segtiles bench`, for machines with neither
- * GDAL nor MPI.
+ * else as deeplabv3+,encoder=resnet50), width, depth, bands, classes, size, batch (auto: what
+ * fits), repeats, recompute (1). The engine's counterpart of `segtiles bench`, for machines with
+ * neither GDAL nor MPI.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -161,8 +161,8 @@ static sg_err read_string(const sg_yaml_place *place, const sg_yaml_field *field
 static sg_err read_int(const sg_yaml_place *place, const sg_yaml_field *field, void *value)
 {
     int64_t wide = 0;
-    bool word = field->allowed && is_plain(place->node) &&
-                strcmp(place->node->text, field->allowed) == 0;
+    bool word =
+        field->allowed && is_plain(place->node) && strcmp(place->node->text, field->allowed) == 0;
     if (!word && !parse_int(place->node, &wide)) {
         return sg_yaml_wrong_kind(place, field);
     }

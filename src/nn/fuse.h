@@ -18,8 +18,8 @@ sg_err sg_graph_fuse(const sg_graph *graph, sg_graph **fused);
 sg_err sg_graph_fold(const sg_graph *graph, const sg_params *params, sg_graph **folded,
                      sg_params **folded_params);
 /* The same for a backend. Where its convolutions can (SG_ADDS_INPUT), a sum of two tensors becomes
- * part of the convolution that makes one of them, if that one comes after the other and nothing else
- * reads it. In bf16 that is one rounding less. */
+ * part of the convolution that makes one of them, if that one comes after the other and nothing
+ * else reads it. In bf16 that is one rounding less. */
 sg_err sg_graph_fold_for(const sg_abilities *abilities, const sg_graph *graph,
                          const sg_params *params, sg_graph **folded, sg_params **folded_params);
 

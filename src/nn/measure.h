@@ -29,7 +29,7 @@ sg_err sg_measure_step(sg_measure *measure);
 /* Floating-point operations of such a step. */
 double sg_measure_flops(const sg_measure *measure);
 int64_t sg_measure_batch(const sg_measure *measure); /* samples of a step */
-size_t sg_measure_bytes(const sg_measure *measure); /* of the plan's arena */
+size_t sg_measure_bytes(const sg_measure *measure);  /* of the plan's arena */
 
 /* Seconds that all 3x3 convolutions take by themselves, forward and in training backward, each the
  * best of `repeats`; and their floating-point operations. */

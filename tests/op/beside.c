@@ -5,15 +5,21 @@
 #include "nn/fuse.h"
 #include "op/session.h"
 
-enum { STEPS = 2, BANDS = 3, CLASSES = 4, BATCH = 2, SIDE = 32 };
+enum { STEPS = 2, BANDS = 3, CLASSES = 4, BATCH = 1, SIDE = 32 };
 enum { PIXELS = BATCH * SIDE * SIDE };
 
+typedef struct {
+    const char *network;
+    sg_dtype most;          /* the last number format that it is worth the time in */
+    int recompute_from, to; /* likewise: without, with, or both */
+} network_case;
+
 /* Skips of batch norms, of sums (which the next convolution reads, too), a pyramid. */
-static const char *const networks[] = {
-    "unet,width=8,depth=2,dropout=0.1",
-    "unet,width=16,depth=1,up=bilinear",
-    "unet,encoder=resnet18,width=8",
-    "deeplabv3+,encoder=resnet18,width=16",
+static const network_case networks[] = {
+    {"unet,width=8,depth=2,dropout=0.1", SG_BF16, 0, 1},
+    {"unet,width=16,depth=1,up=bilinear", SG_BF16, 0, 0},
+    {"unet,encoder=resnet18,width=8", SG_F32, 0, 0},
+    {"deeplabv3+,encoder=resnet18,width=16", SG_F32, 1, 1},
 };
 
 typedef struct {
@@ -155,16 +161,19 @@ sg_err op_compare_beside(sg_backend *backend, sg_dtype type)
     trial *t = NULL;
     sg_err err = sg_calloc(1, sizeof *t, &t);
     for (size_t i = 0; !err && i < sizeof networks / sizeof *networks; i++) {
+        const network_case *c = &networks[i];
+        if (type > c->most)
+            continue;
         t->backend = backend;
         t->type = type;
         t->model = sg_model_defaults();
-        err = sg_model_parse(networks[i], &t->model);
+        err = sg_model_parse(c->network, &t->model);
         t->model.bands = BANDS;
         t->model.classes = CLASSES;
         op_make_batch((sg_shape){BATCH, SIDE, SIDE, BANDS}, CLASSES, t->input, t->labels);
-        for (int recompute = 0; !err && recompute < 2; recompute++) {
+        for (int recompute = c->recompute_from; !err && recompute <= c->to; recompute++) {
             t->recompute = recompute;
-            err = compare(t, networks[i]);
+            err = compare(t, c->network);
         }
     }
     sg_free(t);

@@ -1,6 +1,6 @@
 /*
- * Convolution: stride, padding per side, dilation, groups, optional bias, fused activation. A second
- * input, which prediction puts there (sg_graph_fold_for), is added before the activation.
+ * Convolution: stride, padding per side, dilation, groups, optional bias, fused activation. A
+ * second input, which prediction puts there (sg_graph_fold_for), is added before the activation.
  */
 #include "nn/op/conv_reference.h"
 #include "nn/op/op_common.h"

@@ -6,7 +6,8 @@
  * Numerical contract. Inputs, and weights where the input is bf16, are rounded to the tensor's
  * format; products and sums are f64, ordered by tap (row, column), then input channel for outputs,
  * by output pixel (n, h, w) for gradients; the bias (f32) and a plain one's second input are added,
- * the activation applied in f32, and the result rounded once. Parameter gradients are overwritten, in f32.
+ * the activation applied in f32, and the result rounded once. Parameter gradients are overwritten,
+ * in f32.
  */
 #ifndef SG_NN_CONV_REFERENCE_H
 #define SG_NN_CONV_REFERENCE_H

@@ -339,10 +339,10 @@ static void turns_and_angle(const char *text, const char *override, int turns, i
 
 static void a_word_may_stand_for_an_integer(void **state)
 {
-    static const sg_yaml_field fields_with_word[] = {
-        {"n", SG_YAML_INT, SG_YAML_AT(job, depth), .min = 1, .max = 90, .allowed = "auto",
-         .fallback = "4"},
-        {0}};
+    static const sg_yaml_field fields_with_word[] = {{"n", SG_YAML_INT, SG_YAML_AT(job, depth),
+                                                      .min = 1, .max = 90, .allowed = "auto",
+                                                      .fallback = "4"},
+                                                     {0}};
     static const char *const texts[] = {"n: auto", "n: 7", "", "n: 0", "n: many", "n: 'auto'"};
     static const int wanted[] = {0, 7, 4, -1, -1, -1};
     (void)state;

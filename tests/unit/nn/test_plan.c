@@ -290,7 +290,7 @@ static void run_backward(arena *a, int32_t n)
     read_for_backward(a, n);
     for (int32_t i = 0; i < node->inputs; i++)
         write_gradient(a, n, i);
-    read_for_backward(a, n);         /* still there after all that it writes */
+    read_for_backward(a, n);       /* still there after all that it writes */
     if (a->plan->node[n].in_place) /* it has become the inputs' */
         forget(a, gradient_of(a, node->output, 0));
 }
