@@ -27,7 +27,7 @@ typedef struct {
     sg_filter_view filter_view;
     void *filter; /* device, owned; NULL: the parameter itself */
     sg_conv_plan *forward, *to_input, *to_filter;
-    size_t in_bytes, out_bytes, filter_bytes, workspace_bytes; /* pieces of scratch */
+    size_t in_bytes, out_bytes, added_bytes, filter_bytes, workspace_bytes; /* of scratch */
 } conv;
 
 /* ---- shapes ---- */
@@ -154,13 +154,11 @@ static sg_err try_forward(conv *k, const sg_site *site, int32_t fused, int32_t g
 {
     k->fused = fused;
     k->forward_gaps = gaps;
-    if (fused && !gaps && added_has_gaps(site)) /* which is read where it lies */
-        return SG_EUNSUPPORTED;
     sg_conv_request request = request_of(k, site, k->transposed ? SG_CONV_BIG : SG_CONV_SMALL,
                                          is_final(k, site) ? site->out_type : SG_F32);
     if (fused) {
         request.bias = site->node->attr.window.bias;
-        request.added = site->inputs > 1 ? site->in_pitch[1] : 0;
+        request.added = site->inputs < 2 ? 0 : gaps ? site->in_pitch[1] : site->out.c;
         request.relu = site->node->act == SG_ACT_RELU;
     }
     if (gaps) {
@@ -210,6 +208,12 @@ static sg_err plan_backward(conv *k, const sg_site *site)
     return err;
 }
 
+/* The second input goes to cuDNN as a copy. */
+static bool copies_added(const conv *k, const sg_site *site)
+{
+    return k->fused && !k->forward_gaps && added_has_gaps(site);
+}
+
 /* Scratch: the padded input and output (or gradient) as f32 or less, the filter's gradient, and
  * what a plan or the bias's sums need. */
 static sg_err reserve(conv *k, const sg_site *site)
@@ -218,14 +222,15 @@ static sg_err reserve(conv *k, const sg_site *site)
     sg_shape filter = sg_conv_filter_shape(&k->geometry);
     k->in_bytes = sg_cuda_piece(sg_shape_count(k->in.padded) * sizeof(float));
     k->out_bytes = sg_cuda_piece(sg_shape_count(k->out.padded) * sizeof(float));
+    k->added_bytes = copies_added(k, site) ? k->out_bytes : 0;
     k->filter_bytes = site->training ? sg_cuda_piece(sg_shape_count(filter) * sizeof(float)) : 0;
     k->workspace_bytes = site->training ? sg_conv_bias_scratch(site) : 0;
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         size_t bytes = plans[i] ? sg_conv_plan_workspace(plans[i]) : 0;
         k->workspace_bytes = bytes > k->workspace_bytes ? bytes : k->workspace_bytes;
     }
-    return sg_cuda_reserve(k->cuda,
-                           k->in_bytes + k->out_bytes + k->filter_bytes + k->workspace_bytes);
+    return sg_cuda_reserve(k->cuda, k->in_bytes + k->out_bytes + k->added_bytes + k->filter_bytes +
+                                        k->workspace_bytes);
 }
 
 /* ---- life ---- */
@@ -294,15 +299,16 @@ static sg_err refresh(void *kernel, const sg_site *site, const sg_io *io)
 /* ---- running ---- */
 
 typedef struct {
-    void *in, *out, *filter, *workspace;
+    uint8_t *in, *out, *added, *filter, *workspace;
 } pieces;
 
 static pieces pieces_of(const conv *k)
 {
     uint8_t *at = k->cuda->scratch;
     pieces p = {.in = at, .out = at + k->in_bytes};
-    p.filter = at + k->in_bytes + k->out_bytes;
-    p.workspace = at + k->in_bytes + k->out_bytes + k->filter_bytes;
+    p.added = at + k->in_bytes + k->out_bytes;
+    p.filter = p.added + k->added_bytes;
+    p.workspace = p.filter + k->filter_bytes;
     return p;
 }
 
@@ -329,16 +335,27 @@ static sg_err finish(const conv *k, const sg_site *site, const sg_io *io, const 
                : sg_conv_finish(k->cuda, &k->out, made, bias, site, io);
 }
 
+static sg_err stage_added(const conv *k, const sg_site *site, const sg_io *io, const pieces *p,
+                          const void **added)
+{
+    const sg_conv_view view = {site->out, site->out, 0, 0, site->in_pitch[1]};
+    *added = copies_added(k, site) ? p->added : io->in[1];
+    return *added == io->in[1]
+               ? SG_OK
+               : sg_conv_stage(k->cuda, &view, io->in[1], k->type, p->added, k->type);
+}
+
 static sg_err run_forward(const conv *k, const sg_site *site, const sg_io *io, const void *in,
                           void *made)
 {
-    sg_conv_tensors t = {
-        .a = in, .b = filter_of(k, io), .result = made, .workspace = pieces_of(k).workspace};
-    if (k->fused) {
-        t.bias = site->node->attr.window.bias ? io->param[1] : NULL;
-        t.added = site->inputs > 1 ? io->in[1] : NULL;
-    }
-    return sg_conv_plan_run(k->forward, &t);
+    pieces p = pieces_of(k);
+    sg_err err = SG_OK;
+    sg_conv_tensors t = {.a = in, .b = filter_of(k, io), .result = made, .workspace = p.workspace};
+    if (k->fused && site->node->attr.window.bias)
+        t.bias = io->param[1];
+    if (k->fused && site->inputs > 1)
+        err = stage_added(k, site, io, &p, &t.added);
+    return err ? err : sg_conv_plan_run(k->forward, &t);
 }
 
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
@@ -370,7 +387,7 @@ static sg_err filter_gradient(const conv *k, const sg_io *io, const pieces *p, c
 {
     bool whole = filter_is_whole(k);
     const void *big = k->transposed ? gradient : in, *small = k->transposed ? in : gradient;
-    void *to = whole ? io->param_grad[0] : p->filter;
+    void *to = whole ? (void *)io->param_grad[0] : p->filter;
     const sg_conv_tensors t = {.a = big, .b = small, .result = to, .workspace = p->workspace};
     sg_err err = sg_conv_plan_run(k->to_filter, &t);
     if (!err && !whole)
