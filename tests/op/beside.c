@@ -24,6 +24,7 @@ static const network_case networks[] = {
 
 typedef struct {
     sg_backend *backend;
+    sg_abilities abilities; /* its own: sums are within convolutions on both sides */
     sg_model_options model;
     sg_dtype type;
     bool recompute;
@@ -102,7 +103,7 @@ static sg_err predict(trial *t, int side)
     if (!err)
         err = sg_params_init(plain, params, 9);
     if (!err)
-        err = sg_graph_fold(plain, params, &folded, &folded_params);
+        err = sg_graph_fold_for(&t->abilities, plain, params, &folded, &folded_params);
     if (!err)
         err = run_folded(t, side, folded, folded_params);
     sg_params_close(folded_params);
@@ -165,6 +166,7 @@ sg_err op_compare_beside(sg_backend *backend, sg_dtype type)
         if (type > c->most)
             continue;
         t->backend = backend;
+        t->abilities = sg_backend_abilities(backend);
         t->type = type;
         t->model = sg_model_defaults();
         err = sg_model_parse(c->network, &t->model);
