@@ -252,6 +252,8 @@ static sg_err read_node(piece line, sg_graph *graph)
     while (!err && line.length > 0)
         err = read_pair(cut(&line, ' '), &node);
     int32_t output;
+    if (!err && node.op == SG_OP_conv && node.inputs > 1) /* only sg_graph_fold_for makes those */
+        err = sg_fail(SG_EINPUT, "%s: a convolution of two inputs is never saved", node.name);
     return err ? err : sg_graph_add_node(graph, &node, &output);
 }
 

@@ -142,6 +142,9 @@ static void damage_is_named_with_its_line(void **state)
         {"segtiles-graph 1\ninput input out_channels=2\nactivation a inputs=0 act=zelu\n", "zelu"},
         {"segtiles-graph 1\ninput input out_channels=2\ndropout a inputs=0 rate=nan\n", "nan"},
         {"segtiles-graph 1\ninput input out_channels=2\ndropout a inputs=0 rate=1e99\n", "1e99"},
+        {"segtiles-graph 1\ninput input out_channels=2\nconv a inputs=0,0 kernel_h=1 kernel_w=1 "
+         "stride_h=1 stride_w=1 dilation_h=1 dilation_w=1 groups=1 out_channels=2\nend 2\n",
+         "two inputs"},
         {"segtiles-graph 1\ninput input out_channels=2\nactivation a inputs=0 act=relu\nend 3\n",
          "line 4"},
         {"segtiles-graph 1\ninput input out_channels=2\nactivation a inputs=0 act=relu\nend 2\nx",
