@@ -58,3 +58,7 @@ wrong() {
 wrong "there are net, train and predict" everything
 wrong "the scene is missing" predict
 wrong "it takes no scene" net scene.tif
+wrong "expected a number from 1 to 1024, or auto" net --batch 0
+wrong "expected a number from 1 to 1024, or auto" train --batch many
+if "$segtiles" bench train --batch auto --device cpu >out 2>log; then fail "a CPU does not say what fits"; fi
+grep -q "does not say how much memory is free" log || { cat log >&2; fail "bench train --batch auto"; }

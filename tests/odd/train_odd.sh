@@ -110,6 +110,8 @@ trains between 'train.loss=[{name: boundary, between: built-up, peak: 5, sigma: 
 trains two 'train.loss=bce' 'data.classes=[{name: forest, value: 2}, {name: cropland, value: 4}]'
 refuses 2 "lovasz does not take it" 'train.loss=[{name: lovasz, smooth: 2}]'
 refuses 2 "bce is for two classes" train.loss=bce
+refuses 2 "auto is for a device with memory of its own" train.batch=auto --device cpu
+refuses 2 "allowed: 1 to 65536, or auto" train.batch=many
 
 # An output that cannot be.
 echo >file
