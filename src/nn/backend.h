@@ -26,8 +26,9 @@ typedef struct {
     sg_grad_write write[SG_MAX_INPUTS]; /* NONE, STORE, ADD, TEMPORARY (= STORE elsewhere) */
     size_t saved_bytes;
     int64_t param_count[SG_MAX_PARAMS]; /* elements */
-    /* Elements from one pixel to the next, of values and of gradients: c, and more only for a
-     * kernel that says it can do with gaps (sg_kernel_def.can). out: of grad_out, too. */
+    /* Elements from one pixel to the next, of values and of gradients: c, and more, in multiples of
+     * SG_BESIDE_CHANNELS, only for a kernel that can do with gaps (sg_kernel_def.can); of an
+     * input's gradient only where it is added to. out: of grad_out, too. */
     int64_t in_pitch[SG_MAX_INPUTS], grad_pitch[SG_MAX_INPUTS], out_pitch;
     uint32_t in_place; /* bit i: input i lies in the output already, and its gradient there */
 } sg_site;
@@ -109,8 +110,8 @@ struct sg_backend {
                          size_t count);
     /* sum += part, both of `type`. */
     sg_err (*accumulate)(sg_backend *, void *sum, const void *part, sg_dtype type, size_t count);
-    sg_err (*accumulate_pitched)(sg_backend *,
-                                 const sg_pitched_sum *); /* NULL: no kernel has gaps */
+    /* The same into a tensor with gaps; NULL where no kernel can do with them. */
+    sg_err (*accumulate_pitched)(sg_backend *, const sg_pitched_sum *);
     /* Per pixel over c classes: argmax into classes (lowest index on ties), and where not NULL the
      * softmax probabilities (f32, [pixels][c]). Logits are on the device, results on the host. */
     sg_err (*classify)(sg_backend *, const void *logits, sg_dtype type, size_t pixels, int64_t c,
