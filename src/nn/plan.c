@@ -250,19 +250,31 @@ static sg_err create(const sg_plan_request *r, int32_t parts, sg_plan **plan)
     return err;
 }
 
-/* The plan with the smallest arena, and of such the one that computes least twice. */
+/* *best becomes the plan for so many parts if that has a smaller arena; NULL: none so far. */
+static sg_err try_parts(const sg_plan_request *r, int32_t parts, sg_plan **best)
+{
+    sg_plan *tried;
+    sg_err err = create(r, parts, &tried);
+    if (err)
+        return err;
+    bool better = !*best || tried->arena_bytes < (*best)->arena_bytes;
+    sg_plan_close(better ? *best : tried);
+    *best = better ? tried : *best;
+    return SG_OK;
+}
+
+/* The plan with the smallest arena, and of such the one that computes least twice. A tensor among
+ * another's channels takes their room as long as it lives, so that copying may need less. */
 static sg_err create_smallest(const sg_plan_request *r, sg_plan **plan)
 {
+    sg_plan_request copying = *r;
     sg_err err = SG_OK;
     *plan = NULL;
+    copying.abilities = NULL;
     for (int i = 0; !err && i < SG_RECOMPUTE_TRIALS; i++) {
-        sg_plan *tried;
-        err = create(r, sg_recompute_parts[i], &tried);
-        if (err)
-            break;
-        bool better = !*plan || tried->arena_bytes < (*plan)->arena_bytes;
-        sg_plan_close(better ? *plan : tried);
-        *plan = better ? tried : *plan;
+        err = try_parts(r, sg_recompute_parts[i], plan);
+        if (!err && r->abilities)
+            err = try_parts(&copying, sg_recompute_parts[i], plan);
     }
     if (err) {
         sg_plan_close(*plan);

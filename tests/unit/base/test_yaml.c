@@ -339,11 +339,12 @@ static void turns_and_angle(const char *text, const char *override, int turns, i
 
 static void a_word_may_stand_for_an_integer(void **state)
 {
-    static const sg_yaml_field fields_with_word[] = {{"n", SG_YAML_INT, SG_YAML_AT(job, depth),
+    static const sg_yaml_field fields_with_word[] = {{"count", SG_YAML_INT, SG_YAML_AT(job, depth),
                                                       .min = 1, .max = 90, .allowed = "auto",
                                                       .fallback = "4"},
                                                      {0}};
-    static const char *const texts[] = {"n: auto", "n: 7", "", "n: 0", "n: many", "n: 'auto'"};
+    static const char *const texts[] = {"count: auto", "count: 7",    "",
+                                        "count: 0",    "count: many", "count: 'auto'"};
     static const int wanted[] = {0, 7, 4, -1, -1, -1};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -359,7 +360,9 @@ static void a_word_may_stand_for_an_integer(void **state)
         }
         assert_int_equal(j.depth, wanted[i]);
         assert_int_equal(sg_yaml_write(fields_with_word, &j, &again), SG_OK);
-        assert_non_null(strstr(again.data, i == 0 ? "n: auto" : i == 1 ? "n: 7" : "n: 4"));
+        assert_non_null(strstr(again.data, i == 0   ? "count: auto"
+                                           : i == 1 ? "count: 7"
+                                                    : "count: 4"));
         sg_text_clear(&again);
         sg_yaml_clear(fields_with_word, &j);
         sg_yaml_close(yaml);
