@@ -5,7 +5,7 @@
 #include "nn/fuse.h"
 #include "op/session.h"
 
-enum { STEPS = 2, BANDS = 3, CLASSES = 4, BATCH = 1, SIDE = 32 };
+enum { STEPS = 1, BANDS = 3, CLASSES = 4, BATCH = 1, SIDE = 32 };
 enum { PIXELS = BATCH * SIDE * SIDE };
 
 typedef struct {
