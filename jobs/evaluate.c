@@ -28,6 +28,8 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_evaluate_
          "burn every pixel that a polygon touches"},
         {0, "tta", SG_OPTION_FLAG, &options->augment, NULL, NULL, 0, 0,
          "map a job's scenes with the mean over eight flips and rotations (8 times the work)"},
+        {0, "crf", SG_OPTION_MAYBE, &options->crf, "KEY=VALUE,...", NULL, 0, 0,
+         "map a job's scenes with a CRF behind the network, as predict does"},
         {0, "json", SG_OPTION_FLAG, &options->json, NULL, NULL, 0, 0, "print one JSON object"},
         SG_DEVICE_OPTION_ROWS(&options->device),
         {0}};
@@ -127,6 +129,9 @@ static sg_err check_arguments(const sg_evaluate_options *options)
                        options->item[0]);
     if (options->augment)
         return sg_fail(SG_EUSAGE, "%s: with --tta, evaluate wants a job file (.yaml)",
+                       options->item[0]);
+    if (options->crf)
+        return sg_fail(SG_EUSAGE, "%s: with --crf, evaluate wants a job file (.yaml)",
                        options->item[0]);
     if (options->count != 2)
         return sg_fail(SG_EUSAGE, "evaluate wants a mask and the truth, or a job file (.yaml)");

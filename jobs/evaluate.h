@@ -28,6 +28,7 @@ typedef struct {
     const char *layer, *attribute;
     int32_t ignore, all_touched, json;
     int32_t augment; /* as in sg_predict_options; a job only */
+    const char *crf; /* as typed, NULL: none; a job only */
     sg_device_options device;
     sg_compared_fn seen; /* of a job only; NULL: nobody looks */
     void *user;

@@ -18,6 +18,7 @@
 typedef struct {
     sg_comm *comm;
     const sg_evaluate_options *options;
+    sg_predict_options predict; /* how scenes are mapped */
     sg_evaluation *out;
     sg_job job;
     sg_network network;
@@ -121,19 +122,22 @@ static sg_err prepare_scene(scene_run *scene)
 
 static sg_err map_scene(scene_run *scene)
 {
-    const sg_pipeline_options pipeline = {.path = scene->scene->image,
-                                          .spec = &scene->run->spec,
-                                          .mean = scene->scene->mean,
-                                          .std = scene->scene->std,
-                                          .grid = &scene->plan->grid,
-                                          .batch = scene->plan->batch,
-                                          .readers = 1,
-                                          .want_probabilities = scene->run->options->seen != NULL ||
-                                                                scene->plan->grid.step_w > 0,
-                                          .network = classify,
-                                          .next = next_chunk,
-                                          .chunk = compare_chunk,
-                                          .user = scene};
+    const sg_pipeline_options pipeline = {
+        .path = scene->scene->image,
+        .spec = &scene->run->spec,
+        .mean = scene->scene->mean,
+        .std = scene->scene->std,
+        .grid = &scene->plan->grid,
+        .batch = scene->plan->batch,
+        .readers = 1,
+        .want_probabilities = scene->run->options->seen != NULL || scene->plan->grid.step_w > 0 ||
+                              scene->plan->crf.iterations > 0,
+        .crf = scene->plan->crf,
+        .crf_threads = sg_predict_threads(&scene->run->predict, scene->run->comm),
+        .network = classify,
+        .next = next_chunk,
+        .chunk = compare_chunk,
+        .user = scene};
     sg_pipeline_report report;
     return sg_pipeline_run(&pipeline, &report);
 }
@@ -178,9 +182,6 @@ static sg_err evaluate_chunks(evaluation_run *run)
 /* Tiles and chunks of every scene. [collective] */
 static sg_err plan_scenes(evaluation_run *run)
 {
-    const sg_predict_options options = {.format = sg_format_default(),
-                                        .augment = run->options->augment,
-                                        .overlap = SG_OVERLAP_AUTO};
     size_t count = run->survey.count;
     sg_err err = sg_calloc(count, sizeof(*run->plan), &run->plan);
     if (err == SG_OK)
@@ -190,7 +191,7 @@ static sg_err plan_scenes(evaluation_run *run)
         const sg_predict_size size = {.width = run->survey.size[i].width,
                                       .height = run->survey.size[i].height,
                                       .want_probabilities = run->options->seen != NULL};
-        err = sg_predict_choose(&options, &run->network, run->comm, &size, &run->plan[i]);
+        err = sg_predict_choose(&run->predict, &run->network, run->comm, &size, &run->plan[i]);
         if (err == SG_OK)
             run->start[i + 1] = run->start[i] + sg_grid_chunks(&run->plan[i].grid);
     }
@@ -287,9 +288,18 @@ static sg_err evaluate_scenes(evaluation_run *run, sg_split split)
 
 sg_err sg_evaluate_job(const sg_evaluate_options *options, sg_comm *comm, sg_evaluation *evaluation)
 {
-    evaluation_run run = {.comm = comm, .options = options, .out = evaluation};
+    evaluation_run run = {.comm = comm,
+                          .options = options,
+                          .predict = {.format = sg_format_default(),
+                                      .augment = options->augment,
+                                      .overlap = SG_OVERLAP_AUTO,
+                                      .device = options->device},
+                          .out = evaluation};
     sg_split split = SG_SPLIT_TEST;
-    sg_err err = sg_comm_agree(comm, load(options, &run, &split, evaluation->what));
+    sg_err err = sg_predict_crf_parse(options->crf, &run.predict.crf);
+    if (err == SG_OK)
+        err = load(options, &run, &split, evaluation->what);
+    err = sg_comm_agree(comm, err);
     if (err == SG_OK)
         err = sg_network_open(&run.network, comm, evaluation->what, &options->device);
     if (err == SG_OK)

@@ -14,7 +14,7 @@ typedef struct {
     const char *driver;
     sg_option_list creation;
     char progress[8];
-    const char *batch;
+    const char *batch, *crf;
     sg_where_words where;
 } typed_words;
 
@@ -103,6 +103,11 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
          .kind = SG_OPTION_FLAG,
          .target = &options->augment,
          .help = "the mean over eight flips and rotations of the scene (8 times the work)"},
+        {.name = "crf",
+         .kind = SG_OPTION_MAYBE,
+         .target = &typed->crf,
+         .value = "KEY=VALUE,...",
+         .help = "draw borders along the scene's own by a fully connected CRF (see below)"},
         {.name = "restart",
          .kind = SG_OPTION_FLAG,
          .target = &options->restart,
@@ -175,7 +180,7 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_predict_o
             "    FLOATING_POINT: of real numbers only), BLOCKSIZE=N (or BLOCKXSIZE, BLOCKYSIZE),\n"
             "    BIGTIFF=YES|NO|IF_NEEDED|IF_SAFER, OVERVIEWS=AUTO|NONE (default: COG AUTO,\n"
             "    GTiff NONE), SPARSE_OK=TRUE: blocks without data are not "
-            "stored\n\n" SG_WHERE_HELP};
+            "stored\n\n" SG_CRF_HELP "\n" SG_WHERE_HELP};
     return sg_options_parse(&usage, comm, argc, argv, arguments);
 }
 
@@ -258,6 +263,8 @@ sg_err sg_command_predict(sg_comm *comm, int argc, char **argv)
         err = sg_where_choose(&typed.where, &options.area);
     if (err == SG_OK)
         err = read_batch(typed.batch, &options.batch);
+    if (err == SG_OK)
+        err = sg_predict_crf_parse(typed.crf, &options.crf);
     if (err == SG_OK)
         err = check_options(&options);
     if (err == SG_OK)

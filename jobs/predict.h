@@ -2,10 +2,10 @@
  * segtiles predict, between its files: predict.c reads the command line; predict_where.c,
  * predict_inputs.c, predict_area.c and predict_mosaic.c say which pixels are mapped,
  * predict_names.c what the outputs are called; predict_check.c whether a scene suits the network,
- * predict_stats.c measures, predict_plan.c decides on tiles, predict_memory.c on what they take;
- * predict_scene.c maps one scene, predict_output.c writes the files, predict_journal.c says what
- * they are made of, predict_progress.c how it goes, and predict_products.c makes polygons and areas
- * of the finished mask.
+ * predict_crf.c reads what is told of the CRF, predict_stats.c measures, predict_plan.c decides on
+ * tiles, predict_memory.c on what they take; predict_scene.c maps one scene, predict_output.c
+ * writes the files, predict_journal.c says what they are made of, predict_progress.c how it goes,
+ * and predict_products.c makes polygons and areas of the finished mask.
  */
 #ifndef SG_JOBS_PREDICT_H
 #define SG_JOBS_PREDICT_H
@@ -35,6 +35,7 @@ typedef struct {
     int32_t force, resample, restart;
     sg_format format;     /* of the outputs */
     int32_t augment;      /* classify every tile in its eight turns, see tiles/augment.h */
+    sg_crf_options crf;   /* iterations 0: none */
     sg_area_options area; /* what of each scene is mapped */
     sg_device_options device;
     int32_t json;       /* progress and summary for machines, on standard output */
@@ -54,8 +55,9 @@ typedef struct {
 typedef struct {
     sg_grid grid;
     int32_t batch, readers;
-    double cache;     /* GDAL's, bytes */
-    int32_t augment;  /* as in the options */
+    double cache;    /* GDAL's, bytes */
+    int32_t augment; /* as in the options, and the next */
+    sg_crf_options crf;
     uint64_t cutline; /* its identity; 0: none */
 } sg_predict_plan;
 
@@ -70,6 +72,21 @@ typedef struct {
     double source_block; /* bytes that a handle may hold of it, all bands */
 } sg_predict_size;
 
+/* "alpha=20,iterations=3", "" for what is usual, or NULL for none, into crf. SG_EUSAGE. [local] */
+sg_err sg_predict_crf_parse(const char *text, sg_crf_options *crf);
+/* Where there is one: its options, and the windows that it is worked in. [local] */
+sg_err sg_predict_crf_tell(const sg_crf_options *crf, const char *before, const char *after,
+                           sg_text *text);
+/* For the end of the help. */
+#define SG_CRF_HELP                                                                                \
+    "--crf draws pixels together that are near and alike (all bands count): w1 exp(-d^2 / 2 "      \
+    "alpha^2 -\n"                                                                                  \
+    "    c^2 / 2 beta^2) + w2 exp(-d^2 / 2 gamma^2), d in pixels, c in the network's units "       \
+    "(deviations of a\n    band, unless it was trained with normalize: none); iterations: of "     \
+    "mean field\n"
+
+/* Threads that a rank computes with. [local] */
+int sg_predict_threads(const sg_predict_options *options, const sg_comm *comm);
 /* Are tiles blended: as asked for, or because the network looks at its whole input? [local] */
 bool sg_predict_blends(const sg_predict_options *options, const sg_network *network);
 /* Is there such a way for this network? SG_EUSAGE, SG_EUNSUPPORTED. [local] */

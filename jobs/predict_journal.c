@@ -64,6 +64,8 @@ sg_err sg_predict_journal(const sg_network *network, const char *scene, const sg
                           info->height, info->gsd);
     if (err == SG_OK && plan->augment)
         err = sg_text_add(journal, "mean of eight flips and rotations\n");
+    if (err == SG_OK)
+        err = sg_predict_crf_tell(&plan->crf, "crf ", "\n", journal);
     if (err == SG_OK && (grid->part.w < grid->width || grid->part.h < grid->height))
         err = sg_text_add(journal, "at %" PRId64 ", %" PRId64 " of %" PRId64 " x %" PRId64 "\n",
                           grid->part.x, grid->part.y, grid->width, grid->height);

@@ -6,6 +6,7 @@
 #include "jobs/predict_products.h"
 #include "tiles/augment.h"
 #include "tiles/records.h"
+#include "tiles/refine.h"
 
 /* Beside what is counted: threads' stacks, buffers of MPI that come with the first messages, what
  * the heap loses between blocks; and of a reader, GDAL's own for a file. */
@@ -30,10 +31,14 @@ static double resident(void)
     return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+int sg_predict_threads(const sg_predict_options *options, const sg_comm *comm)
+{
+    return options->device.threads > 0 ? options->device.threads : sg_comm_threads(comm);
+}
+
 void sg_predict_measure(const sg_predict_options *options, sg_comm *comm, sg_predict_rank *rank)
 {
-    int threads = options->device.threads > 0 ? options->device.threads : sg_comm_threads(comm);
-    double most[2] = {resident(), threads};
+    double most[2] = {resident(), sg_predict_threads(options, comm)};
     sg_comm_max_f64(comm, most, 2);
     *rank = (sg_predict_rank){most[0], most[1]};
 }
@@ -96,6 +101,31 @@ static void add_output(const sg_predict_options *options, const sg_predict_plan 
     memory->assembly += assembly_bytes(&records, pixel, block, overview);
 }
 
+/* Of a chunk as it is stitched. */
+static double reach_pixels(const sg_grid *grid)
+{
+    int64_t width, height;
+    sg_grid_longest_reach(grid, &width, &height);
+    return (double)width * (double)height;
+}
+
+static double stitched_bands(const sg_network *network, const sg_predict_plan *plan)
+{
+    return plan->crf.iterations > 0 ? sizeof(float) * network->checkpoint.spec.bands : 0;
+}
+
+/* The threads that it computes with come beside the network's. */
+static double crf_bytes(const sg_network *network, const sg_predict_plan *plan, double chunk)
+{
+    const sg_spec *spec = &network->checkpoint.spec;
+    if (plan->crf.iterations == 0)
+        return 0;
+    double result = 1 + sg_predict_pixel_bytes(network, SG_OUT_PROBABILITIES);
+    return sg_crf_bytes(&plan->crf, spec->bands, spec->classes.count,
+                        sg_refine_field(&plan->grid)) +
+           chunk * result + (double)plan->grid.frame * (double)plan->grid.frame;
+}
+
 sg_err sg_predict_need(const sg_predict_options *options, const sg_network *network,
                        const sg_predict_size *size, const sg_predict_rank *rank,
                        const sg_predict_plan *plan, sg_predict_memory *memory)
@@ -111,7 +141,8 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
                                   .readers = reader_bytes(size, plan)};
     memory->batches = 2 * batch * (sizeof(float) * network->checkpoint.spec.bands + 1);
     memory->batches += batch * result;
-    memory->chunks = 2 * chunk * result;
+    memory->chunks = 2 * reach_pixels(grid) * (result + stitched_bands(network, plan));
+    memory->crf = crf_bytes(network, plan, chunk);
     memory->outputs = chunk * (1 + (size->wanted[SG_OUT_CONFIDENCE] ? sizeof(float) : 0));
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (size->wanted[i])
@@ -129,6 +160,6 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
 double sg_predict_most(const sg_predict_memory *m)
 {
     double always = m->program + m->cache + m->network + m->outputs + m->tables;
-    double working = m->readers + m->batches + m->chunks;
+    double working = m->readers + m->batches + m->chunks + m->crf;
     return always + (working > m->assembly ? working : m->assembly);
 }

@@ -1,7 +1,8 @@
 /*
  * What a rank holds while it maps a scene, all of it, in bytes: tiles and chunks are chosen so that
  * the sum stays within --max-mem. The numbers follow the code that allocates: fetch.c, pipeline.c,
- * stitch.c, mask.c, compose.c, cog.c, and the plan of the network. [local] unless said otherwise.
+ * stitch.c, refine.c, mask.c, compose.c, cog.c, and the plan of the network. [local] unless said
+ * otherwise.
  */
 #ifndef SG_JOBS_PREDICT_MEMORY_H
 #define SG_JOBS_PREDICT_MEMORY_H
@@ -15,6 +16,7 @@ typedef struct {
     double network; /* values, working space */
     double batches; /* tiles being read, and results */
     double chunks;  /* being stitched and written */
+    double crf;     /* a window, its lattices and results */
     double outputs; /* made of a chunk, and overviews */
     double tables;  /* of blocks: as good as all that grows with the scene */
     double assembly; /* rank 0, when the batches and chunks are gone */

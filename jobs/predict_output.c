@@ -6,7 +6,7 @@
 #include "base/size.h"
 #include "jobs/predict_products.h"
 
-enum { METADATA_MOST = SG_CLASSES_MAX + 4 };
+enum { METADATA_MOST = SG_CLASSES_MAX + 5 };
 
 /* Probabilities as bytes: in steps of 1 / 254, and what stands for no data. */
 enum { BYTE_STEPS = 254, NO_BYTE = 255 };
@@ -52,12 +52,15 @@ static sg_err list_metadata(sg_outputs *o)
     size_t offset[METADATA_MOST], count = 0;
     sg_err err = SG_OK;
     const sg_grid *grid = &o->options.plan->grid;
-    const bool present[] = {grid->step_w > 0, o->options.plan->augment};
-    for (int32_t i = -4; err == SG_OK && i < classes->count; i++) {
-        if (i < -2 && !present[i + 4])
+    const sg_crf_options *crf = &o->options.plan->crf;
+    const bool present[] = {crf->iterations > 0, grid->step_w > 0, o->options.plan->augment};
+    for (int32_t i = -5; err == SG_OK && i < classes->count; i++) {
+        if (i < -2 && !present[i + 5])
             continue;
         offset[count++] = o->facts.length;
-        if (i == -4)
+        if (i == -5)
+            err = sg_predict_crf_tell(crf, "SEGTILES_CRF=", "", &o->facts);
+        else if (i == -4)
             err = sg_text_add(&o->facts,
                               "SEGTILES_BLEND=tiles of %" PRId64 " x %" PRId64
                               " pixels every %" PRId64 ", %" PRId64,

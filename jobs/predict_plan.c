@@ -106,9 +106,12 @@ static sg_err tile_bytes(const sg_network *network, int want_probabilities, doub
 
 /* Bytes per pixel of a chunk, about: there are two of them, values made of one, and its overviews.
  */
-static double chunk_bytes(const sg_network *network, const sg_predict_size *size)
+static double chunk_bytes(const sg_predict_options *options, const sg_network *network,
+                          const sg_predict_size *size)
 {
     double probabilities = sg_predict_pixel_bytes(network, SG_OUT_PROBABILITIES), bytes = 3;
+    if (options->crf.iterations > 0)
+        bytes += probabilities + 2 * sizeof(float) * network->checkpoint.spec.bands;
     if (size->want_probabilities)
         bytes += 2 * probabilities + sizeof(float);
     for (int i = 0; i < SG_OUTPUTS; i++)
@@ -266,6 +269,7 @@ static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, do
     if (err != SG_OK)
         return err;
     plan->augment = options->augment;
+    plan->crf = options->crf;
     plan->batch = options->batch;
     if (plan->batch == SG_BATCH_LARGEST)
         err = largest_batch(s, plan);
@@ -290,6 +294,7 @@ static sg_err make_small(const search *s, int64_t chunk, sg_predict_plan *plan, 
     plan->cache = CACHE_LEAST;
     plan->readers = s->options->readers > 0 ? s->options->readers : 1;
     plan->augment = s->options->augment;
+    plan->crf = s->options->crf;
     plan->batch = sg_max64(s->options->batch, 1);
     sg_err err = sg_grid_create(&plan->grid, &wish);
     if (err == SG_OK)
@@ -370,10 +375,10 @@ static void tell(const search *s, const sg_predict_plan *plan)
                s->wish.blend ? "blended" : "exact", plan->batch, sg_grid_overhead(grid));
     if (sg_predict_need(s->options, s->network, s->size, &s->rank, plan, &m) == SG_OK)
         sg_verbose("a rank takes up to %.0f MiB of %.0f: program %.0f, cache %.0f, readers %.0f, "
-                   "network %.0f, batches %.0f, chunks %.0f, outputs %.0f, tables %.1f; assembly "
-                   "%.0f",
+                   "network %.0f, batches %.0f, chunks %.0f, CRF %.0f, outputs %.0f, tables %.1f; "
+                   "assembly %.0f",
                    sg_predict_most(&m) / mib, s->budget / mib, m.program / mib, m.cache / mib,
-                   m.readers / mib, m.network / mib, m.batches / mib, m.chunks / mib,
+                   m.readers / mib, m.network / mib, m.batches / mib, m.chunks / mib, m.crf / mib,
                    m.outputs / mib, m.tables / mib, m.assembly / mib);
 }
 
@@ -439,6 +444,10 @@ static sg_grid_wish make_wish(const sg_predict_options *options, const sg_networ
     }
     if (sg_predict_blends(options, network))
         wish_blending(options, &wish);
+    if (options->crf.iterations > 0) {
+        wish.frame = sg_crf_window(&options->crf);
+        wish.margin = sg_crf_margin(&options->crf);
+    }
     return wish;
 }
 
@@ -447,14 +456,15 @@ sg_err sg_predict_choose(const sg_predict_options *options, const sg_network *ne
 {
     sg_predict_size whole = *wanted, *size = &whole;
     search s = {.options = options, .network = network, .size = size};
-    size->want_probabilities |= sg_predict_blends(options, network); /* they are what is blended */
+    /* they are what is blended, and what a CRF begins with */
+    size->want_probabilities |= sg_predict_blends(options, network) || options->crf.iterations > 0;
     sg_predict_measure(options, comm, &s.rank);
     sg_err err = agree_budget(options, &s.rank, comm, &s.budget);
     if (err != SG_OK)
         return err;
     s.wish = make_wish(options, network, size, sg_comm_ranks(comm));
     s.device_bytes = device_memory(network, comm);
-    s.per_chunk = chunk_bytes(network, size);
+    s.per_chunk = chunk_bytes(options, network, size);
     err = tile_bytes(network, size->want_probabilities, &s.per_tile);
     if (err == SG_OK && options->augment)
         err = add_augment_bytes(network, &s.per_tile);

@@ -71,13 +71,27 @@ static sg_err plan_chunk(sg_fetch *fetch)
     return SG_OK;
 }
 
+/* The pixels that a tile's core has a part in: itself, or with frames all of those that see it. */
+static sg_window served_by(const sg_grid *grid, const sg_planned_tile *planned)
+{
+    sg_window core = planned->tile.core;
+    if (grid->frame == 0)
+        return core;
+    const sg_window seen = {core.x - grid->margin, core.y - grid->margin, core.w + 2 * grid->margin,
+                            core.h + 2 * grid->margin};
+    const sg_window scene = {0, 0, grid->width, grid->height};
+    return sg_window_intersect(sg_grid_frames(grid, sg_window_intersect(seen, scene)),
+                               sg_grid_chunk(grid, planned->chunk));
+}
+
 /* A look that costs next to nothing, so that what nobody asks for, or what is not there, is not
  * read. */
 static sg_err look_at(const sg_fetch *fetch, sg_raster *raster, sg_planned_tile *planned)
 {
     sg_cutline *cutline = fetch->options->cutline;
+    sg_window served = served_by(fetch->options->grid, planned);
     bool blank = false;
-    sg_err err = cutline ? sg_cutline_misses(cutline, planned->tile.core, &blank) : SG_OK;
+    sg_err err = cutline ? sg_cutline_misses(cutline, served, &blank) : SG_OK;
     if (err == SG_OK && !blank)
         err = sg_raster_is_blank(raster, planned->tile.core, &blank);
     planned->blank = blank;
@@ -186,7 +200,7 @@ static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *
     if (err == SG_OK)
         sg_normalize_pixels(pixels, valid, (size_t)(window.w * window.h), options->spec->bands,
                             options->mean, options->std);
-    if (err == SG_OK && options->cutline)
+    if (err == SG_OK && options->cutline && options->grid->frame == 0)
         err = sg_cutline_apply(options->cutline, window, valid);
     return err;
 }

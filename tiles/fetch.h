@@ -19,7 +19,8 @@ typedef struct {
     int32_t n;             /* tiles, in order of chunk and tile */
     sg_planned_tile *tile; /* [n] */
     float *pixels;         /* (batch, tile_h, tile_w, bands), normalised */
-    uint8_t *valid;        /* (batch, tile_h, tile_w): has data and is asked for */
+    uint8_t *valid;        /* (batch, tile_h, tile_w): has data and is asked for; with frames the
+                              cutline is left to what is made of them */
 } sg_fetched;
 
 typedef struct sg_fetch sg_fetch;

@@ -11,8 +11,9 @@ enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
 typedef struct {
     int64_t padded, stride, halo;
     int64_t from, to;
-    int64_t end;  /* the same as to, or where the padded scene ends */
-    int64_t step; /* between tiles in blend mode; 0: exact mode */
+    int64_t end;                   /* the same as to, or where the padded scene ends */
+    int64_t step;                  /* between tiles in blend mode; 0: exact mode */
+    int64_t length, frame, margin; /* of the scene; of frames, 0: none */
 } axis;
 
 /* A way to cut one axis: `tiles` is the most that any chunk needs. */
@@ -60,23 +61,62 @@ static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_
     return count;
 }
 
+/* From [from, to) to the frames that it touches. */
+static void take_frames(const axis *along, int64_t *from, int64_t *to)
+{
+    if (along->frame == 0)
+        return;
+    *from -= *from % along->frame;
+    *to = sg_min64(sg_round_up(*to, along->frame), along->length);
+}
+
+/* And to what they see. */
+static void take_margins(const axis *along, int64_t *from, int64_t *to)
+{
+    *from = sg_max64(*from - along->margin, 0);
+    *to = sg_min64(*to + along->margin, along->length);
+}
+
+/* What the tiles of chunk number `index` cover. */
+static void reach_of_chunk(const axis *along, int64_t chunk, int64_t index, int64_t *from,
+                           int64_t *to)
+{
+    *from = along->from + index * chunk;
+    *to = sg_min64(*from + chunk, along->to);
+    take_frames(along, from, to);
+    take_margins(along, from, to);
+}
+
+/* By how much the reach of a chunk may be longer. */
+static int64_t most_reach(const axis *along, int64_t chunk)
+{
+    if (along->frame == 0)
+        return 0;
+    int aligned = along->from % along->frame == 0 && chunk % along->frame == 0;
+    return 2 * (along->margin + (aligned ? 0 : along->frame - 1));
+}
+
 /* Tiles of chunk number `index` along an axis. */
 static int64_t tiles_of_chunk(const axis *along, int64_t tile, int64_t chunk, int64_t index)
 {
-    int64_t from = along->from + index * chunk;
+    int64_t from, to;
+    reach_of_chunk(along, chunk, index, &from, &to);
     if (along->step > 0) {
         sg_overlap overlap = {along->padded, tile, along->step};
         int64_t first, last;
-        sg_overlap_covering(&overlap, from, sg_min64(from + chunk, along->to), &first, &last);
+        sg_overlap_covering(&overlap, from, to, &first, &last);
         return last - first + 1;
     }
-    return count_tiles(along, tile, from, sg_min64(from + chunk, along->to));
+    return count_tiles(along, tile, from, to);
 }
 
 /* What the first tile of a chunk may lose, as its core does not begin where tiles do. */
 static int64_t most_lost(const axis *along)
 {
-    return along->from % along->stride == 0 ? 0 : along->stride - 1;
+    int64_t s = along->stride;
+    if (along->frame > 0)
+        return along->frame % s == 0 && along->margin % s == 0 ? 0 : s - 1;
+    return along->from % s == 0 ? 0 : s - 1;
 }
 
 /* The most tiles that a chunk takes. Halos at the scene's edge save some, so inner chunks need
@@ -84,10 +124,11 @@ static int64_t most_lost(const axis *along)
 static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
 {
     int64_t most = 0;
+    int64_t reach = chunk + most_reach(along, chunk);
     if (chunks > 64 && along->step > 0)
-        return sg_div_up(chunk + tile, along->step) + 1;
+        return sg_div_up(reach + tile, along->step) + 1;
     if (chunks > 64)
-        return sg_div_up(chunk + most_lost(along), tile - 2 * along->halo);
+        return sg_div_up(reach + most_lost(along), tile - 2 * along->halo);
     for (int64_t i = 0; i < chunks; i++)
         most = sg_max64(most, tiles_of_chunk(along, tile, chunk, i));
     return most;
@@ -104,6 +145,7 @@ static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_
     int64_t both = (along->from == 0) + (along->end == along->padded);
     int64_t edges = chunks == 1 ? both : chunks == 2 ? both / 2 : 0;
     int64_t core = (chunks == 1 ? along->end - along->from : chunk) + most_lost(along);
+    core = sg_min64(core + most_reach(along, chunk), along->padded);
     int64_t tile = sg_div_up(core + (2 * pieces - edges) * along->halo, pieces);
     return sg_min64(sg_round_up(tile, along->stride), along->padded);
 }
@@ -221,7 +263,15 @@ static axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_
                       int64_t length)
 {
     int64_t to = from + length;
-    return (axis){padded, grid->stride, grid->halo, from, to, to == scene ? padded : to, 0};
+    return (axis){.padded = padded,
+                  .stride = grid->stride,
+                  .halo = grid->halo,
+                  .from = from,
+                  .to = to,
+                  .end = to == scene ? padded : to,
+                  .length = scene,
+                  .frame = grid->frame,
+                  .margin = grid->margin};
 }
 
 static axis along_x(const sg_grid *grid)
@@ -320,6 +370,8 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
                   .height = wish.height,
                   .stride = wish.stride,
                   .halo = wish.halo,
+                  .frame = wish.frame,
+                  .margin = wish.margin,
                   .part = sg_window_is_empty(wish.part) ? (sg_window){0, 0, wish.width, wish.height}
                                                         : wish.part,
                   .padded_w = sg_round_up(wish.width, wish.stride),
@@ -347,6 +399,40 @@ sg_window sg_grid_chunk(const sg_grid *grid, int64_t index)
                                          part.y + index / grid->chunks_x * grid->chunk_h,
                                          grid->chunk_w, grid->chunk_h};
     return sg_window_intersect(core, part);
+}
+
+sg_window sg_grid_frames(const sg_grid *grid, sg_window window)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    int64_t right = window.x + window.w, lower = window.y + window.h;
+    take_frames(&x, &window.x, &right);
+    take_frames(&y, &window.y, &lower);
+    return (sg_window){window.x, window.y, right - window.x, lower - window.y};
+}
+
+sg_window sg_grid_around(const sg_grid *grid, sg_window window)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    sg_window frames = sg_grid_frames(grid, window);
+    int64_t right = frames.x + frames.w, lower = frames.y + frames.h;
+    take_margins(&x, &frames.x, &right);
+    take_margins(&y, &frames.y, &lower);
+    return (sg_window){frames.x, frames.y, right - frames.x, lower - frames.y};
+}
+
+sg_window sg_grid_reach(const sg_grid *grid, int64_t index)
+{
+    return sg_grid_around(grid, sg_grid_chunk(grid, index));
+}
+
+void sg_grid_longest_reach(const sg_grid *grid, int64_t *width, int64_t *height)
+{
+    axis x = along_x(grid), y = along_y(grid);
+    int64_t unit = sg_max64(grid->frame, 1); /* a part's only chunk may end inside a frame */
+    int64_t w = sg_min64(grid->chunk_w, sg_round_up(grid->part.w, unit));
+    int64_t h = sg_min64(grid->chunk_h, sg_round_up(grid->part.h, unit));
+    *width = sg_min64(w + most_reach(&x, grid->chunk_w), grid->width);
+    *height = sg_min64(h + most_reach(&y, grid->chunk_h), grid->height);
 }
 
 int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y)
@@ -392,12 +478,12 @@ static void locate(const axis *along, int64_t tile, int64_t from, int64_t to, in
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i)
 {
     axis x = along_x(grid), y = along_y(grid);
-    sg_window core = sg_grid_chunk(grid, chunk);
+    sg_window reach = sg_grid_reach(grid, chunk);
     int64_t columns = tiles_of_chunk(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x);
     sg_tile tile = {.input = {0, 0, grid->tile_w, grid->tile_h}};
-    locate(&x, grid->tile_w, core.x, core.x + core.w, i % columns, &tile.input.x, &tile.core.x,
+    locate(&x, grid->tile_w, reach.x, reach.x + reach.w, i % columns, &tile.input.x, &tile.core.x,
            &tile.core.w);
-    locate(&y, grid->tile_h, core.y, core.y + core.h, i / columns, &tile.input.y, &tile.core.y,
+    locate(&y, grid->tile_h, reach.y, reach.y + reach.h, i / columns, &tile.input.y, &tile.core.y,
            &tile.core.h);
     return tile;
 }

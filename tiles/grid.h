@@ -16,6 +16,10 @@
  * scene, which chunks have no part in, and overlap (see tiles/overlap.h); there are no halos. A
  * chunk takes all tiles that reach into it, in row order, and a tile's core is all that it has in
  * the chunk: cores overlap. Tiles at the border of chunks are computed for either.
+ *
+ * Where results are worked over in frames, squares on one grid of the whole scene of which each
+ * sees a margin around itself, a chunk's tiles cover more than the chunk: its reach, which is all
+ * that the frames it touches see. Then it is the reach that cores partition, or cover.
  */
 #ifndef SG_TILES_GRID_H
 #define SG_TILES_GRID_H
@@ -34,6 +38,7 @@ typedef struct {
     int64_t chunks_x, chunks_y;
     int64_t tiles_x, tiles_y; /* tiles per full chunk */
     int64_t step_w, step_h;   /* between tiles in blend mode, multiples of stride; 0: exact mode */
+    int64_t frame, margin;    /* side of a frame and what it sees beyond; 0: no frames */
 } sg_grid;
 
 typedef struct {
@@ -52,6 +57,7 @@ typedef struct {
     int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
     bool blend;          /* with a wished tile and no halo */
     int64_t overlap;     /* of blended tiles, pixels, 0 .. tile - stride once both are rounded up */
+    int64_t frame, margin; /* pixels; 0: no frames */
 } sg_grid_wish;
 
 /*
@@ -66,8 +72,15 @@ int64_t sg_grid_chunks(const sg_grid *grid);
 /* The core of chunk `index` in row order, inside the part; and the index of a pixel's chunk. */
 sg_window sg_grid_chunk(const sg_grid *grid, int64_t index);
 int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y);
-/* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its core, or, in blend
- * mode, cover it. */
+/* What the chunk's tiles cover: its core, or with frames all that they see, inside the scene; and
+ * the largest of any chunk. */
+sg_window sg_grid_reach(const sg_grid *grid, int64_t index);
+void sg_grid_longest_reach(const sg_grid *grid, int64_t *width, int64_t *height);
+/* Of frames: what those that a window touches hold and, with their margins, see; in the scene. */
+sg_window sg_grid_frames(const sg_grid *grid, sg_window window);
+sg_window sg_grid_around(const sg_grid *grid, sg_window window);
+/* Tiles of a chunk, and the i-th of them. Cores of a chunk's tiles partition its reach, or, in
+ * blend mode, cover it. */
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk);
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i);
 /* Of blend mode: how tiles lie along either axis. */

@@ -65,9 +65,11 @@ static int32_t pack(work *w, sg_fetched *batch)
     return n;
 }
 
+/* Tiles around the chunk do not count as its own. */
 static void count_chunk(work *w, const sg_planned_tile *tile, int known)
 {
-    w->filled |= known;
+    sg_window chunk = sg_grid_chunk(w->options->grid, tile->chunk);
+    w->filled |= known && !sg_window_is_empty(sg_window_intersect(tile->tile.core, chunk));
     if (!tile->last)
         return;
     w->report->chunks++;
@@ -77,15 +79,19 @@ static void count_chunk(work *w, const sg_planned_tile *tile, int known)
 
 static sg_err stitch_batch(work *w, const sg_fetched *batch)
 {
+    size_t bands = (size_t)w->options->spec->bands;
     size_t classes = (size_t)w->options->spec->classes.count;
     sg_err err = SG_OK;
     for (int32_t i = 0; err == SG_OK && i < batch->n; i++) {
         size_t first = w->result[i] < 0 ? 0 : (size_t)w->result[i] * w->tile_pixels;
         int known = w->result[i] >= 0;
         count_chunk(w, &batch->tile[i], known);
-        err = sg_stitch_put(w->stitch, &batch->tile[i], batch->valid + (size_t)i * w->tile_pixels,
-                            known ? w->classes + first : NULL,
-                            known && w->probabilities ? w->probabilities + first * classes : NULL);
+        const sg_tile_result result = {
+            .valid = batch->valid + (size_t)i * w->tile_pixels,
+            .pixels = known ? batch->pixels + first * bands : NULL,
+            .classes = known ? w->classes + first : NULL,
+            .probabilities = known && w->probabilities ? w->probabilities + first * classes : NULL};
+        err = sg_stitch_put(w->stitch, &batch->tile[i], &result);
     }
     return err;
 }

@@ -8,6 +8,7 @@
 
 #include "data/cutline.h"
 #include "data/stats.h"
+#include "tiles/crf.h"
 #include "tiles/grid.h"
 
 /* Stands in probabilities where the scene has no data. */
@@ -54,7 +55,9 @@ typedef struct {
     sg_cutline *cutline;        /* pixels outside are not asked for; or NULL */
     int32_t batch;              /* tiles per network call */
     int32_t readers;            /* threads, at least 1 */
-    int32_t want_probabilities; /* 1 in blend mode */
+    int32_t want_probabilities; /* 1 in blend mode and with a CRF */
+    sg_crf_options crf;         /* iterations 0: none; else the grid has its frames */
+    int crf_threads;            /* that it computes with, beside the network */
     sg_network_fn network;
     sg_next_fn next;
     sg_chunk_fn chunk;
@@ -63,7 +66,9 @@ typedef struct {
 } sg_pipeline_options;
 
 /*
- * Memory: two batches of tiles being read and classified, two chunks being stitched and written.
+ * Memory: two batches of tiles being read and classified, two chunks being stitched and written;
+ * with a CRF, chunks are as large as their reach and hold the bands, too, and the writer's thread,
+ * which runs it, has room for its results.
  * On any failure the threads are stopped and the first error is returned.
  */
 sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report);

@@ -7,18 +7,21 @@
 #include "base/size.h"
 #include "tiles/blend.h"
 #include "tiles/failure.h"
+#include "tiles/refine.h"
 
 enum { BUFFERS = 2 };
 
 typedef struct {
-    sg_window core;
-    uint8_t *classes;     /* (core.h, core.w) */
-    float *probabilities; /* (core.h, core.w, classes) or NULL */
+    sg_window core, reach; /* what is the chunk's, and what its tiles cover */
+    uint8_t *classes;      /* (reach.h, reach.w) */
+    float *probabilities;  /* (reach.h, reach.w, classes) or NULL */
+    float *bands;          /* (reach.h, reach.w, bands) for a CRF, or NULL */
 } chunk_buffer;
 
 struct sg_stitch {
     const sg_pipeline_options *options; /* borrowed */
     sg_blend blend;                     /* in blend mode */
+    sg_refine refine;                   /* with a CRF; the writer's */
     chunk_buffer buffer[BUFFERS];
     chunk_buffer *current; /* being stitched, or NULL */
     sg_queue *empty, *full;
@@ -36,31 +39,45 @@ static bool blends(const sg_stitch *stitch)
     return stitch->options->grid->step_w > 0;
 }
 
+static bool refines(const sg_stitch *stitch)
+{
+    return stitch->options->crf.iterations > 0;
+}
+
 static sg_blend_chunk summed(const chunk_buffer *chunk)
 {
-    return (sg_blend_chunk){chunk->core, chunk->classes, chunk->probabilities};
+    return (sg_blend_chunk){chunk->reach, chunk->classes, chunk->probabilities};
+}
+
+static sg_err make_buffer(sg_stitch *stitch, chunk_buffer *chunk)
+{
+    const sg_pipeline_options *options = stitch->options;
+    const sg_spec *spec = options->spec;
+    int64_t width, height;
+    size_t pixels;
+    sg_grid_longest_reach(options->grid, &width, &height);
+    sg_err err = sg_size_mul((size_t)width, (size_t)height, &pixels);
+    if (err == SG_OK)
+        err = sg_malloc(pixels, 1, &chunk->classes);
+    if (err == SG_OK && options->want_probabilities)
+        err = sg_malloc(pixels, (size_t)spec->classes.count * sizeof(float), &chunk->probabilities);
+    if (err == SG_OK && refines(stitch))
+        err = sg_malloc(pixels, (size_t)spec->bands * sizeof(float), &chunk->bands);
+    return err == SG_OK ? sg_queue_push(stitch->empty, chunk) : err;
 }
 
 static sg_err make_buffers(sg_stitch *stitch)
 {
     const sg_pipeline_options *options = stitch->options;
-    const sg_grid *grid = options->grid;
-    size_t pixels, values;
-    sg_err err = sg_size_mul((size_t)sg_min64(grid->chunk_w, grid->part.w),
-                             (size_t)sg_min64(grid->chunk_h, grid->part.h), &pixels);
-    if (err == SG_OK)
-        err = sg_size_mul(pixels, (size_t)options->spec->classes.count, &values);
-    for (int i = 0; err == SG_OK && i < BUFFERS; i++) {
-        err = sg_malloc(pixels, 1, &stitch->buffer[i].classes);
-        if (err == SG_OK && options->want_probabilities)
-            err = sg_malloc(values, sizeof(float), &stitch->buffer[i].probabilities);
-        if (err == SG_OK)
-            err = sg_queue_push(stitch->empty, &stitch->buffer[i]);
-    }
+    sg_err err = SG_OK;
+    for (int i = 0; err == SG_OK && i < BUFFERS; i++)
+        err = make_buffer(stitch, &stitch->buffer[i]);
     if (err == SG_OK && blends(stitch)) {
         SG_ASSERT(options->want_probabilities);
-        err = sg_blend_open(&stitch->blend, grid, options->spec->classes.count);
+        err = sg_blend_open(&stitch->blend, options->grid, options->spec->classes.count);
     }
+    if (err == SG_OK && refines(stitch))
+        err = sg_refine_open(&stitch->refine, options);
     return err;
 }
 
@@ -74,15 +91,29 @@ static void tell_progress(sg_stitch *stitch)
     stitch->options->progress(stitch->options->user, &work);
 }
 
-static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
+/* What is made of a chunk when all its tiles are there, and the user's part of it. */
+static sg_err finish_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
 {
     const sg_pipeline_options *options = stitch->options;
-    double start = sg_now();
     if (blends(stitch)) {
         sg_blend_chunk sums = summed(chunk);
         sg_blend_end(&stitch->blend, &sums);
     }
-    sg_err err = options->chunk(options->user, chunk->core, chunk->classes, chunk->probabilities);
+    if (!refines(stitch))
+        return options->chunk(options->user, chunk->core, chunk->classes, chunk->probabilities);
+    sg_refine *refine = &stitch->refine;
+    const sg_refine_chunk whole = {chunk->core, chunk->reach, chunk->classes, chunk->bands,
+                                   chunk->probabilities};
+    sg_err err = sg_refine_run(refine, &whole);
+    return err == SG_OK
+               ? options->chunk(options->user, chunk->core, refine->classes, refine->probabilities)
+               : err;
+}
+
+static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
+{
+    double start = sg_now();
+    sg_err err = finish_chunk(stitch, chunk);
     stitch->write_s += sg_now() - start;
     if (err != SG_OK) {
         pthread_mutex_lock(&stitch->lock);
@@ -91,7 +122,7 @@ static void write_chunk(sg_stitch *stitch, const chunk_buffer *chunk)
         return;
     }
     stitch->written += chunk->core.w * chunk->core.h;
-    if (options->progress)
+    if (stitch->options->progress)
         tell_progress(stitch);
 }
 
@@ -150,6 +181,7 @@ static void begin_chunk(sg_stitch *stitch, int64_t chunk)
     stitch->current = sg_queue_pop(stitch->empty);
     stitch->wait_s += sg_now() - start;
     stitch->current->core = sg_grid_chunk(stitch->options->grid, chunk);
+    stitch->current->reach = sg_grid_reach(stitch->options->grid, chunk);
     if (blends(stitch)) {
         sg_blend_chunk sums = summed(stitch->current);
         sg_blend_begin(&stitch->blend, &sums);
@@ -202,28 +234,35 @@ static void lay_probabilities(const patch *p, size_t count, const uint8_t *valid
     }
 }
 
-static void lay(const sg_stitch *stitch, const sg_tile *tile, const uint8_t *valid,
-                const uint8_t *classes, const float *probabilities)
+static void lay_bands(const sg_stitch *stitch, const sg_tile *tile, const float *pixels)
 {
     chunk_buffer *chunk = stitch->current;
-    patch p = patch_of(tile, chunk->core);
-    lay_classes(&p, valid, classes, chunk->classes);
+    size_t bands = (size_t)stitch->options->spec->bands;
+    patch p = patch_of(tile, chunk->reach);
+    for (size_t y = 0; y < p.height; y++)
+        memcpy(chunk->bands + (p.to + y * p.to_row) * bands,
+               pixels + (p.from + y * p.from_row) * bands, p.width * bands * sizeof *pixels);
+}
+
+static void lay(const sg_stitch *stitch, const sg_tile *tile, const sg_tile_result *result)
+{
+    chunk_buffer *chunk = stitch->current;
+    patch p = patch_of(tile, chunk->reach);
+    lay_classes(&p, result->valid, result->classes, chunk->classes);
     if (chunk->probabilities)
-        lay_probabilities(&p, (size_t)stitch->options->spec->classes.count, valid, probabilities,
-                          chunk->probabilities);
+        lay_probabilities(&p, (size_t)stitch->options->spec->classes.count, result->valid,
+                          result->probabilities, chunk->probabilities);
 }
 
 /* A tile without data adds nothing. */
-static void blend(const sg_stitch *stitch, const sg_tile *tile, const uint8_t *valid,
-                  const float *probabilities)
+static void blend(const sg_stitch *stitch, const sg_tile *tile, const sg_tile_result *result)
 {
     sg_blend_chunk sums = summed(stitch->current);
-    if (probabilities)
-        sg_blend_add(&stitch->blend, &sums, tile, valid, probabilities);
+    if (result->probabilities)
+        sg_blend_add(&stitch->blend, &sums, tile, result->valid, result->probabilities);
 }
 
-sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8_t *valid,
-                     const uint8_t *classes, const float *probabilities)
+sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const sg_tile_result *result)
 {
     sg_err err = failed(stitch);
     if (err != SG_OK)
@@ -232,9 +271,11 @@ sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8
         begin_chunk(stitch, tile->chunk);
     chunk_buffer *chunk = stitch->current;
     if (blends(stitch))
-        blend(stitch, &tile->tile, valid, probabilities);
+        blend(stitch, &tile->tile, result);
     else
-        lay(stitch, &tile->tile, valid, classes, probabilities);
+        lay(stitch, &tile->tile, result);
+    if (refines(stitch) && result->pixels)
+        lay_bands(stitch, &tile->tile, result->pixels);
     if (!tile->last)
         return SG_OK;
     stitch->current = NULL;
@@ -276,8 +317,10 @@ void sg_stitch_close(sg_stitch *stitch)
     for (int i = 0; i < BUFFERS; i++) {
         sg_free(stitch->buffer[i].classes);
         sg_free(stitch->buffer[i].probabilities);
+        sg_free(stitch->buffer[i].bands);
     }
     sg_blend_close(&stitch->blend);
+    sg_refine_close(&stitch->refine);
     sg_queue_close(stitch->empty);
     sg_queue_close(stitch->full);
     pthread_mutex_destroy(&stitch->lock);

@@ -1,7 +1,7 @@
 /*
  * Stitching: the cores of tiles are laid side by side into their chunk; whole chunks go to a writer
  * thread, which calls options->chunk; in blend mode they are summed up. Two chunk buffers: one
- * being stitched, one being written. [local]
+ * being stitched, one being written. With a CRF, the writer thread runs it on whole chunks. [local]
  */
 #ifndef SG_TILES_STITCH_H
 #define SG_TILES_STITCH_H
@@ -12,13 +12,19 @@ typedef struct sg_stitch sg_stitch;
 
 /* options is borrowed until closed. */
 sg_err sg_stitch_start(sg_stitch **stitch, const sg_pipeline_options *options);
+/* Of one tile; pixels, classes and probabilities are NULL where nothing in its core is valid. */
+typedef struct {
+    const uint8_t *valid;       /* (tile_h, tile_w) */
+    const float *pixels;        /* (tile_h, tile_w, bands) */
+    const uint8_t *classes;     /* (tile_h, tile_w) */
+    const float *probabilities; /* (tile_h, tile_w, classes), or NULL */
+} sg_tile_result;
+
 /*
- * Lay one tile's core into its chunk, or add it in blend mode. Tiles come chunk by chunk. valid,
- * classes: (tile_h, tile_w); probabilities (tile_h, tile_w, classes) or NULL; classes NULL: nothing
- * valid in the core. Waits for a free buffer; fails with the writer's first error.
+ * Lay one tile's core into its chunk, or add it in blend mode. Tiles come chunk by chunk. Waits for
+ * a free buffer; fails with the writer's first error.
  */
-sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const uint8_t *valid,
-                     const uint8_t *classes, const float *probabilities);
+sg_err sg_stitch_put(sg_stitch *stitch, const sg_planned_tile *tile, const sg_tile_result *result);
 /* What the caller has done so far, for options->progress. */
 void sg_stitch_note(sg_stitch *stitch, const sg_pipeline_report *work);
 /* Wait until all is written. */

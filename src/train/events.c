@@ -13,9 +13,11 @@
 
 #include "base/size.h"
 
-/* Field numbers of the messages Event, Summary, Summary.Value and SessionLog. */
+/* Field numbers of the messages Event, Summary, Summary.Value, Summary.Image and SessionLog. */
 enum { EVENT_TIME = 1, EVENT_STEP = 2, EVENT_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION = 7 };
-enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, SESSION_STATUS = 1, SESSION_START = 1 };
+enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_IMAGE = 4 };
+enum { IMAGE_HEIGHT = 1, IMAGE_WIDTH = 2, IMAGE_SPACE = 3, IMAGE_FILE = 4, SPACE_RGBA = 4 };
+enum { SESSION_STATUS = 1, SESSION_START = 1 };
 enum { KIND_VARINT = 0, KIND_8 = 1, KIND_BYTES = 2, KIND_4 = 5 };
 
 typedef struct {
@@ -189,23 +191,61 @@ static sg_err put_value(message *summary, const sg_event *event)
     return err;
 }
 
+static sg_err put_image(message *summary, const sg_event_image *image)
+{
+    message value = {0}, part = {0};
+    sg_err err = put_number(&part, IMAGE_HEIGHT, image->height);
+    if (!err)
+        err = put_number(&part, IMAGE_WIDTH, image->width);
+    if (!err)
+        err = put_number(&part, IMAGE_SPACE, SPACE_RGBA);
+    if (!err)
+        err = put_bytes(&part, IMAGE_FILE, image->png, image->bytes);
+    if (!err)
+        err = put_bytes(&value, VALUE_TAG, image->tag, strlen(image->tag));
+    if (!err)
+        err = put_bytes(&value, VALUE_IMAGE, part.data, part.length);
+    if (!err)
+        err = put_bytes(summary, SUMMARY_VALUE, value.data, value.length);
+    message_clear(&part);
+    message_clear(&value);
+    return err;
+}
+
+static sg_err write_summary(sg_events *events, int64_t step, const message *summary)
+{
+    message event = {0};
+    sg_err err = begin_event(&event);
+    if (!err)
+        err = put_number(&event, EVENT_STEP, step);
+    if (!err)
+        err = put_bytes(&event, EVENT_SUMMARY, summary->data, summary->length);
+    if (!err)
+        err = write_record(events, &event);
+    message_clear(&event);
+    return err;
+}
+
 sg_err sg_events_add(sg_events *events, int64_t step, const sg_event *list, size_t count)
 {
-    message summary = {0}, event = {0};
+    message summary = {0};
     sg_err err = SG_OK;
     for (size_t i = 0; !err && i < count; i++)
         if (isfinite(list[i].value))
             err = put_value(&summary, &list[i]);
     if (!err)
-        err = begin_event(&event);
-    if (!err)
-        err = put_number(&event, EVENT_STEP, step);
-    if (!err)
-        err = put_bytes(&event, EVENT_SUMMARY, summary.data, summary.length);
-    if (!err)
-        err = write_record(events, &event);
+        err = write_summary(events, step, &summary);
     message_clear(&summary);
-    message_clear(&event);
+    return err;
+}
+
+sg_err sg_events_add_image(sg_events *events, int64_t step, const sg_event_image *image)
+{
+    message summary = {0};
+    sg_err err = put_image(&summary, image);
+    if (!err)
+        err = write_summary(events, step, &summary);
+    message_clear(&summary);
     return err;
 }
 

@@ -148,7 +148,8 @@ static sg_err validate(trainer *tr, sg_scores *scores, bool *best)
     sg_position *p = &tr->position;
     sg_watchdog_note(tr->watchdog, "validating", p->step);
     sg_weights *weights = tr->average.steps > 0 ? tr->average.weights : tr->weights;
-    sg_err err = sg_validate(tr->t, weights, SG_SPLIT_VAL, &tr->confusion);
+    sg_err err = sg_validate(tr->t, weights, SG_SPLIT_VAL, &tr->confusion,
+                             tr->t->tensorboard ? &tr->gallery : NULL);
     if (err)
         return err;
     sg_confusion_scores(&tr->confusion, scores);
@@ -181,7 +182,10 @@ static sg_err log_row(trainer *tr, const sg_step_result *result, double seconds,
         .validation = scores,
     };
     sg_err err = tr->rank == 0 ? sg_metrics_log_add(&tr->log, &row) : SG_OK;
-    return !err && tr->rank == 0 && t->tensorboard ? sg_tensorboard_add(&tr->board, &row) : err;
+    if (err || tr->rank != 0 || !t->tensorboard)
+        return err;
+    err = sg_tensorboard_add(&tr->board, &row);
+    return !err && scores ? sg_tensorboard_show(&tr->board, step, &tr->gallery) : err;
 }
 
 static void show_progress(trainer *tr, double seconds)

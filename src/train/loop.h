@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "tiles/split.h"
 #include "train/checkpoint.h"
+#include "train/gallery.h"
 #include "train/loss.h"
 #include "train/metrics.h"
 #include "train/places.h"
@@ -78,9 +79,10 @@ sg_err sg_train(const sg_training *training, sg_training_report *report);
 
 /*
  * Classify regions of one split tile by tile (each labelled pixel once) and sum the confusion over
- * ranks. SG_ESTOPPED, on all ranks, when one was told to stop. [collective]
+ * ranks. gallery: gets pictures of a few tiles, on all ranks; or NULL. SG_ESTOPPED, on all ranks,
+ * when one was told to stop. [collective]
  */
 sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
-                   sg_confusion *confusion);
+                   sg_confusion *confusion, sg_gallery *gallery);
 
 #endif

@@ -38,6 +38,20 @@ sg_err sg_tensorboard_add(sg_tensorboard *board, const sg_metrics_row *row)
     return err ? err : add_classes(board, row->step, val);
 }
 
+sg_err sg_tensorboard_show(sg_tensorboard *board, int64_t step, const sg_gallery *gallery)
+{
+    sg_err err = SG_OK;
+    for (int32_t k = 0; !err && k < gallery->count; k++) {
+        const sg_gallery_picture *picture = &gallery->picture[k];
+        char tag[64];
+        snprintf(tag, sizeof tag, "val_tiles/%d image, truth, prediction", (int)k + 1);
+        const sg_event_image image = {tag, picture->width, picture->height, picture->png,
+                                      picture->bytes};
+        err = sg_events_add_image(&board->events, step, &image);
+    }
+    return err;
+}
+
 void sg_tensorboard_close(sg_tensorboard *board)
 {
     sg_events_close(&board->events);

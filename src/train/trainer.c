@@ -236,4 +236,5 @@ void sg_trainer_close(trainer *tr)
     sg_confusion_close(&tr->confusion);
     sg_metrics_log_close(&tr->log);
     sg_tensorboard_close(&tr->board);
+    sg_gallery_clear(&tr->gallery);
 }

@@ -33,6 +33,7 @@ typedef struct {
     uint8_t *classes; /* (micro_batch, tile, tile): what crops were taken for; NULL: nobody asks */
     sg_metrics_log log;   /* open on rank 0 only */
     sg_tensorboard board; /* as well, where it is asked for */
+    sg_gallery gallery;   /* of the last validation, for the board */
     sg_confusion confusion;
     float *class_weight;   /* device memory, NULL without */
     sg_border border;      /* weights of borders, of one micro-batch */

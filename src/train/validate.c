@@ -18,6 +18,7 @@ typedef struct {
     sg_exec *exec;
     sg_loader *loader;
     uint8_t *prediction; /* (batch, tile, tile) */
+    sg_gallery *gallery; /* borrowed, or NULL */
     int32_t batch;
     int64_t stopped; /* 1 when this rank was told to stop */
 } validator;
@@ -83,7 +84,8 @@ static sg_err open_loader(validator *v, const sg_training *t)
 }
 
 /* The end of a batch that is not full is what was there before: computed, but not counted. */
-static sg_err count_batch(validator *v, const sg_batch *batch, sg_confusion *confusion)
+static sg_err count_batch(validator *v, const sg_training *t, const sg_batch *batch,
+                          sg_confusion *confusion)
 {
     size_t pixels = (size_t)batch->n * (size_t)v->cover.tile * (size_t)v->cover.tile;
     sg_err err;
@@ -94,6 +96,8 @@ static sg_err count_batch(validator *v, const sg_batch *batch, sg_confusion *con
         err = sg_exec_classify(v->exec, v->prediction, NULL);
     if (!err)
         sg_confusion_add(confusion, batch->labels, v->prediction, pixels);
+    if (!err && v->gallery)
+        err = sg_gallery_look(v->gallery, &v->cover, t->spec, batch, v->prediction);
     return err;
 }
 
@@ -101,6 +105,8 @@ static sg_err count_share(validator *v, const sg_training *t, sg_weights *weight
                           sg_confusion *confusion)
 {
     sg_err err = make_cover(v, t, split);
+    if (!err && v->gallery)
+        sg_gallery_begin(v->gallery, &v->cover);
     if (!err && v->cover.tiles == 0)
         return SG_OK;
     if (!err)
@@ -114,16 +120,25 @@ static sg_err count_share(validator *v, const sg_training *t, sg_weights *weight
         v->stopped = t->stop && *t->stop;
         if (v->stopped)
             break;
-        err = count_batch(v, batch, confusion);
+        err = count_batch(v, t, batch, confusion);
         sg_loader_return(v->loader, batch);
     }
     return err;
 }
 
-sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
-                   sg_confusion *confusion)
+/* What only all ranks know. [collective] */
+static sg_err end_together(validator *v, sg_comm *comm)
 {
-    validator v = {0};
+    sg_comm_sum_i64(comm, &v->stopped, 1);
+    if (v->stopped > 0)
+        return sg_fail(SG_ESTOPPED, "stopped by a signal while validating");
+    return v->gallery ? sg_gallery_share(v->gallery, comm, &v->cover, v->batch) : SG_OK;
+}
+
+sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split split,
+                   sg_confusion *confusion, sg_gallery *gallery)
+{
+    validator v = {.gallery = gallery};
     sg_err err;
     sg_confusion_clear(confusion);
     err = count_share(&v, training, weights, split, confusion);
@@ -133,13 +148,11 @@ sg_err sg_validate(const sg_training *training, sg_weights *weights, sg_split sp
     sg_params_close(v.params);
     sg_graph_close(v.graph);
     sg_free(v.prediction);
-    sg_cover_clear(&v.cover);
     err = sg_comm_agree(training->comm, err);
-    if (err)
-        return err;
-    sg_comm_sum_i64(training->comm, &v.stopped, 1);
-    if (v.stopped > 0)
-        return sg_fail(SG_ESTOPPED, "stopped by a signal while validating");
-    sg_confusion_sum(confusion, training->comm);
-    return SG_OK;
+    if (!err)
+        err = end_together(&v, training->comm);
+    sg_cover_clear(&v.cover);
+    if (!err)
+        sg_confusion_sum(confusion, training->comm);
+    return err;
 }

@@ -187,6 +187,89 @@ static void random_parts_keep_every_rule(void **state)
     }
 }
 
+/* All that frames which the chunk touches see, looked for frame by frame. */
+static sg_window plain_reach(const sg_grid *grid, sg_window chunk)
+{
+    int64_t left = grid->width, upper = grid->height, right = 0, lower = 0;
+    for (int64_t y = 0; y < grid->height; y += grid->frame)
+        for (int64_t x = 0; x < grid->width; x += grid->frame) {
+            sg_window frame = {x, y, grid->frame, grid->frame};
+            if (sg_window_is_empty(sg_window_intersect(frame, chunk)))
+                continue;
+            left = x - grid->margin < left ? x - grid->margin : left;
+            upper = y - grid->margin < upper ? y - grid->margin : upper;
+            right = x + grid->frame + grid->margin;
+            lower = y + grid->frame + grid->margin;
+        }
+    return sg_window_intersect((sg_window){left, upper, right - left, lower - upper},
+                               (sg_window){0, 0, grid->width, grid->height});
+}
+
+/* With frames it is a chunk's reach that its tiles partition, or cover. */
+static void check_frames(const sg_grid *grid)
+{
+    uint8_t *hits = malloc((size_t)(grid->width * grid->height));
+    int64_t longest_w, longest_h;
+    sg_grid_longest_reach(grid, &longest_w, &longest_h);
+    for (int64_t c = 0; c < sg_grid_chunks(grid); c++) {
+        sg_window reach = sg_grid_reach(grid, c),
+                  wanted = plain_reach(grid, sg_grid_chunk(grid, c));
+        assert_memory_equal(&reach, &wanted, sizeof reach);
+        assert_true(reach.w <= longest_w && reach.h <= longest_h);
+        assert_true(sg_grid_tiles(grid, c) <= grid->tiles_x * grid->tiles_y);
+        memset(hits, 0, (size_t)(grid->width * grid->height));
+        for (int64_t i = 0; i < sg_grid_tiles(grid, c); i++) {
+            sg_tile t = sg_grid_tile(grid, c, i);
+            assert_true(sg_window_contains(reach, t.core));
+            check_axis(t.input.x, t.input.w, t.core.x, t.core.w, grid->padded_w, grid);
+            check_axis(t.input.y, t.input.h, t.core.y, t.core.h, grid->padded_h, grid);
+            for (int64_t y = t.core.y; y < t.core.y + t.core.h; y++)
+                for (int64_t x = t.core.x; x < t.core.x + t.core.w; x++)
+                    assert_true(hits[y * grid->width + x]++ == 0 || grid->step_w > 0);
+        }
+        for (int64_t i = 0; i < reach.w * reach.h; i++)
+            assert_true(hits[(reach.y + i / reach.w) * grid->width + reach.x + i % reach.w] > 0);
+    }
+    free(hits);
+}
+
+static void chunks_have_all_that_their_frames_see(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 1500; i++) {
+        sg_random4 a = sg_random(9, SG_STREAM_SCENE, i, 0), b = sg_random(9, SG_STREAM_SCENE, i, 1);
+        sg_random4 c = sg_random(9, SG_STREAM_SCENE, i, 2);
+        bool blend = i % 3 == 0;
+        int64_t stride = 1 + below(a.v[0], 8), halo = blend ? 0 : stride * below(a.v[1], 4);
+        int64_t least = stride + 2 * halo;
+        sg_grid_wish wish = {.width = 1 + below(a.v[2], i % 5 ? 150 : 1500),
+                             .height = 1 + below(a.v[3], i % 5 ? 120 : 12),
+                             .stride = stride,
+                             .halo = halo,
+                             .block = 1 << below(b.v[0], 5),
+                             .tile =
+                                 blend || b.v[1] & 1 ? least + 2 * stride + below(b.v[2], 50) : 0,
+                             .chunk_w = b.v[1] & 2 ? 1 + below(b.v[3], 100) : 0,
+                             .chunk_h = b.v[1] & 2 ? 1 + below(b.v[0], 100) : 0,
+                             .ranks = 1 + below(b.v[3], 5),
+                             .most_pixels = least * least + below(b.v[2], 5000),
+                             .most_chunk = b.v[1] & 4 ? 1 : 0,
+                             .blend = blend,
+                             .overlap = blend ? below(b.v[3], 3) : 0,
+                             .frame = 1 + below(c.v[0], 40),
+                             .margin = below(c.v[1], 20)};
+        sg_grid grid;
+        if (i & 1) {
+            wish.part.x = below(c.v[2], wish.width);
+            wish.part.y = below(c.v[3], wish.height);
+            wish.part.w = 1 + below(c.v[2] << 16, wish.width - wish.part.x);
+            wish.part.h = 1 + below(c.v[3] << 16, wish.height - wish.part.y);
+        }
+        assert_int_equal(sg_grid_create(&grid, &wish), SG_OK);
+        check_frames(&grid);
+    }
+}
+
 /* What it is for: of a large scene little more is computed than what is asked for. */
 static void a_small_part_of_a_large_scene_is_one_tile(void **state)
 {
@@ -311,6 +394,7 @@ int main(void)
         cmocka_unit_test(random_grids_keep_every_rule),
         cmocka_unit_test(every_part_of_small_scenes_is_partitioned),
         cmocka_unit_test(random_parts_keep_every_rule),
+        cmocka_unit_test(chunks_have_all_that_their_frames_see),
         cmocka_unit_test(a_small_part_of_a_large_scene_is_one_tile),
         cmocka_unit_test(a_scene_within_the_limit_is_one_tile),
         cmocka_unit_test(large_scenes_cost_at_most_three_tenths_more),

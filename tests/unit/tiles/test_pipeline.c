@@ -14,6 +14,7 @@
 #include "support/tempdir.h"
 #include "tiles/pipeline.h"
 
+enum { FRAME = 24, MARGIN = 10 }; /* of a CRF */
 enum { WIDTH = 150, HEIGHT = 110, BANDS = 2, CLASSES = 5, HOLE = 60, STRIDE = 4, HALO = 8 };
 static const double NODATA = 200;
 
@@ -120,12 +121,19 @@ typedef struct {
     int32_t batch, readers;
 } setting;
 
-static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
+static const sg_crf_options no_crf = {0};
+static const sg_crf_options a_crf = {
+    .iterations = 2, .w1 = 2, .alpha = 3, .beta = 50, .w2 = 1, .gamma = 2};
+
+static sg_err run_with(void **state, const setting *s, const sg_crf_options *crf, world *w,
+                       sg_grid *grid)
 {
     char path[TEMPDIR_PATH];
     static const double mean[BANDS] = {0, 0}, std[BANDS] = {1, 1};
     sg_spec spec = {.bands = BANDS, .band = {1, 2}, .classes = {.count = CLASSES}};
-    const sg_grid_wish wish = {.width = WIDTH,
+    const sg_grid_wish wish = {.frame = crf->iterations > 0 ? FRAME : 0,
+                               .margin = crf->iterations > 0 ? MARGIN : 0,
+                               .width = WIDTH,
                                .height = HEIGHT,
                                .stride = STRIDE,
                                .halo = HALO,
@@ -145,6 +153,8 @@ static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
                                    .batch = s->batch,
                                    .readers = s->readers,
                                    .want_probabilities = w->probabilities != NULL,
+                                   .crf = *crf,
+                                   .crf_threads = s->readers,
                                    .network = network,
                                    .next = next,
                                    .chunk = put,
@@ -157,6 +167,11 @@ static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
         assert_int_equal(report.computed, w->tiles_seen * grid->tile_w * grid->tile_h);
     }
     return err;
+}
+
+static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
+{
+    return run_with(state, s, &no_crf, w, grid);
 }
 
 static world make_world(int probabilities)
@@ -195,6 +210,33 @@ static void any_grid_batch_and_readers_give_the_single_tile(void **state)
         close_world(&w);
     }
     close_world(&expected);
+}
+
+static void with_a_crf_too(void **state)
+{
+    static const setting other[] = {{32, 32, 1, 1}, {32, 48, 4, 2}, {48, 64, 3, 3},
+                                    {20, 16, 8, 2}, {64, 0, 2, 1},  {0, 48, 1, 2}};
+    const setting single = {0, 0, 1, 1};
+    sg_grid grid;
+    world expected = make_world(1), without = make_world(1);
+    assert_int_equal(run(state, &single, &without, &grid), SG_OK);
+    assert_int_equal(run_with(state, &single, &a_crf, &expected, &grid), SG_OK);
+    int changed = 0;
+    for (int i = 0; i < WIDTH * HEIGHT; i++) {
+        changed += expected.classes[i] != without.classes[i];
+        assert_int_equal(expected.classes[i] == SG_NO_CLASS, without.classes[i] == SG_NO_CLASS);
+    }
+    assert_true(changed > 100);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        world w = make_world(1);
+        assert_int_equal(run_with(state, &other[i], &a_crf, &w, &grid), SG_OK);
+        assert_memory_equal(w.classes, expected.classes, WIDTH * HEIGHT);
+        assert_memory_equal(w.probabilities, expected.probabilities,
+                            sizeof(float) * WIDTH * HEIGHT * CLASSES);
+        close_world(&w);
+    }
+    close_world(&expected);
+    close_world(&without);
 }
 
 static void pixels_without_data_have_no_class(void **state)
@@ -268,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_grid_batch_and_readers_give_the_single_tile),
+        cmocka_unit_test(with_a_crf_too),
         cmocka_unit_test(pixels_without_data_have_no_class),
         cmocka_unit_test(tiles_without_data_skip_the_network),
         cmocka_unit_test(failures_end_the_run_with_their_text),
