@@ -33,7 +33,7 @@ struct sg_crf {
 
 sg_crf_options sg_crf_defaults(void)
 {
-    return (sg_crf_options){.iterations = 5, .w1 = 3, .alpha = 30, .beta = .3, .w2 = 1, .gamma = 3};
+    return (sg_crf_options){.iterations = 5, .w1 = 4, .alpha = 30, .beta = .2, .w2 = 1, .gamma = 2};
 }
 
 int64_t sg_crf_margin(const sg_crf_options *options)

@@ -4,7 +4,7 @@
 # what the whole mask shows there; what cannot be is refused in one line.
 . "$(dirname "$0")/../support/program.bash" "$1"
 "$make_scene" -o scene.tif -s 720x530 -b 3 -t Byte --nodata-share 0.1 >log 2>&1
-"$make_model" model.h5 --bands 3 --depth 3 --width 4 --normalize scene --seed 4
+"$make_model" model.h5 --bands 3 --depth 4 --width 4 --normalize scene
 m="-m model.h5 --precision f32"
 crf="--crf=alpha=10,beta=0.5,iterations=3" # windows of 256 and 2 x 32 pixels
 
@@ -29,13 +29,13 @@ predict 1 scene.tif $m $outputs $crf --tile 4096 --chunk 4096 --batch 1 --thread
   assert 0.002 < changed < 0.5 and len(set(b.ravel())) > 2 and ((a == 0) == (b == 0)).all(), changed' ||
   fail "too dull to tell"
 same 2 $crf
-same 4 $crf --chunk 256 --tile 128 --batch 4 --readers 3 --threads 2
-same 3 $crf --chunk 512 --tile 192 --batch 3 --threads 3
+same 4 $crf --chunk 256 --tile 208 --batch 4 --readers 3 --threads 2
+same 3 $crf --chunk 512 --tile 256 --batch 3 --threads 3
 same 2 $crf --max-mem 330M
 same 16 $crf --chunk 256
 
 # A part begins anywhere; windows still lie where the scene has them.
-predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 403 301 --chunk 256 --tile 160
+predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 403 301 --chunk 256 --tile 240
 # A triangle over several windows, far from its box's corners.
 /usr/bin/python3 - <<'PYTHON'
 from osgeo import gdal, ogr, osr
@@ -52,7 +52,7 @@ feature = ogr.Feature(layer.GetLayerDefn())
 feature.SetGeometry(polygon)
 layer.CreateFeature(feature)
 PYTHON
-predict 2 scene.tif $m -o cut.tif --probabilities=cut_p.tif $crf --cutline cut.gpkg --chunk 256 --tile 128
+predict 2 scene.tif $m -o cut.tif --probabilities=cut_p.tif $crf --cutline cut.gpkg --chunk 256 --tile 208
 /usr/bin/python3 - <<'PYTHON' || fail "a part is not what the whole mask shows"
 import numpy as np
 from osgeo import gdal
@@ -74,7 +74,7 @@ LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$(dirname "$segtiles")/tests/fault_preloa
 [ -e mark ] && [ -d killed.tif.parts ] || fail "not killed in the assembly"
 refused 2 "made otherwise" 2 scene.tif $m -o killed.tif --crf=alpha=10,beta=0.5,iterations=4
 refused 2 "made otherwise" 2 scene.tif $m -o killed.tif
-predict 3 scene.tif $m -o killed.tif $crf --tile 160 --threads 2
+predict 3 scene.tif $m -o killed.tif $crf --tile 320 --threads 2
 cmp single/mask.tif killed.tif || fail "another mask after a kill"
 gdalinfo killed.tif | grep -q "SEGTILES_CRF=iterations=3,w1=.*,alpha=10,beta=0.5,.* in windows of 256 + 2 x 32 pixels" ||
   fail "the mask does not say how it was made"
@@ -85,11 +85,11 @@ small="--mode blend --tile 128 --overlap 48"
 gdal_translate -q -srcwin 100 0 420 300 scene.tif part.tif && mv part.tif scene.tif
 predict 1 scene.tif $m $outputs $crf $small --tta --chunk 1024
 same 3 $crf $small --tta --chunk 256 --batch 3
-"$make_model" own.h5 --bands 3 --depth 3 --width 4 --normalize none --seed 4
+"$make_model" own.h5 --bands 3 --depth 4 --width 4 --normalize none --seed 4
 gdal_translate -q -srcwin 0 0 260 300 scene.tif west.tif
 gdal_translate -q -srcwin 201 0 219 300 scene.tif east.tif
-predict 1 scene.tif -m own.h5 --precision f32 -o whole.tif --crf=beta=30
-predict 3 --mosaic map.tif west.tif east.tif -m own.h5 --precision f32 --crf=beta=30 --chunk 256 --tile 128
+predict 1 scene.tif -m own.h5 --precision f32 -o whole.tif --crf=w1=1,alpha=12,beta=20
+predict 3 --mosaic map.tif west.tif east.tif -m own.h5 --precision f32 --crf=w1=1,alpha=12,beta=20 --chunk 256 --tile 224
 /usr/bin/python3 -c 'from osgeo import gdal
 assert (gdal.Open("whole.tif").ReadAsArray() == gdal.Open("map.tif").ReadAsArray()).all()' || fail "another mosaic"
 

@@ -12,10 +12,10 @@ export OPENBLAS_NUM_THREADS=2
 
 # Bands as they are, in the network's units: it was made without normalising.
 "$make_scene" -o scene.tif -s 300x277 -b 3 -t Byte --nodata-share 0.1 >log 2>&1
-"$make_model" model.h5 --bands 3 --depth 3 --width 4 --normalize none --seed 4
+"$make_model" model.h5 --bands 3 --depth 4 --width 4 --normalize none --seed 4
 for options in "" "--mode blend --tile 128 --overlap 48"; do
   predict 2 scene.tif -m model.h5 -o before.tif --probabilities=before_p.tif --precision f32 $options
   predict 2 scene.tif -m model.h5 -o after.tif --probabilities=after_p.tif --precision f32 $options \
-    --crf=alpha=12,beta=40,iterations=3
+    --crf=w1=1,alpha=12,beta=20,iterations=3
   /usr/bin/python3 "$judge" scene scene.tif 256 32
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# TensorBoard's own reader finds in a run's event files what metrics.csv holds, also of a run that was stopped,
-# trained on past its last checkpoint and resumed. TensorBoard is installed once, into the build folder.
+# TensorBoard's own reader finds in a run's event files what metrics.csv holds, and pictures of validation tiles, also
+# of a run that was stopped, trained on past its last checkpoint and resumed. TensorBoard is installed once, into the build folder.
 . "$(dirname "$0")/../support/program.bash" "$1"
 judge=$(cd "$(dirname "$0")" && pwd)/tensorboard_reads.py
 . "$support/training.bash"
@@ -17,6 +17,9 @@ make_job
 options="train.tensorboard=true train.steps=30 train.validate_every=10 train.average=0"
 train 2 run -o run $options
 "$python" "$judge" run 1 || fail "of a run"
+if /usr/bin/python3 -c 'import numpy, osgeo.gdal' 2>/dev/null; then
+  /usr/bin/python3 "${judge%_reads.py}_pictures.py" run || fail "pictures of a run"
+fi
 
 # Stopped, with rows behind the last checkpoint: killed.
 begin_training 2 again -o again $options

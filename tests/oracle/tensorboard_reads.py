@@ -1,4 +1,5 @@
-"""tensorboard_reads.py RUN FILES: RUN has so many event files, and TensorBoard reads from them what metrics.csv holds."""
+"""tensorboard_reads.py RUN FILES: RUN has so many event files, and TensorBoard reads from them what metrics.csv holds,
+and a picture of each tile for each validation, which it lays into RUN/pictures."""
 import csv
 import glob
 import os
@@ -14,7 +15,7 @@ assert len(found) == files, found
 for path in found:  # whole records only, with checksums that hold
     assert len(list(RawEventFileLoader(path).Load())) > 3, path
 
-board = EventAccumulator(run, size_guidance={"scalars": 0})
+board = EventAccumulator(run, size_guidance={"scalars": 0, "images": 0})
 board.Reload()
 tags = {"train/" + key: key for key in ("loss", "lr", "grad_norm", "mpx_per_s")}
 tags.update({"val/" + key: "val_" + key for key in ("miou", "mean_f1", "accuracy", "kappa")})
@@ -33,4 +34,16 @@ for tag, key in tags.items():
     digits = 4 if key == "mpx_per_s" else 6 if key.startswith("val") else 9
     assert (abs(value - wanted) <= abs(wanted) * (0.6 * 10.0 ** (1 - digits) + 2**-24)).all(), (tag, value, wanted)
     assert all(a.wall_time <= b.wall_time for a, b in zip(scalars, scalars[1:])), tag
-assert len([row for row in rows if row["val_miou"]]) >= 3
+validated = [int(row["step"]) for row in rows if row["val_miou"]]
+assert len(validated) >= 3
+
+os.makedirs(os.path.join(run, "pictures"))
+tags = sorted(board.Tags()["images"])
+assert tags and all(tag.startswith("val_tiles/") for tag in tags), tags
+for k, tag in enumerate(tags):
+    images = board.Images(tag)
+    assert [i.step for i in images] == validated, (tag, [i.step for i in images])
+    for i in images:
+        assert i.width > i.height > 0
+        with open(os.path.join(run, "pictures", f"{i.step}_{k}_{i.width}x{i.height}.png"), "wb") as file:
+            file.write(i.encoded_image_string)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <sys/stat.h>
 
 #include "support/tempdir.h"
 #include "train/events.h"
@@ -66,6 +67,32 @@ static void a_record_is_an_event_on_the_wire(void **state)
     sg_events_close(&events);
 }
 
+static void a_picture_is_a_summary_with_its_size(void **state)
+{
+    static const uint8_t png[] = {0x89, 'P', 'N', 'G'};
+    static const uint8_t value[] = {0x10, 0x07,             /* step 7 */
+                                    0x2a, 0x14, 0x0a, 0x12, /* summary, value */
+                                    0x0a, 0x02, 't',  '1',  /* tag */
+                                    0x22, 0x0c, 0x08, 0x03, 0x10, 0x05,
+                                    0x18, 0x04, /* 3 x 5, RGBA */
+                                    0x22, 0x04, 0x89, 'P',  'N',  'G'};
+    const sg_event_image image = {"t1", 5, 3, png, sizeof png};
+    sg_events events;
+    char folder[TEMPDIR_PATH];
+    uint8_t file[512];
+    size_t next, end;
+    assert_int_equal(mkdir(tempdir_path(state, "pictures", folder), 0700), 0);
+    assert_int_equal(sg_events_open(&events, folder), SG_OK);
+    assert_int_equal(sg_events_add_image(&events, 7, &image), SG_OK);
+    size_t length = read_file(events.path, file, sizeof file);
+    open_record(file, 0, &next);
+    size_t data = open_record(file, next, &end);
+    assert_int_equal(end, length);
+    assert_memory_equal(file + data + 9, value, sizeof value);
+    assert_int_equal(end - 4, data + 9 + sizeof value);
+    sg_events_close(&events);
+}
+
 static void a_folder_that_is_not_there_is_named(void **state)
 {
     sg_events events;
@@ -79,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_are_castagnolis),
         cmocka_unit_test(a_record_is_an_event_on_the_wire),
+        cmocka_unit_test(a_picture_is_a_summary_with_its_size),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, tempdir_make, tempdir_remove);
