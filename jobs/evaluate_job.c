@@ -122,22 +122,22 @@ static sg_err prepare_scene(scene_run *scene)
 
 static sg_err map_scene(scene_run *scene)
 {
-    const sg_pipeline_options pipeline = {
-        .path = scene->scene->image,
-        .spec = &scene->run->spec,
-        .mean = scene->scene->mean,
-        .std = scene->scene->std,
-        .grid = &scene->plan->grid,
-        .batch = scene->plan->batch,
-        .readers = 1,
-        .want_probabilities = scene->run->options->seen != NULL || scene->plan->grid.step_w > 0 ||
-                              scene->plan->crf.iterations > 0,
-        .crf = scene->plan->crf,
-        .crf_threads = sg_predict_threads(&scene->run->predict, scene->run->comm),
-        .network = classify,
-        .next = next_chunk,
-        .chunk = compare_chunk,
-        .user = scene};
+    const sg_pipeline_options pipeline = {.path = scene->scene->image,
+                                          .spec = &scene->run->spec,
+                                          .mean = scene->scene->mean,
+                                          .std = scene->scene->std,
+                                          .grid = &scene->plan->grid,
+                                          .batch = scene->plan->batch,
+                                          .readers = 1,
+                                          .want_probabilities = scene->run->options->seen != NULL ||
+                                                                scene->plan->grid.step_w > 0 ||
+                                                                scene->plan->crf.iterations > 0,
+                                          .crf = scene->plan->crf,
+                                          .crf_workers = scene->plan->crf_workers,
+                                          .network = classify,
+                                          .next = next_chunk,
+                                          .chunk = compare_chunk,
+                                          .user = scene};
     sg_pipeline_report report;
     return sg_pipeline_run(&pipeline, &report);
 }

@@ -58,7 +58,8 @@ typedef struct {
     double cache;    /* GDAL's, bytes */
     int32_t augment; /* as in the options, and the next */
     sg_crf_options crf;
-    uint64_t cutline; /* its identity; 0: none */
+    int32_t crf_workers; /* threads, each with a window of the CRF */
+    uint64_t cutline;    /* its identity; 0: none */
 } sg_predict_plan;
 
 /* What a plan is made for. */
@@ -85,8 +86,6 @@ sg_err sg_predict_crf_tell(const sg_crf_options *crf, const char *before, const 
     "(deviations of a\n    band, unless it was trained with normalize: none); iterations: of "     \
     "mean field\n"
 
-/* Threads that a rank computes with. [local] */
-int sg_predict_threads(const sg_predict_options *options, const sg_comm *comm);
 /* Are tiles blended: as asked for, or because the network looks at its whole input? [local] */
 bool sg_predict_blends(const sg_predict_options *options, const sg_network *network);
 /* Is there such a way for this network? SG_EUSAGE, SG_EUNSUPPORTED. [local] */

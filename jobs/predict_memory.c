@@ -31,14 +31,10 @@ static double resident(void)
     return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-int sg_predict_threads(const sg_predict_options *options, const sg_comm *comm)
-{
-    return options->device.threads > 0 ? options->device.threads : sg_comm_threads(comm);
-}
-
 void sg_predict_measure(const sg_predict_options *options, sg_comm *comm, sg_predict_rank *rank)
 {
-    double most[2] = {resident(), sg_predict_threads(options, comm)};
+    int threads = options->device.threads > 0 ? options->device.threads : sg_comm_threads(comm);
+    double most[2] = {resident(), threads};
     sg_comm_max_f64(comm, most, 2);
     *rank = (sg_predict_rank){most[0], most[1]};
 }
@@ -114,16 +110,14 @@ static double stitched_bands(const sg_network *network, const sg_predict_plan *p
     return plan->crf.iterations > 0 ? sizeof(float) * network->checkpoint.spec.bands : 0;
 }
 
-/* The threads that it computes with come beside the network's. */
-static double crf_bytes(const sg_network *network, const sg_predict_plan *plan, double chunk)
+double sg_predict_crf_bytes(const sg_network *network, const sg_predict_plan *plan)
 {
     const sg_spec *spec = &network->checkpoint.spec;
     if (plan->crf.iterations == 0)
         return 0;
-    double result = 1 + sg_predict_pixel_bytes(network, SG_OUT_PROBABILITIES);
     return sg_crf_bytes(&plan->crf, spec->bands, spec->classes.count,
                         sg_refine_field(&plan->grid)) +
-           chunk * result + (double)plan->grid.frame * (double)plan->grid.frame;
+           (double)plan->grid.frame * (double)plan->grid.frame + THREAD_ALLOWANCE;
 }
 
 sg_err sg_predict_need(const sg_predict_options *options, const sg_network *network,
@@ -142,7 +136,9 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
     memory->batches = 2 * batch * (sizeof(float) * network->checkpoint.spec.bands + 1);
     memory->batches += batch * result;
     memory->chunks = 2 * reach_pixels(grid) * (result + stitched_bands(network, plan));
-    memory->crf = crf_bytes(network, plan, chunk);
+    memory->crf = plan->crf_workers * sg_predict_crf_bytes(network, plan);
+    if (plan->crf.iterations > 0)
+        memory->crf += chunk * result;
     memory->outputs = chunk * (1 + (size->wanted[SG_OUT_CONFIDENCE] ? sizeof(float) : 0));
     for (int i = 0; i < SG_OUTPUTS; i++)
         if (size->wanted[i])

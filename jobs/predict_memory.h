@@ -16,7 +16,7 @@ typedef struct {
     double network; /* values, working space */
     double batches; /* tiles being read, and results */
     double chunks;  /* being stitched and written */
-    double crf;     /* a window, its lattices and results */
+    double crf;     /* windows with their lattices, and results */
     double outputs; /* made of a chunk, and overviews */
     double tables;  /* of blocks: as good as all that grows with the scene */
     double assembly; /* rank 0, when the batches and chunks are gone */
@@ -34,6 +34,8 @@ void sg_predict_measure(const sg_predict_options *options, sg_comm *comm, sg_pre
 sg_err sg_predict_need(const sg_predict_options *options, const sg_network *network,
                        const sg_predict_size *size, const sg_predict_rank *rank,
                        const sg_predict_plan *plan, sg_predict_memory *memory);
+/* Of which a CRF takes for each of its workers. */
+double sg_predict_crf_bytes(const sg_network *network, const sg_predict_plan *plan);
 /* The most of it at any time. */
 double sg_predict_most(const sg_predict_memory *memory);
 /* Bytes of a pixel of an output. */

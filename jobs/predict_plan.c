@@ -250,6 +250,13 @@ static sg_err largest_batch(const search *s, sg_predict_plan *plan)
     return SG_OK;
 }
 
+/* As many as compute otherwise, but no more than a quarter of the bytes is for: one has its own. */
+static int32_t crf_workers(const search *s, const sg_predict_plan *plan, double bytes)
+{
+    double each = sg_predict_crf_bytes(s->network, plan);
+    return each > 0 ? (int32_t)fmin(s->rank.threads, 1 + floor(bytes / 4 / each)) : 0;
+}
+
 /* The plan for so many bytes of tiles and chunks, and what all of it takes. */
 static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, double *need)
 {
@@ -270,6 +277,7 @@ static sg_err make_plan(const search *s, double bytes, sg_predict_plan *plan, do
         return err;
     plan->augment = options->augment;
     plan->crf = options->crf;
+    plan->crf_workers = crf_workers(s, plan, bytes);
     plan->batch = options->batch;
     if (plan->batch == SG_BATCH_LARGEST)
         err = largest_batch(s, plan);
@@ -295,6 +303,7 @@ static sg_err make_small(const search *s, int64_t chunk, sg_predict_plan *plan, 
     plan->readers = s->options->readers > 0 ? s->options->readers : 1;
     plan->augment = s->options->augment;
     plan->crf = s->options->crf;
+    plan->crf_workers = 1;
     plan->batch = sg_max64(s->options->batch, 1);
     sg_err err = sg_grid_create(&plan->grid, &wish);
     if (err == SG_OK)

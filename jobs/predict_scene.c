@@ -175,24 +175,24 @@ static void show_progress(void *user, const sg_pipeline_report *work)
 
 static sg_err run_pipeline(scene_run *run)
 {
-    const sg_pipeline_options pipeline = {
-        .path = run->path,
-        .spec = spec_of(run),
-        .mean = run->mean,
-        .std = run->std,
-        .grid = &run->plan.grid,
-        .cutline = run->area.cutline,
-        .batch = run->plan.batch,
-        .readers = run->plan.readers,
-        .want_probabilities =
-            wants_probabilities(run) || run->plan.grid.step_w > 0 || run->plan.crf.iterations > 0,
-        .crf = run->plan.crf,
-        .crf_threads = sg_predict_threads(run->options, run->comm),
-        .network = classify,
-        .next = next_chunk,
-        .chunk = put_chunk,
-        .progress = show_progress,
-        .user = run};
+    const sg_pipeline_options pipeline = {.path = run->path,
+                                          .spec = spec_of(run),
+                                          .mean = run->mean,
+                                          .std = run->std,
+                                          .grid = &run->plan.grid,
+                                          .cutline = run->area.cutline,
+                                          .batch = run->plan.batch,
+                                          .readers = run->plan.readers,
+                                          .want_probabilities = wants_probabilities(run) ||
+                                                                run->plan.grid.step_w > 0 ||
+                                                                run->plan.crf.iterations > 0,
+                                          .crf = run->plan.crf,
+                                          .crf_workers = run->plan.crf_workers,
+                                          .network = classify,
+                                          .next = next_chunk,
+                                          .chunk = put_chunk,
+                                          .progress = show_progress,
+                                          .user = run};
     int64_t none;
     sg_err err = sg_pipeline_run(&pipeline, &run->report);
     if (err != SG_OK)

@@ -21,7 +21,6 @@ struct sg_crf {
     sg_crf_options options;
     int32_t bands, classes, groups; /* groups of LANES classes */
     size_t most, count;             /* pixels */
-    int threads;
     kernel kernel[KERNELS];
     int32_t *pixel; /* [most] its number in the field */
     float *feature; /* (most, dims of the larger lattice) */
@@ -75,8 +74,7 @@ static sg_err make_kernel(sg_crf *crf, kernel *k, double weight, double place, d
     *k = (kernel){.weight = (float)weight, .place = place, .bands = bands};
     if (weight <= 0)
         return SG_OK;
-    sg_err err =
-        sg_lattice_create(&k->lattice, bands > 0 ? crf->bands + 2 : 2, crf->most, crf->threads);
+    sg_err err = sg_lattice_create(&k->lattice, bands > 0 ? crf->bands + 2 : 2, crf->most);
     return err == SG_OK ? sg_malloc(crf->most, sizeof *k->scale, &k->scale) : err;
 }
 
@@ -106,7 +104,7 @@ static sg_err allocate(sg_crf *crf)
 }
 
 sg_err sg_crf_create(sg_crf **out, const sg_crf_options *options, int32_t bands, int32_t classes,
-                     size_t most, int threads)
+                     size_t most)
 {
     sg_crf *crf = NULL;
     SG_ASSERT(options->iterations > 0 && bands > 0 && classes > 0);
@@ -116,8 +114,7 @@ sg_err sg_crf_create(sg_crf **out, const sg_crf_options *options, int32_t bands,
                         .bands = bands,
                         .classes = classes,
                         .groups = (int32_t)sg_div_up(classes, LANES),
-                        .most = most,
-                        .threads = threads};
+                        .most = most};
         err = allocate(crf);
     }
     if (err != SG_OK) {
@@ -165,7 +162,6 @@ static int64_t place_of(const sg_crf_field *field, int32_t pixel)
 static void take_costs(sg_crf *crf, const sg_crf_field *field)
 {
     size_t classes = (size_t)crf->classes;
-#pragma omp parallel for num_threads(crf->threads)
     for (size_t i = 0; i < crf->count; i++) {
         const float *p = field->probabilities + (size_t)place_of(field, crf->pixel[i]) * classes;
         for (size_t c = 0; c < (size_t)crf->groups * LANES; c++) {
@@ -178,7 +174,6 @@ static void take_costs(sg_crf *crf, const sg_crf_field *field)
 static void take_features(const sg_crf *crf, const kernel *k, const sg_crf_field *field)
 {
     size_t bands = k->bands > 0 ? (size_t)crf->bands : 0;
-#pragma omp parallel for num_threads(crf->threads)
     for (size_t i = 0; i < crf->count; i++) {
         const float *from = field->bands + (size_t)place_of(field, crf->pixel[i]) * bands;
         float *to = crf->feature + i * (bands + 2);
@@ -235,7 +230,6 @@ static void believe_pixel(sg_crf *crf, size_t i, bool drawn)
 
 static void believe(sg_crf *crf, bool drawn)
 {
-#pragma omp parallel for num_threads(crf->threads)
     for (size_t i = 0; i < crf->count; i++)
         believe_pixel(crf, i, drawn);
 }
@@ -245,12 +239,10 @@ static void draw(sg_crf *crf, const kernel *k, int32_t group)
 {
     const float *belief = crf->belief + (size_t)group * crf->count * LANES;
     float *drawn = crf->drawn + (size_t)group * crf->count * LANES;
-#pragma omp parallel for num_threads(crf->threads)
     for (size_t i = 0; i < crf->count; i++)
         for (size_t c = i * LANES; c < (i + 1) * LANES; c++)
             crf->values[c] = k->scale[i] * belief[c];
     sg_lattice_filter(k->lattice, crf->values, crf->values);
-#pragma omp parallel for num_threads(crf->threads)
     for (size_t i = 0; i < crf->count; i++)
         for (size_t c = i * LANES; c < (i + 1) * LANES; c++)
             drawn[c] += k->weight * k->scale[i] * crf->values[c];

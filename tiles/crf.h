@@ -64,7 +64,7 @@ typedef struct sg_crf sg_crf;
 
 /* With memory for fields of at most so many pixels. */
 sg_err sg_crf_create(sg_crf **crf, const sg_crf_options *options, int32_t bands, int32_t classes,
-                     size_t most, int threads);
+                     size_t most);
 void sg_crf_close(sg_crf *crf); /* NULL is fine */
 /* What it takes at most. */
 double sg_crf_bytes(const sg_crf_options *options, int32_t bands, int32_t classes, size_t most);

@@ -11,13 +11,10 @@
 #include "base/size.h"
 
 enum { LANES = SG_LATTICE_LANES };
-/* Points and pixels that a thread takes at once. */
-enum { POINTS_AT_ONCE = 128, PIXELS_AT_ONCE = 4096 };
 static const double GOLDEN_RATIO = 1.6180339887498949;
 
 struct sg_lattice {
     int32_t dims;
-    int threads;
     size_t most;            /* pixels */
     size_t count, points;   /* pixels placed, points they have; number 0 does not count */
     double *scale, *shift;  /* [dims] from deviations to the lattice */
@@ -95,12 +92,12 @@ static sg_err allocate(sg_lattice *l, extent e)
     return err;
 }
 
-sg_err sg_lattice_create(sg_lattice **out, int32_t dims, size_t most, int threads)
+sg_err sg_lattice_create(sg_lattice **out, int32_t dims, size_t most)
 {
     sg_lattice *l = NULL;
     size_t corners;
     *out = NULL;
-    SG_ASSERT(dims > 0 && most > 0 && threads > 0);
+    SG_ASSERT(dims > 0 && most > 0);
     sg_err err = sg_size_mul(most, (size_t)dims + 1, &corners);
     if (err == SG_OK && corners >= INT32_MAX)
         err = sg_fail(SG_ENOMEM, "a lattice of %zu points in %d dimensions is too large", corners,
@@ -109,7 +106,7 @@ sg_err sg_lattice_create(sg_lattice **out, int32_t dims, size_t most, int thread
         err = sg_calloc(1, sizeof *l, &l);
     if (err != SG_OK)
         return err;
-    *l = (sg_lattice){.dims = dims, .threads = threads, .most = most};
+    *l = (sg_lattice){.dims = dims, .most = most};
     extent e = extent_of(dims, most);
     l->slots = e.slots;
     err = allocate(l, e);
@@ -320,7 +317,6 @@ static void splat(sg_lattice *l, const float *values)
 {
     memset(l->value, 0, LANES * sizeof *l->value);
     memset(l->blurred, 0, LANES * sizeof *l->blurred);
-#pragma omp parallel for num_threads(l->threads) schedule(dynamic, POINTS_AT_ONCE)
     for (size_t p = 1; p <= l->points; p++) {
         float sum[LANES] = {0};
         for (int32_t i = l->first[p]; i < l->first[p + 1]; i++) {
@@ -338,7 +334,6 @@ static void blur(sg_lattice *l)
         const int32_t *beside = l->neighbour + (size_t)j * (l->points + 1) * 2;
         const float *from = l->value;
         float *to = l->blurred;
-#pragma omp parallel for num_threads(l->threads) schedule(static)
         for (size_t p = 1; p <= l->points; p++) {
             const float *here = from + p * LANES;
             const float *one = from + (size_t)beside[2 * p] * LANES;
@@ -354,7 +349,6 @@ static void blur(sg_lattice *l)
 static void slice(const sg_lattice *l, float *result)
 {
     size_t n = (size_t)l->dims + 1;
-#pragma omp parallel for num_threads(l->threads) schedule(static, PIXELS_AT_ONCE)
     for (size_t i = 0; i < l->count; i++) {
         float sum[LANES] = {0};
         for (size_t r = 0; r < n; r++) {

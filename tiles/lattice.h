@@ -10,9 +10,8 @@
  * to be divided by what K makes of ones.
  *
  * Numerical contract: features are placed in f64, values summed in f32. A point adds its pixels in
- * their order, and every other sum has a fixed order too, so the result is the same for any number
- * of threads. Features beyond +-SG_LATTICE_FARTHEST count as that far, which is far from all
- * others.
+ * their order, and every other sum has a fixed order too. Features beyond +-SG_LATTICE_FARTHEST
+ * count as that far, which is far from all others.
  */
 #ifndef SG_TILES_LATTICE_H
 #define SG_TILES_LATTICE_H
@@ -28,7 +27,7 @@ enum { SG_LATTICE_FARTHEST = 10000 };
 typedef struct sg_lattice sg_lattice;
 
 /* For at most so many pixels, with all the memory that the worst of them can take. */
-sg_err sg_lattice_create(sg_lattice **lattice, int32_t dims, size_t most, int threads);
+sg_err sg_lattice_create(sg_lattice **lattice, int32_t dims, size_t most);
 void sg_lattice_close(sg_lattice *lattice); /* NULL is fine */
 /* What a lattice takes at most; as good as nothing of it is touched before it is needed. */
 double sg_lattice_bytes(int32_t dims, size_t most);

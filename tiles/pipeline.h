@@ -57,7 +57,7 @@ typedef struct {
     int32_t readers;            /* threads, at least 1 */
     int32_t want_probabilities; /* 1 in blend mode and with a CRF */
     sg_crf_options crf;         /* iterations 0: none; else the grid has its frames */
-    int crf_threads;            /* that it computes with, beside the network */
+    int32_t crf_workers;        /* threads that compute it, beside the network */
     sg_network_fn network;
     sg_next_fn next;
     sg_chunk_fn chunk;

@@ -1,7 +1,9 @@
 #include "tiles/refine.h"
 
+#include <omp.h>
 #include <string.h>
 #include "base/size.h"
+#include "tiles/failure.h"
 
 size_t sg_refine_field(const sg_grid *grid)
 {
@@ -9,31 +11,48 @@ size_t sg_refine_field(const sg_grid *grid)
     return (size_t)(sg_min64(side, grid->width) * sg_min64(side, grid->height));
 }
 
+static sg_err make_worker(sg_refine *refine, int32_t i)
+{
+    const sg_pipeline_options *options = refine->options;
+    const sg_grid *grid = options->grid;
+    sg_err err = sg_crf_create(&refine->crf[i], &options->crf, options->spec->bands,
+                               options->spec->classes.count, sg_refine_field(grid));
+    if (err == SG_OK && options->cutline)
+        err = sg_malloc((size_t)grid->frame, (size_t)grid->frame, &refine->asked[i]);
+    return err;
+}
+
 sg_err sg_refine_open(sg_refine *refine, const sg_pipeline_options *options)
 {
     const sg_grid *grid = options->grid;
     size_t pixels =
         (size_t)(sg_min64(grid->chunk_w, grid->part.w) * sg_min64(grid->chunk_h, grid->part.h));
-    int32_t classes = options->spec->classes.count;
+    size_t values = (size_t)options->spec->classes.count * sizeof(float);
+    size_t workers = (size_t)options->crf_workers;
     *refine = (sg_refine){.options = options};
-    SG_ASSERT(options->want_probabilities && grid->frame > 0);
-    sg_err err = sg_crf_create(&refine->crf, &options->crf, options->spec->bands, classes,
-                               sg_refine_field(grid), options->crf_threads);
+    SG_ASSERT(options->want_probabilities && grid->frame > 0 && options->crf_workers > 0);
+    sg_err err = sg_malloc(pixels, 1, &refine->classes);
     if (err == SG_OK)
-        err = sg_malloc(pixels, 1, &refine->classes);
+        err = sg_malloc(pixels, values, &refine->probabilities);
     if (err == SG_OK)
-        err = sg_malloc(pixels, (size_t)classes * sizeof(float), &refine->probabilities);
-    if (err == SG_OK && options->cutline)
-        err = sg_malloc((size_t)grid->frame, (size_t)grid->frame, &refine->asked);
+        err = sg_calloc(workers, sizeof(*refine->crf), &refine->crf);
+    if (err == SG_OK)
+        err = sg_calloc(workers, sizeof(*refine->asked), &refine->asked);
+    for (int32_t i = 0; err == SG_OK && i < options->crf_workers; i++)
+        err = make_worker(refine, i);
     return err;
 }
 
 void sg_refine_close(sg_refine *refine)
 {
-    sg_crf_close(refine->crf);
+    for (int32_t i = 0; refine->crf && refine->asked && i < refine->options->crf_workers; i++) {
+        sg_crf_close(refine->crf[i]);
+        sg_free(refine->asked[i]);
+    }
+    sg_free(refine->crf);
+    sg_free(refine->asked);
     sg_free(refine->classes);
     sg_free(refine->probabilities);
-    sg_free(refine->asked);
     *refine = (sg_refine){0};
 }
 
@@ -57,20 +76,19 @@ static void forget_pixel(const sg_refine *refine, const sg_crf_result *at, int64
 }
 
 /* Pixels outside of the cutline have been drawing at those inside: now they go. */
-static sg_err cut(const sg_refine *refine, const sg_crf_result *at)
+static sg_err cut(const sg_refine *refine, const sg_crf_result *at, uint8_t *asked)
 {
     sg_window core = at->core;
-    memset(refine->asked, 1, (size_t)(core.w * core.h));
-    sg_err err = sg_cutline_apply(refine->options->cutline, core, refine->asked);
+    memset(asked, 1, (size_t)(core.w * core.h));
+    sg_err err = sg_cutline_apply(refine->options->cutline, core, asked);
     for (int64_t i = 0; err == SG_OK && i < core.w * core.h; i++)
-        if (!refine->asked[i])
+        if (!asked[i])
             forget_pixel(refine, at, i / core.w * at->row + i % core.w);
     return err;
 }
 
-/* core: what the chunk has of the window that begins at x, y. */
 static void run_window(const sg_refine *refine, const sg_refine_chunk *chunk,
-                       const sg_crf_result *to, sg_window window)
+                       const sg_crf_result *to, sg_window window, sg_crf *crf)
 {
     const sg_spec *spec = refine->options->spec;
     const sg_grid *grid = refine->options->grid;
@@ -86,27 +104,36 @@ static void run_window(const sg_refine *refine, const sg_refine_chunk *chunk,
     sg_crf_result result = *to;
     result.core.x -= seen.x;
     result.core.y -= seen.y;
-    sg_crf_run(refine->crf, &field, &result);
+    sg_crf_run(crf, &field, &result);
 }
 
-static sg_err refine_window(const sg_refine *refine, const sg_refine_chunk *chunk, sg_window window)
+static sg_err refine_window(const sg_refine *refine, const sg_refine_chunk *chunk, sg_window window,
+                            int worker)
 {
     sg_cutline *cutline = refine->options->cutline;
     sg_crf_result to = place_of(refine, chunk->core, sg_window_intersect(window, chunk->core));
     bool misses = false;
     sg_err err = cutline ? sg_cutline_misses(cutline, to.core, &misses) : SG_OK;
     if (err == SG_OK && !misses)
-        run_window(refine, chunk, &to, window);
-    return err == SG_OK && cutline ? cut(refine, &to) : err;
+        run_window(refine, chunk, &to, window, refine->crf[worker]);
+    return err == SG_OK && cutline ? cut(refine, &to, refine->asked[worker]) : err;
 }
 
 sg_err sg_refine_run(sg_refine *refine, const sg_refine_chunk *chunk)
 {
-    int64_t side = refine->options->grid->frame;
-    sg_window core = chunk->core;
-    sg_err err = SG_OK;
-    for (int64_t y = core.y - core.y % side; y < core.y + core.h; y += side)
-        for (int64_t x = core.x - core.x % side; err == SG_OK && x < core.x + core.w; x += side)
-            err = refine_window(refine, chunk, (sg_window){x, y, side, side});
-    return err;
+    const int64_t side = refine->options->grid->frame;
+    const sg_window core = chunk->core;
+    const int64_t left = core.x / side, upper = core.y / side;
+    const int64_t across = sg_div_up(core.x + core.w, side) - left;
+    const int64_t windows = across * (sg_div_up(core.y + core.h, side) - upper);
+    sg_failure failure = {0};
+#pragma omp parallel for num_threads(refine->options->crf_workers) schedule(dynamic, 1)
+    for (int64_t i = 0; i < windows; i++) {
+        const sg_window window = {(left + i % across) * side, (upper + i / across) * side, side,
+                                  side};
+        sg_err err = refine_window(refine, chunk, window, omp_get_thread_num());
+#pragma omp critical(sg_refine_failure)
+        sg_failure_keep(&failure, err);
+    }
+    return sg_failure_raise(&failure);
 }

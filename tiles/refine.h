@@ -2,7 +2,8 @@
  * A finished chunk through the conditional random field of tiles/crf.h, window by window. Windows
  * lie on one grid of the scene, and a chunk has all that its windows see (sg_grid_reach): so each
  * pixel has its window and its margin whichever chunk, part or cutline it is mapped for. Windows
- * that a chunk or a part cuts through are computed for either side. [local]
+ * that a chunk or a part cuts through are computed for either side. Several threads take windows of
+ * a chunk, each with memory of its own: what a window becomes does not depend on them. [local]
  */
 #ifndef SG_TILES_REFINE_H
 #define SG_TILES_REFINE_H
@@ -19,10 +20,10 @@ typedef struct {
 
 typedef struct {
     const sg_pipeline_options *options; /* borrowed */
-    sg_crf *crf;
+    sg_crf **crf;                       /* [workers], owned */
+    uint8_t **asked;                    /* [workers] a window's pixels inside the cutline */
     uint8_t *classes;     /* (core.h, core.w) of the last chunk; SG_NO_CLASS: no data */
     float *probabilities; /* (core.h, core.w, classes) */
-    uint8_t *asked;       /* a window's pixels inside the cutline */
 } sg_refine;
 
 sg_err sg_refine_open(sg_refine *refine, const sg_pipeline_options *options);

@@ -3,7 +3,7 @@
 # chunk, batch, readers, threads and memory, killed and resumed too; a part, and what lies inside a cutline, is
 # what the whole mask shows there; what cannot be is refused in one line.
 . "$(dirname "$0")/../support/program.bash" "$1"
-"$make_scene" -o scene.tif -s 720x530 -b 3 -t Byte --nodata-share 0.1 >log 2>&1
+"$make_scene" -o scene.tif -s 620x450 -b 3 -t Byte --nodata-share 0.1 >log 2>&1
 "$make_model" model.h5 --bands 3 --depth 4 --width 4 --normalize scene
 m="-m model.h5 --precision f32"
 crf="--crf=alpha=10,beta=0.5,iterations=3" # windows of 256 and 2 x 32 pixels
@@ -32,10 +32,9 @@ same 2 $crf
 same 4 $crf --chunk 256 --tile 208 --batch 4 --readers 3 --threads 2
 same 3 $crf --chunk 512 --tile 256 --batch 3 --threads 3
 same 2 $crf --max-mem 330M
-same 16 $crf --chunk 256
 
 # A part begins anywhere; windows still lie where the scene has them.
-predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 403 301 --chunk 256 --tile 240
+predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 353 301 --chunk 256 --tile 240
 # A triangle over several windows, far from its box's corners.
 /usr/bin/python3 - <<'PYTHON'
 from osgeo import gdal, ogr, osr
@@ -44,7 +43,7 @@ crs = osr.SpatialReference(gdal.Open("scene.tif").GetProjection())
 out = ogr.GetDriverByName("GPKG").CreateDataSource("cut.gpkg")
 layer = out.CreateLayer("cut", crs, ogr.wkbPolygon)
 ring = ogr.Geometry(ogr.wkbLinearRing)
-for c, r in ((30.2, 40.3), (300.4, 60.1), (60.7, 500.2), (30.2, 40.3)):
+for c, r in ((30.2, 40.3), (300.4, 60.1), (60.7, 440.2), (30.2, 40.3)):
     ring.AddPoint_2D(t[0] + c * t[1], t[3] + r * t[5])
 polygon = ogr.Geometry(ogr.wkbPolygon)
 polygon.AddGeometry(ring)
@@ -58,13 +57,13 @@ import numpy as np
 from osgeo import gdal
 whole = gdal.Open("single/p.tif")
 part = gdal.Open("part_p.tif").ReadAsArray()
-assert (part == whole.ReadAsArray(101, 37, 403, 301)).all() and len(np.unique(part)) > 1000, "part"
+assert (part == whole.ReadAsArray(101, 37, 353, 301)).all() and len(np.unique(part)) > 1000, "part"
 cut, t, s = gdal.Open("cut_p.tif"), gdal.Open("cut_p.tif").GetGeoTransform(), whole.GetGeoTransform()
 x, y = round((t[0] - s[0]) / s[1]), round((t[3] - s[3]) / s[5])
 cut = cut.ReadAsArray()
 want = whole.ReadAsArray(x, y, cut.shape[2], cut.shape[1])
 inside = cut[0] >= 0
-assert 30000 < inside.sum() < .7 * inside.size and (cut == want)[:, inside].all() and (cut[:, ~inside] == -1).all(), "cutline"
+assert 25000 < inside.sum() < .7 * inside.size and (cut == want)[:, inside].all() and (cut[:, ~inside] == -1).all(), "cutline"
 PYTHON
 
 # Killed, and taken up with other ranks, tiles and threads; another CRF is refused, and so is none.
@@ -79,12 +78,12 @@ cmp single/mask.tif killed.tif || fail "another mask after a kill"
 gdalinfo killed.tif | grep -q "SEGTILES_CRF=iterations=3,w1=.*,alpha=10,beta=0.5,.* in windows of 256 + 2 x 32 pixels" ||
   fail "the mask does not say how it was made"
 
-# Blended tiles, the mean of eight turns, and a mosaic.
+# Blended tiles, and a mosaic.
 rm single/*
 small="--mode blend --tile 128 --overlap 48"
 gdal_translate -q -srcwin 100 0 420 300 scene.tif part.tif && mv part.tif scene.tif
-predict 1 scene.tif $m $outputs $crf $small --tta --chunk 1024
-same 3 $crf $small --tta --chunk 256 --batch 3
+predict 1 scene.tif $m $outputs $crf $small --chunk 1024
+same 3 $crf $small --chunk 256 --batch 3
 "$make_model" own.h5 --bands 3 --depth 4 --width 4 --normalize none --seed 4
 gdal_translate -q -srcwin 0 0 260 300 scene.tif west.tif
 gdal_translate -q -srcwin 201 0 219 300 scene.tif east.tif

@@ -2,8 +2,8 @@
  * What the lattice and the conditional random field make of numbers that a script has made: f32
  * from standard input to standard output.
  *
- * dump_crf lattice DIMS COUNT THREADS: (COUNT, DIMS) features and (COUNT, 4) values to (COUNT, 4)
- * dump_crf field W H BANDS CLASSES ITERATIONS W1 ALPHA BETA W2 GAMMA THREADS: (H, W) 1: has data,
+ * dump_crf lattice DIMS COUNT: (COUNT, DIMS) features and (COUNT, 4) values to (COUNT, 4)
+ * dump_crf field W H BANDS CLASSES ITERATIONS W1 ALPHA BETA W2 GAMMA: (H, W) 1: has data,
  *   (H, W, BANDS), (H, W, CLASSES) to (H, W) classes, -1: no data, and (H, W, CLASSES)
  */
 #include <stdio.h>
@@ -33,7 +33,7 @@ static int lattice(char **word)
     size_t count = (size_t)atol(word[1]);
     float *features = take(count * (size_t)dims), *values = take(count * SG_LATTICE_LANES);
     sg_lattice *made = NULL;
-    if (sg_lattice_create(&made, dims, count, atoi(word[2])) != SG_OK)
+    if (sg_lattice_create(&made, dims, count) != SG_OK)
         return 1;
     sg_lattice_build(made, features, count);
     sg_lattice_filter(made, values, values);
@@ -61,7 +61,7 @@ static int field(char **word)
     float *found = malloc(values * sizeof *found);
     sg_crf *crf = NULL;
     if (!known || !class || !found ||
-        sg_crf_create(&crf, &options, bands, classes, pixels, atoi(word[10])) != SG_OK)
+        sg_crf_create(&crf, &options, bands, classes, pixels) != SG_OK)
         return 1;
     for (size_t i = 0; i < pixels; i++)
         known[i] = has_data[i] > 0 ? 0 : SG_NO_CLASS;
@@ -83,9 +83,9 @@ static int field(char **word)
 
 int main(int argc, char **argv)
 {
-    if (argc == 5 && strcmp(argv[1], "lattice") == 0)
+    if (argc == 4 && strcmp(argv[1], "lattice") == 0)
         return lattice(argv + 2);
-    if (argc == 13 && strcmp(argv[1], "field") == 0)
+    if (argc == 12 && strcmp(argv[1], "field") == 0)
         return field(argv + 2);
     return 2;
 }

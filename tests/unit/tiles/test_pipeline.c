@@ -154,7 +154,7 @@ static sg_err run_with(void **state, const setting *s, const sg_crf_options *crf
                                    .readers = s->readers,
                                    .want_probabilities = w->probabilities != NULL,
                                    .crf = *crf,
-                                   .crf_threads = s->readers,
+                                   .crf_workers = s->readers,
                                    .network = network,
                                    .next = next,
                                    .chunk = put,
