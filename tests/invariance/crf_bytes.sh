@@ -29,12 +29,12 @@ predict 1 scene.tif $m $outputs $crf --tile 4096 --chunk 4096 --batch 1 --thread
   assert 0.002 < changed < 0.5 and len(set(b.ravel())) > 2 and ((a == 0) == (b == 0)).all(), changed' ||
   fail "too dull to tell"
 same 2 $crf
-same 4 $crf --chunk 256 --tile 208 --batch 4 --readers 3 --threads 2
-same 3 $crf --chunk 512 --tile 256 --batch 3 --threads 3
+same 4 $crf --chunk 256 --tile 288 --batch 4 --readers 3 --threads 2
+same 3 $crf --chunk 512 --tile 352 --batch 3 --threads 3
 same 2 $crf --max-mem 330M
 
 # A part begins anywhere; windows still lie where the scene has them.
-predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 353 301 --chunk 256 --tile 240
+predict 3 scene.tif $m -o part.tif --probabilities=part_p.tif $crf -srcwin 101 37 353 301 --chunk 256 --tile 304
 # A triangle over several windows, far from its box's corners.
 /usr/bin/python3 - <<'PYTHON'
 from osgeo import gdal, ogr, osr
@@ -51,7 +51,7 @@ feature = ogr.Feature(layer.GetLayerDefn())
 feature.SetGeometry(polygon)
 layer.CreateFeature(feature)
 PYTHON
-predict 2 scene.tif $m -o cut.tif --probabilities=cut_p.tif $crf --cutline cut.gpkg --chunk 256 --tile 208
+predict 2 scene.tif $m -o cut.tif --probabilities=cut_p.tif $crf --cutline cut.gpkg --chunk 256 --tile 288
 /usr/bin/python3 - <<'PYTHON' || fail "a part is not what the whole mask shows"
 import numpy as np
 from osgeo import gdal
@@ -75,7 +75,8 @@ refused 2 "made otherwise" 2 scene.tif $m -o killed.tif --crf=alpha=10,beta=0.5,
 refused 2 "made otherwise" 2 scene.tif $m -o killed.tif
 predict 3 scene.tif $m -o killed.tif $crf --tile 320 --threads 2
 cmp single/mask.tif killed.tif || fail "another mask after a kill"
-gdalinfo killed.tif | grep -q "SEGTILES_CRF=iterations=3,w1=.*,alpha=10,beta=0.5,.* in windows of 256 + 2 x 32 pixels" ||
+gdalinfo killed.tif >info
+grep -q "SEGTILES_CRF=iterations=3,w1=.*,alpha=10,beta=0.5,.* in windows of 256 + 2 x 32 pixels" info ||
   fail "the mask does not say how it was made"
 
 # Blended tiles, and a mosaic.
@@ -88,7 +89,7 @@ same 3 $crf $small --chunk 256 --batch 3
 gdal_translate -q -srcwin 0 0 260 300 scene.tif west.tif
 gdal_translate -q -srcwin 201 0 219 300 scene.tif east.tif
 predict 1 scene.tif -m own.h5 --precision f32 -o whole.tif --crf=w1=1,alpha=12,beta=20
-predict 3 --mosaic map.tif west.tif east.tif -m own.h5 --precision f32 --crf=w1=1,alpha=12,beta=20 --chunk 256 --tile 224
+predict 3 --mosaic map.tif west.tif east.tif -m own.h5 --precision f32 --crf=w1=1,alpha=12,beta=20 --chunk 256 --tile 272
 /usr/bin/python3 -c 'from osgeo import gdal
 assert (gdal.Open("whole.tif").ReadAsArray() == gdal.Open("map.tif").ReadAsArray()).all()' || fail "another mosaic"
 
@@ -97,7 +98,10 @@ gdal_translate -q -srcwin 150 150 1 1 scene.tif one.tif
 predict 2 one.tif $m -o odd.tif --crf
 gdal_create -q -if scene.tif -outsize 300 200 -burn 0 -a_nodata 0 empty.tif
 predict 2 empty.tif -m own.h5 -o odd.tif --crf
-[ "$(gdalinfo -stats odd.tif 2>&1 | grep -c 'no valid pixels\|Failed to compute')" -ge 1 ] || fail "classes where there is no data"
+/usr/bin/python3 -c 'from osgeo import gdal
+mask = gdal.Open("odd.tif")
+assert set(mask.ReadAsArray().ravel()) == {mask.GetRasterBand(1).GetNoDataValue()}' ||
+  fail "classes where there is no data"
 
 refused 2 "unknown key alfa; did you mean alpha?" 2 scene.tif $m --crf=alfa=3
 refused 2 "alpha=200: expected a number from 0.25 to 128" 2 scene.tif $m --crf=alpha=200
