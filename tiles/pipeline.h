@@ -67,8 +67,8 @@ typedef struct {
 
 /*
  * Memory: two batches of tiles being read and classified, two chunks being stitched and written;
- * with a CRF, chunks are as large as their reach and hold the bands, too, and the writer's thread,
- * which runs it, has room for its results.
+ * with a CRF, chunks are as large as their reach and hold the bands, too, and there is room for its
+ * results and, for each worker, for a window.
  * On any failure the threads are stopped and the first error is returned.
  */
 sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report);

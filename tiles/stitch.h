@@ -1,7 +1,8 @@
 /*
  * Stitching: the cores of tiles are laid side by side into their chunk; whole chunks go to a writer
  * thread, which calls options->chunk; in blend mode they are summed up. Two chunk buffers: one
- * being stitched, one being written. With a CRF, the writer thread runs it on whole chunks. [local]
+ * being stitched, one being written. With a CRF, the writer thread has it run on whole chunks.
+ * [local]
  */
 #ifndef SG_TILES_STITCH_H
 #define SG_TILES_STITCH_H
