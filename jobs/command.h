@@ -10,6 +10,7 @@
 #include "nn/backend.h"
 
 sg_err sg_command_train(sg_comm *comm, int argc, char **argv);
+sg_err sg_command_tile(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_predict(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_evaluate(sg_comm *comm, int argc, char **argv);
 sg_err sg_command_report(sg_comm *comm, int argc, char **argv);

@@ -1,7 +1,8 @@
-/* segtiles info: what a scene, a checkpoint or a mask is. */
+/* segtiles info: what a scene, a checkpoint, a tile store or a mask is. */
 #include "jobs/info.h"
 #include "jobs/command.h"
 #include "jobs/options.h"
+#include "data/tile_store.h"
 
 #include <stdio.h>
 
@@ -18,8 +19,10 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_info_opti
          "side of the network's tile, pixels (512)"},
         {0}};
     const sg_usage usage = {.synopsis = "info [options] FILE | info --net NETWORK",
-                            .about = "Tells about a scene, a checkpoint (.h5) or a mask; or about "
-                                     "a network: layers, parameters, operations, reach, memory.",
+                            .about =
+                                "Tells about a scene, a checkpoint, a tile store (.h5) or a mask; "
+                                "or about a network: layers, parameters, operations, reach, "
+                                "memory.",
                             .least = 1,
                             .most = 1,
                             .missing = "a file",
@@ -31,6 +34,7 @@ static sg_err tell(const sg_info_options *options, const char *path)
 {
     sg_text text = {0};
     sg_err err = options->net             ? sg_info_network(path, options, &text)
+                 : sg_is_tile_store(path) ? sg_info_tiles(path, options, &text)
                  : sg_is_checkpoint(path) ? sg_info_checkpoint(path, options, &text)
                                           : sg_info_raster(path, options, &text);
     if (err == SG_OK) {

@@ -18,6 +18,7 @@ typedef struct {
 bool sg_is_checkpoint(const char *path);
 /* Add what is known of the file, for people or as one JSON object with a line end. */
 sg_err sg_info_raster(const char *path, const sg_info_options *options, sg_text *text);
+sg_err sg_info_tiles(const char *path, const sg_info_options *options, sg_text *text);
 sg_err sg_info_checkpoint(const char *path, const sg_info_options *options, sg_text *text);
 
 /* Its line about a network's reach. */

@@ -54,6 +54,7 @@ static const sg_yaml_field job_fields[] = {
 
     PATH_FIELD("data.root", data.root),
     PATH_FIELD("data.stage", data.stage),
+    PATH_FIELD("data.store", data.store),
     {"data.scenes", SG_YAML_MAPS, AT(data.scenes), .fallback = "[]", .item = scene_fields,
      .item_size = sizeof(sg_job_scene)},
     FILES_FIELDS("data.train", SG_SPLIT_TRAIN),

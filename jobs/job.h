@@ -40,6 +40,7 @@ typedef struct {
 
 typedef struct {
     char root[SG_PATH_MAX], stage[SG_PATH_MAX]; /* stage: a folder of each node, or "" */
+    char store[SG_PATH_MAX];                    /* a tile store that training reads, or "" */
     sg_yaml_maps scenes;                        /* of sg_job_scene */
     sg_job_files files[SG_SPLITS];
     struct {

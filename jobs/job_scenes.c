@@ -76,6 +76,8 @@ static sg_err label_path(const char *labels, const char *image, char *path)
     sg_err err = sg_path_stem(stem, image);
     if (err != SG_OK)
         return err;
+    if (labels[0] == '\0') /* of a test scene that is only mapped */
+        return sg_path_format(path, "%s", "");
     if (sg_is_folder(labels))
         return sg_path_format(path, "%s/%s", labels, sg_path_base(image));
     err = sg_path_format(path, "%s", labels);
@@ -115,9 +117,11 @@ static sg_err list_files(const sg_job *job, sg_split split, sg_job_scenes *scene
     snprintf(key, sizeof(key), "data.%s", sg_split_name(split));
     if (files->images.count == 0)
         return SG_OK;
-    if (files->labels[0] == '\0')
+    if (files->labels[0] == '\0' && split != SG_SPLIT_TEST)
         return sg_yaml_fail(job->yaml, key, "images without labels; name their folder or file");
     sg_err err = scene_path(job, files->labels, labels);
+    if (files->labels[0] == '\0')
+        labels[0] = '\0';
     for (size_t i = 0; err == SG_OK && i < files->images.count; i++)
         err = list_pattern(job, files->images.item[i], labels, split, scenes);
     return err;
@@ -294,7 +298,8 @@ sg_err sg_job_list_scenes(const sg_job *job, sg_job_scenes *scenes)
         err = list_csv(job, scenes);
     if (err == SG_OK && scenes->count == 0)
         err = sg_yaml_fail(job->yaml, "data",
-                           "no scenes; name them under data.scenes, data.train or data.csv");
+                           "no scenes; name them under data.scenes, data.train or data.csv%s",
+                           job->data.store[0] != '\0' ? " (only train reads data.store)" : "");
     if (err == SG_OK)
         err = check_twice(scenes);
     if (err == SG_OK)

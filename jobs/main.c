@@ -19,10 +19,11 @@ typedef struct {
 
 static const command commands[] = {
     {"train", sg_command_train, 256, "train a network by a job file"},
+    {"tile", sg_command_tile, 256, "write the scenes of a job into a tile store"},
     {"predict", sg_command_predict, 32, "map a scene with a trained network"},
     {"evaluate", sg_command_evaluate, 64, "compare a mask, or a network, with labels"},
     {"report", sg_command_report, 64, "write a page about a training run"},
-    {"info", sg_command_info, 64, "tell about a scene, a checkpoint or a mask"},
+    {"info", sg_command_info, 64, "tell about a scene, a checkpoint, a tile store or a mask"},
     {"export", sg_command_export, 64, "write a network for PyTorch, ONNX Runtime or Deepness"},
     {"bench", sg_command_bench, 64, "measure the speed of this machine"},
 };
@@ -55,7 +56,7 @@ static sg_err unknown_command(const char *name)
 {
     char word[64];
     const char *near =
-        sg_nearest_word(name, "train predict evaluate report info export bench", word);
+        sg_nearest_word(name, "train tile predict evaluate report info export bench", word);
     if (near != NULL)
         return sg_fail(SG_EUSAGE, "unknown command \"%s\"; did you mean \"%s\"?", name, near);
     return sg_fail(SG_EUSAGE, "unknown command \"%s\"; `segtiles --help` lists the commands", name);

@@ -11,10 +11,17 @@ void sg_survey_close(sg_survey *survey)
     sg_free(survey->scene);
     sg_free(survey->split);
     sg_free(survey->size);
+    sg_free(survey->moments);
     sg_regions_clear(&survey->regions);
     sg_regions_clear(&survey->unfocused);
     sg_places_clear(&survey->places);
     *survey = (sg_survey){0};
+}
+
+sg_scenes sg_survey_as_scenes(const sg_survey *survey, const sg_spec *spec,
+                              const sg_label_options *label)
+{
+    return (sg_scenes){survey->scene, (int32_t)survey->count, spec, *label, survey->store};
 }
 
 const sg_regions *sg_survey_whole(const sg_survey *survey)
@@ -75,6 +82,10 @@ static sg_err copy_list(sg_survey *survey, const sg_job *job, unsigned splits)
         const sg_job_scene *item = &list.item[i];
         if (!is_wanted(job, splits, item->split))
             continue;
+        if (item->label[0] == '\0' && splits == 1u << item->split)
+            err = sg_yaml_fail(job->yaml, "data.test",
+                               "%s has no labels to be compared with; name their folder or file",
+                               item->image);
         sg_scene *scene = &survey->scene[survey->count];
         memcpy(scene->image, item->image, sizeof(scene->image));
         memcpy(scene->label, item->label, sizeof(scene->label));
@@ -98,7 +109,8 @@ static sg_err look_at(const sg_survey *survey, size_t i, const sg_spec *spec,
     row[1] = (double)info->height;
     row[2] = (double)info->bands;
     row[3] = info->gsd;
-    err = sg_label_open(&label, survey->scene[i].label, raster, &spec->classes, label_options);
+    if (survey->scene[i].label[0] != '\0') /* test scenes may have none */
+        err = sg_label_open(&label, survey->scene[i].label, raster, &spec->classes, label_options);
     sg_label_close(label);
     sg_raster_close(raster);
     return err;
@@ -203,7 +215,7 @@ static sg_err check_overlap(const sg_survey *survey)
     return err;
 }
 
-static sg_err make_regions(sg_survey *survey, const sg_job *job, unsigned splits)
+static sg_err make_regions(sg_survey *survey, const sg_job *job)
 {
     sg_block_split blocks = {job->data.blocks.size, job->data.blocks.guard, job->data.blocks.val,
                              job->data.blocks.test, job->seed};
@@ -217,12 +229,6 @@ static sg_err make_regions(sg_survey *survey, const sg_job *job, unsigned splits
             err = sg_regions_add_scene(&survey->regions, (int32_t)i, survey->split[i], size->width,
                                        size->height);
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < survey->regions.count; i++) {
-        if (splits >> survey->regions.item[i].split & 1)
-            survey->regions.item[kept++] = survey->regions.item[i];
-    }
-    survey->regions.count = kept;
     return err;
 }
 
@@ -236,6 +242,17 @@ static sg_err check_regions(const sg_survey *survey, const sg_job *job, unsigned
                                 sg_split_name(split));
     }
     return SG_OK;
+}
+
+sg_err sg_survey_keep_splits(sg_survey *survey, const sg_job *job, unsigned splits)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < survey->regions.count; i++) {
+        if (splits >> survey->regions.item[i].split & 1)
+            survey->regions.item[kept++] = survey->regions.item[i];
+    }
+    survey->regions.count = kept;
+    return check_regions(survey, job, splits);
 }
 
 sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsigned splits,
@@ -255,10 +272,10 @@ sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsig
     err = all_bands(survey, spec);
     if (err == SG_OK) {
         note_gsd(survey, spec);
-        err = make_regions(survey, job, splits);
+        err = make_regions(survey, job);
     }
     if (err == SG_OK)
-        err = check_regions(survey, job, splits);
+        err = sg_survey_keep_splits(survey, job, splits);
     if (err == SG_OK && job->data.check_overlap && sg_comm_rank(comm) == 0)
         err = check_overlap(survey);
     return sg_comm_agree(comm, err);

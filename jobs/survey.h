@@ -16,11 +16,13 @@ typedef struct {
 } sg_scene_size;
 
 typedef struct {
-    size_t count;         /* scenes */
-    sg_scene *scene;      /* [count], owned; mean and std after sg_survey_statistics */
-    sg_split *split;      /* [count], owned */
-    sg_scene_size *size;  /* [count], owned */
-    sg_regions regions;   /* of all splits, owned */
+    size_t count;        /* scenes */
+    sg_scene *scene;     /* [count], owned; mean and std after sg_survey_statistics */
+    sg_split *split;     /* [count], owned */
+    sg_scene_size *size; /* [count], owned */
+    sg_moments *moments; /* (count, bands), owned; NULL: not measured, or only for a while */
+    struct sg_tile_store *store; /* borrowed: what scenes are read from; NULL: their files */
+    sg_regions regions;          /* of all splits, owned */
     sg_regions unfocused; /* as they were before sg_survey_focus, empty when it left them; owned */
     sg_places places;     /* of classes that crops are taken around, owned */
     int64_t pixels[SG_SPLITS][SG_CLASSES_MAX]; /* labelled pixels per class, sg_survey_classes */
@@ -37,8 +39,19 @@ sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsig
                       sg_spec *spec);
 void sg_survey_close(sg_survey *survey);
 
+/* How its scenes are read. Borrows all. [local] */
+sg_scenes sg_survey_as_scenes(const sg_survey *survey, const sg_spec *spec,
+                              const sg_label_options *label);
+/* Drop the regions of other splits than these; SG_EUSAGE where nothing is left that is needed.
+ * [local] */
+sg_err sg_survey_keep_splits(sg_survey *survey, const sg_job *job, unsigned splits);
+
+/* The moments of all scenes, to be kept. [collective] */
+enum { SG_MOMENT_VALUES = 5 }; /* numbers that a sg_moments is */
+sg_err sg_survey_measure(sg_survey *survey, sg_comm *comm, const sg_spec *spec);
+
 /* Band statistics: into spec (over all training scenes) when measure, and into every scene what is
- * to be applied to it. [collective] */
+ * to be applied to it. Moments that are there are used. [collective] */
 sg_err sg_survey_statistics(sg_survey *survey, sg_comm *comm, sg_spec *spec, bool measure);
 
 /* Count labelled pixels per class and split. SG_EINPUT when training has none. [collective] */

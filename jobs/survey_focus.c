@@ -18,8 +18,7 @@ enum { PIECE_CELLS = 16 }; /* cells per side of what is read at once */
 
 typedef struct {
     const sg_survey *survey;
-    const sg_spec *spec;
-    const sg_label_options *options;
+    sg_scenes scenes;
     int64_t tile, cell; /* pixels */
     int rank, ranks;
     int64_t turn;     /* pieces so far */
@@ -44,29 +43,24 @@ static void note_piece(const search *s, sg_window region, sg_window piece, cell_
 /* This rank's pieces of one region. */
 static sg_err search_region(search *s, const sg_region *region, cell_map *map)
 {
-    const sg_scene *scene = &s->survey->scene[region->scene];
     sg_window all = region->window;
     int64_t step = PIECE_CELLS * s->cell;
-    sg_raster *raster = NULL;
-    sg_label *label = NULL;
+    sg_source *source = NULL;
     sg_err err = SG_OK;
     for (int64_t y = all.y; y < all.y + all.h; y += step) {
         for (int64_t x = all.x; err == SG_OK && x < all.x + all.w; x += step) {
             sg_window piece = sg_window_intersect((sg_window){x, y, step, step}, all);
             if (s->turn++ % s->ranks != s->rank)
                 continue;
-            if (raster == NULL)
-                err = sg_raster_open_spec(&raster, scene->image, s->spec);
-            if (err == SG_OK && label == NULL)
-                err = sg_label_open(&label, scene->label, raster, &s->spec->classes, s->options);
+            if (source == NULL)
+                err = sg_source_open(&source, &s->scenes, region->scene);
             if (err == SG_OK)
-                err = sg_label_read(label, piece, s->classes);
+                err = sg_source_labels(source, piece, s->classes);
             if (err == SG_OK)
                 note_piece(s, all, piece, map);
         }
     }
-    sg_label_close(label);
-    sg_raster_close(raster);
+    sg_source_close(source);
     return err;
 }
 
@@ -154,8 +148,7 @@ sg_err sg_survey_focus(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
 {
     sg_regions focused = {0};
     search s = {.survey = survey,
-                .spec = spec,
-                .options = &job->data.label,
+                .scenes = sg_survey_as_scenes(survey, spec, &job->data.label),
                 .tile = job->train.tile,
                 .cell = sg_max64(1, job->train.tile / 2),
                 .rank = sg_comm_rank(comm),

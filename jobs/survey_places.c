@@ -14,7 +14,7 @@ enum { PIECE = 1024 }; /* pixels, square: what is read at once */
 typedef struct {
     const sg_survey *survey;
     const sg_spec *spec;
-    const sg_label_options *options;
+    sg_scenes scenes;
     const bool *wanted; /* [classes] */
     uint64_t seed;
     int64_t most; /* places of a class */
@@ -47,28 +47,23 @@ static sg_err add_piece(search *s, int64_t region, sg_window piece)
 static sg_err search_region(search *s, int64_t index)
 {
     const sg_region *region = &sg_survey_whole(s->survey)->item[index];
-    const sg_scene *scene = &s->survey->scene[region->scene];
     sg_window all = region->window;
-    sg_raster *raster = NULL;
-    sg_label *label = NULL;
+    sg_source *source = NULL;
     sg_err err = SG_OK;
     for (int64_t y = all.y; err == SG_OK && y < all.y + all.h; y += PIECE) {
         for (int64_t x = all.x; err == SG_OK && x < all.x + all.w; x += PIECE) {
             sg_window piece = sg_window_intersect((sg_window){x, y, PIECE, PIECE}, all);
             if (s->turn++ % s->ranks != s->rank)
                 continue;
-            if (raster == NULL)
-                err = sg_raster_open_spec(&raster, scene->image, s->spec);
-            if (err == SG_OK && label == NULL)
-                err = sg_label_open(&label, scene->label, raster, &s->spec->classes, s->options);
+            if (source == NULL)
+                err = sg_source_open(&source, &s->scenes, region->scene);
             if (err == SG_OK)
-                err = sg_label_read(label, piece, s->classes);
+                err = sg_source_labels(source, piece, s->classes);
             if (err == SG_OK)
                 err = add_piece(s, index, piece);
         }
     }
-    sg_label_close(label);
-    sg_raster_close(raster);
+    sg_source_close(source);
     return err;
 }
 
@@ -128,7 +123,7 @@ sg_err sg_survey_crops(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
         return SG_OK;
     search s = {.survey = survey,
                 .spec = spec,
-                .options = &job->data.label,
+                .scenes = sg_survey_as_scenes(survey, spec, &job->data.label),
                 .wanted = wanted,
                 .seed = job->seed,
                 .most = sg_places_wanted(spec->classes.count),

@@ -10,7 +10,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOMENT_VALUES = 5, GROUP_VALUES = 1 << 22 }; /* numbers gathered at once: 32 MiB */
+enum {
+    MOMENT_VALUES = SG_MOMENT_VALUES,
+    GROUP_VALUES = 1 << 22
+}; /* numbers gathered at once: 32 MiB */
 
 static int64_t blocks_of(const sg_scene_size *size)
 {
@@ -149,6 +152,22 @@ static void set_scenes(sg_survey *survey, const sg_moments *per_scene, const sg_
     }
 }
 
+sg_err sg_survey_measure(sg_survey *survey, sg_comm *comm, const sg_spec *spec)
+{
+    uint8_t *wanted = NULL;
+    sg_err err = sg_calloc(survey->count, 1, &wanted);
+    if (err == SG_OK)
+        err = sg_calloc(survey->count, (size_t)spec->bands * sizeof(*survey->moments),
+                        &survey->moments);
+    err = sg_comm_agree(comm, err);
+    if (err == SG_OK) {
+        memset(wanted, 1, survey->count);
+        err = measure(survey, comm, spec, wanted, survey->moments);
+    }
+    sg_free(wanted);
+    return err;
+}
+
 sg_err sg_survey_statistics(sg_survey *survey, sg_comm *comm, sg_spec *spec, bool measure_spec)
 {
     uint8_t *wanted = NULL;
@@ -167,7 +186,11 @@ sg_err sg_survey_statistics(sg_survey *survey, sg_comm *comm, sg_spec *spec, boo
     for (size_t i = 0; i < survey->count; i++)
         wanted[i] = !none && (spec->normalize == SG_NORMALIZE_SCENE ||
                               (measure_spec && survey->split[i] == SG_SPLIT_TRAIN));
-    err = measure(survey, comm, spec, wanted, per_scene);
+    if (survey->moments == NULL)
+        err = measure(survey, comm, spec, wanted, per_scene);
+    else
+        memcpy(per_scene, survey->moments,
+               survey->count * (size_t)spec->bands * sizeof(*per_scene));
     if (err == SG_OK && measure_spec && !none)
         err = sg_comm_agree(comm, set_spec(survey, per_scene, spec));
     if (err == SG_OK)
@@ -180,26 +203,19 @@ done:
 
 /* Counting labels: the pieces of all regions, dealt in turn. */
 typedef struct {
-    const sg_survey *survey;
-    const sg_spec *spec;
-    const sg_label_options *options;
-    sg_raster *raster; /* of the region at hand, opened when first needed */
-    sg_label *label;
-    uint8_t *classes; /* (SG_STATS_BLOCK, SG_STATS_BLOCK) */
+    const sg_scenes *scenes;
+    sg_source *source; /* of the region at hand, opened when first needed */
+    uint8_t *classes;  /* (SG_STATS_BLOCK, SG_STATS_BLOCK) */
     int64_t count[SG_SPLITS][256];
 } label_count;
 
 static sg_err count_piece(label_count *work, const sg_region *region, sg_window window)
 {
-    const sg_scene *scene = &work->survey->scene[region->scene];
     sg_err err = SG_OK;
-    if (work->raster == NULL)
-        err = sg_raster_open_spec(&work->raster, scene->image, work->spec);
-    if (err == SG_OK && work->label == NULL)
-        err = sg_label_open(&work->label, scene->label, work->raster, &work->spec->classes,
-                            work->options);
+    if (work->source == NULL)
+        err = sg_source_open(&work->source, work->scenes, region->scene);
     if (err == SG_OK)
-        err = sg_label_read(work->label, window, work->classes);
+        err = sg_source_labels(work->source, window, work->classes);
     for (int64_t i = 0; err == SG_OK && i < window.w * window.h; i++)
         work->count[region->split][work->classes[i]]++;
     return err;
@@ -218,10 +234,8 @@ static sg_err count_region(label_count *work, const sg_region *region, int rank,
                 err = count_piece(work, region, sg_window_intersect(piece, all));
         }
     }
-    sg_label_close(work->label);
-    sg_raster_close(work->raster);
-    work->label = NULL;
-    work->raster = NULL;
+    sg_source_close(work->source);
+    work->source = NULL;
     return err;
 }
 
@@ -241,8 +255,11 @@ static sg_err check_labelled(const sg_survey *survey, const sg_class_table *clas
 sg_err sg_survey_classes(sg_survey *survey, sg_comm *comm, const sg_spec *spec,
                          const sg_label_options *label)
 {
-    label_count work = {.survey = survey, .spec = spec, .options = label};
+    const sg_scenes scenes = sg_survey_as_scenes(survey, spec, label);
+    label_count work = {.scenes = &scenes};
     int64_t turn = 0;
+    if (survey->store != NULL) /* which has the counts */
+        return sg_comm_agree(comm, check_labelled(survey, &spec->classes));
     sg_err err = sg_malloc(SG_STATS_BLOCK, SG_STATS_BLOCK, &work.classes);
     for (size_t i = 0; err == SG_OK && i < survey->regions.count; i++)
         err = count_region(&work, &survey->regions.item[i], sg_comm_rank(comm), sg_comm_ranks(comm),

@@ -6,10 +6,10 @@
 #include "jobs/resume.h"
 #include "jobs/runs.h"
 #include "jobs/signals.h"
+#include "jobs/tile_facts.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "base/threads.h"
-#include "data/stage.h"
 #include "nn/reach.h"
 
 #include <math.h>
@@ -32,6 +32,7 @@ static void close_run(sg_train_run *run)
     sg_params_close(run->initial);
     sg_graph_close(run->graph);
     sg_free(run->rate);
+    sg_tile_store_close(run->store);
     sg_survey_close(&run->survey);
     sg_checkpoint_close(&run->checkpoint);
     sg_text_clear(&run->job_text);
@@ -149,6 +150,14 @@ static bool is_resumed(const sg_train_run *run)
     return run->checkpoint.graph != NULL;
 }
 
+/* Are the bands those of another one, as far as they are known? */
+static bool has_bands(const sg_spec *spec, const sg_spec *other)
+{
+    return spec->bands == 0 ||
+           (spec->bands == other->bands &&
+            memcmp(spec->band, other->band, (size_t)spec->bands * sizeof spec->band[0]) == 0);
+}
+
 /* Bands, classes and normalisation: of the job, or of the checkpoint where one is resumed. */
 static sg_err prepare_spec(sg_train_run *run)
 {
@@ -159,16 +168,19 @@ static sg_err prepare_spec(sg_train_run *run)
     sg_err err = sg_job_classes(&run->job, &run->spec.classes);
     if (err == SG_OK)
         err = sg_job_layers(&run->job, &run->spec);
+    if (err == SG_OK)
+        err = sg_train_adopt_store(run);
     if (err != SG_OK || !is_resumed(run))
         return err;
     const sg_spec *old = &run->checkpoint.spec;
     if (old->classes.count != run->spec.classes.count || old->normalize != run->spec.normalize ||
         old->has_nodata != run->spec.has_nodata || old->nodata != run->spec.nodata ||
-        old->layers != run->spec.layers)
-        return sg_yaml_fail(run->job.yaml, "data",
-                            "classes, normalize, nodata or stack are not those of %s/last.h5; they "
-                            "cannot change when resuming",
-                            run->folder);
+        old->layers != run->spec.layers || !has_bands(&run->spec, old))
+        return sg_yaml_fail(
+            run->job.yaml, "data",
+            "classes, bands, normalize, nodata or stack are not those of %s/last.h5; "
+            "they cannot change when resuming",
+            run->folder);
     run->spec = *old;
     return SG_OK;
 }
@@ -176,7 +188,10 @@ static sg_err prepare_spec(sg_train_run *run)
 static sg_err survey_scenes(sg_train_run *run)
 {
     unsigned splits = 1u << SG_SPLIT_TRAIN | 1u << SG_SPLIT_VAL;
-    sg_err err = sg_survey_open(&run->survey, run->comm, &run->job, splits, &run->spec);
+    sg_err err = run->store != NULL
+                     ? sg_comm_agree(run->comm, sg_tile_facts_survey(run->store, &run->job, splits,
+                                                                     &run->survey))
+                     : sg_survey_open(&run->survey, run->comm, &run->job, splits, &run->spec);
     if (err == SG_OK)
         err = sg_survey_classes(&run->survey, run->comm, &run->spec, &run->job.data.label);
     if (err == SG_OK)
@@ -289,27 +304,11 @@ static int32_t loader_threads(const sg_train_run *run)
     return (int32_t)sg_min64(4, sg_comm_threads(run->comm));
 }
 
-/* From here on scenes are read from this node's disk. [collective] */
-static sg_err stage(sg_train_run *run, sg_scenes *scenes)
-{
-    char folder[SG_PATH_MAX];
-    if (run->job.data.stage[0] == '\0')
-        return SG_OK;
-    sg_err err = sg_comm_agree(run->comm, sg_expand_path(run->job.data.stage, folder));
-    if (err == SG_OK)
-        err = sg_survey_stage(&run->survey, run->comm, folder, scenes);
-    run->staged = sg_stage_spec(&run->spec);
-    scenes->spec = &run->staged;
-    scenes->label = sg_stage_label_options();
-    return err;
-}
-
 static sg_err run_training(sg_train_run *run)
 {
     const sg_job_train *train = &run->job.train;
-    sg_scenes scenes = {run->survey.scene, (int32_t)run->survey.count, &run->spec,
-                        run->job.data.label};
-    sg_err err = stage(run, &scenes);
+    sg_scenes scenes = sg_survey_as_scenes(&run->survey, &run->spec, &run->job.data.label);
+    sg_err err = sg_train_stage(run, &scenes);
     if (err != SG_OK)
         return err;
     sg_training training = {
@@ -410,6 +409,8 @@ static sg_err check_stop(const sg_train_run *run)
 static sg_err prepare(const train_options *options, sg_train_run *run)
 {
     sg_err err = sg_comm_agree(run->comm, load_job(options, run));
+    if (err == SG_OK)
+        err = sg_comm_agree(run->comm, sg_train_open_store(run));
     if (err == SG_OK)
         err = find_folder(options, run);
     if (err == SG_OK)

@@ -2,6 +2,7 @@
 #ifndef SG_JOBS_TRAIN_H
 #define SG_JOBS_TRAIN_H
 
+#include "data/tile_store.h"
 #include "jobs/job.h"
 #include "jobs/survey.h"
 #include "train/loop.h"
@@ -15,7 +16,8 @@ typedef struct {
     sg_checkpoint checkpoint;
     bool is_former; /* previous.h5, because last.h5 is damaged */
     sg_spec spec;
-    sg_spec staged; /* how copies of the scenes are read, where they are staged */
+    sg_spec staged;       /* how copies of the scenes are read, where they are staged */
+    sg_tile_store *store; /* what is read instead of scenes, or NULL */
     sg_survey survey;
     sg_crop_rules crops;
     sg_graph *graph;
@@ -29,6 +31,15 @@ typedef struct {
     sg_loss loss;
     volatile int *stop; /* set by a signal */
 } sg_train_run;
+
+/* The job's tile store, where it names one: opened, and found to be of this job. [local] */
+sg_err sg_train_open_store(sg_train_run *run);
+/* Bands, layers and nodata are the store's. SG_EUSAGE: the training that is resumed has others.
+ * [local] */
+sg_err sg_train_adopt_store(sg_train_run *run);
+/* From here on scenes, or the store, are read from this node's disk, where the job says so.
+ * [collective] */
+sg_err sg_train_stage(sg_train_run *run, sg_scenes *scenes);
 
 /* Scenes, bands and classes; before the first step. */
 void sg_train_tell_data(const sg_train_run *run);

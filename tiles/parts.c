@@ -93,8 +93,9 @@ void sg_parts_remove(sg_parts *parts)
 /* ---- the journal ---- */
 
 /* The first line in which two journals differ. */
-static sg_err refuse(const sg_parts *parts, const char *old, const char *new)
+static sg_err refuse(const sg_parts *parts, const sg_parts_options *options, const char *old)
 {
+    const char *new = options->journal;
     while (*old && *new) {
         size_t a = strcspn(old, "\n"), b = strcspn(new, "\n");
         if (a != b || memcmp(old, new, a) != 0)
@@ -103,9 +104,10 @@ static sg_err refuse(const sg_parts *parts, const char *old, const char *new)
         new += b + (new[b] != '\0');
     }
     return sg_fail(SG_EUSAGE,
-                   "%s holds an unfinished prediction that was made otherwise (\"%.*s\", now "
+                   "%s holds an unfinished %s that was made otherwise (\"%.*s\", now "
                    "\"%.*s\"): let the same command finish it, or begin anew with --restart",
-                   parts->folder, (int)strcspn(old, "\n"), old, (int)strcspn(new, "\n"), new);
+                   parts->folder, options->what ? options->what : "prediction",
+                   (int)strcspn(old, "\n"), old, (int)strcspn(new, "\n"), new);
 }
 
 /* Rank 0: is it ours? Then true; else an empty folder with a new journal. */
@@ -120,7 +122,7 @@ static sg_err take_up(const sg_parts *parts, const sg_parts_options *options, bo
         err = sg_file_read_text(path, &old);
     *ours = err == SG_OK && old && strcmp(old, options->journal) == 0;
     if (old && !*ours)
-        err = refuse(parts, old, options->journal);
+        err = refuse(parts, options, old);
     sg_free(old);
     if (err != SG_OK)
         return err;

@@ -21,6 +21,7 @@ typedef struct sg_parts sg_parts;
 
 typedef struct {
     const char *output;  /* the final name; borrowed */
+    const char *what;    /* it is: "tile store"; NULL: "prediction" */
     const char *journal; /* what is being made: lines, each ended by \n */
     int64_t records;     /* numbers of records are below */
     bool restart;        /* drop what is there */

@@ -42,6 +42,18 @@ sg_err sg_georef_read(sg_georef **out, GDALDatasetH dataset)
     return SG_OK;
 }
 
+sg_err sg_georef_wkt(const sg_georef *georef, char **wkt)
+{
+    char *text = NULL;
+    bool known = georef->crs && OSRExportToWkt(georef->crs, &text) == OGRERR_NONE;
+    size_t bytes = known ? strlen(text) + 1 : 1;
+    sg_err err = sg_malloc(bytes, 1, wkt);
+    if (!err)
+        memcpy(*wkt, known ? text : "", bytes);
+    CPLFree(text);
+    return err;
+}
+
 static sg_georef *copy_georef(const sg_georef *from, sg_georef *to)
 {
     *to = *from;

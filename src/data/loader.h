@@ -1,29 +1,15 @@
 /*
- * The loader: threads with their own GDAL handles read, augment and normalise samples ahead of the
- * network. What sample i is, is told by a pure function, so batches do not depend on threads.
+ * The loader: threads with their own handles of scenes read, augment and normalise samples ahead of
+ * the network. What sample i is, is told by a pure function, so batches do not depend on threads.
  * [local]
  */
 #ifndef SG_DATA_LOADER_H
 #define SG_DATA_LOADER_H
 
 #include "data/alter.h"
-#include "data/label.h"
+#include "data/source.h"
 #include "data/stats.h"
 #include "data/turn.h"
-
-/* One scene with its labels; label "" when there are none. */
-typedef struct {
-    char image[SG_PATH_MAX];
-    char label[SG_PATH_MAX];
-    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX]; /* to be applied to this scene */
-} sg_scene;
-
-typedef struct {
-    const sg_scene *scene; /* borrowed */
-    int32_t scenes;
-    const sg_spec *spec; /* bands, classes; borrowed */
-    sg_label_options label;
-} sg_scenes;
 
 /* The eight flips and rotations: bit 2 transposes (first), bit 1 flips rows, bit 0 flips columns.
  */

@@ -13,8 +13,7 @@ enum { SG_LOADER_OPEN_MAX = 32 }; /* scenes kept open per thread */
 typedef struct {
     int32_t scene;
     uint64_t used; /* when last; 0 marks a free entry */
-    sg_raster *raster;
-    sg_label *label; /* NULL without labels */
+    sg_source *source;
 } sg_loader_entry;
 
 /* Belongs to one thread. */

@@ -29,8 +29,7 @@ sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,
 
 static void close_entry(sg_loader_entry *entry)
 {
-    sg_label_close(entry->label);
-    sg_raster_close(entry->raster);
+    sg_source_close(entry->source);
     memset(entry, 0, sizeof(*entry));
 }
 
@@ -56,20 +55,6 @@ void sg_loader_reader_close(sg_loader_reader *reader)
     reader->labels = reader->valid = NULL;
 }
 
-static sg_err open_entry(const sg_scenes *scenes, int32_t index, sg_loader_entry *entry)
-{
-    const sg_scene *scene = &scenes->scene[index];
-    const sg_spec *spec = scenes->spec;
-    sg_err err = sg_raster_open_spec(&entry->raster, scene->image, spec);
-    if (!err && scene->label[0])
-        err = sg_label_open(&entry->label, scene->label, entry->raster, &spec->classes,
-                            &scenes->label);
-    entry->scene = index;
-    if (err)
-        close_entry(entry);
-    return err;
-}
-
 /* The opened scene; the one unused for longest makes room. */
 static sg_err find_entry(sg_loader_reader *reader, int32_t scene, sg_loader_entry **out)
 {
@@ -83,9 +68,10 @@ static sg_err find_entry(sg_loader_reader *reader, int32_t scene, sg_loader_entr
     }
     if (found == NULL) {
         close_entry(oldest);
-        sg_err err = open_entry(reader->scenes, scene, oldest);
+        sg_err err = sg_source_open(&oldest->source, reader->scenes, scene);
         if (err)
             return err;
+        oldest->scene = scene;
         found = oldest;
     }
     found->used = ++reader->clock;
@@ -147,14 +133,11 @@ static sg_err read_window(sg_loader_reader *reader, const sg_sample *sample, sg_
     sg_loader_entry *entry = NULL;
     sg_err err = find_entry(reader, sample->scene, &entry);
     if (!err)
-        err = sg_raster_read(entry->raster, window, image->pixels, image->valid);
+        err = sg_source_read(entry->source, window, image->pixels, image->valid);
     if (err)
         return err;
     normalize(sample, scene, image->bands, count, image->pixels, image->valid);
-    if (entry->label)
-        return sg_label_read(entry->label, window, image->labels);
-    memset(image->labels, SG_NO_CLASS, count);
-    return SG_OK;
+    return sg_source_labels(entry->source, window, image->labels);
 }
 
 /* Room for the part of the scene that a crop is made of. */

@@ -312,6 +312,17 @@ int32_t sg_raster_bands(const sg_raster *raster)
     return raster->bands;
 }
 
+const char *sg_raster_exact_type(const sg_raster *raster)
+{
+    GDALDataType type = GDT_Byte;
+    for (int32_t i = 0; i < raster->bands; i++) {
+        GDALDataType one = GDALGetRasterDataType(raster->band[i].handle);
+        type = GDALDataTypeUnion(type, raster->band[i].is_signed_byte ? GDT_Int16 : one);
+    }
+    bool fits = type == GDT_Byte || type == GDT_UInt16 || type == GDT_Int16;
+    return fits ? GDALGetDataTypeName(type) : "Float32";
+}
+
 void *sg_raster_dataset(const sg_raster *raster)
 {
     return raster->dataset;

@@ -49,6 +49,8 @@ sg_err sg_raster_open_spec(sg_raster **raster, const char *path, const sg_spec *
 void sg_raster_close(sg_raster *raster);
 const sg_raster_info *sg_raster_get_info(const sg_raster *raster);
 int32_t sg_raster_bands(const sg_raster *raster); /* chosen bands */
+/* The smallest type that holds whatever is read of them: "Byte", "UInt16", "Int16" or "Float32". */
+const char *sg_raster_exact_type(const sg_raster *raster);
 /* What GDAL may hold of one block of all bands beside its cache: packed and unpacked, bytes. */
 double sg_raster_block_bytes(const sg_raster_info *info);
 
@@ -71,6 +73,8 @@ sg_err sg_raster_is_blank(sg_raster *raster, sg_window window, bool *blank);
  * pixel. */
 sg_err sg_raster_georef(const sg_raster *raster, sg_georef **georef);
 void sg_georef_close(sg_georef *georef);
+/* The CRS as WKT, "" where there is none; for sg_free. */
+sg_err sg_georef_wkt(const sg_georef *georef, char **wkt);
 /* Make it that of a part of the raster. */
 void sg_georef_shift(sg_georef *georef, sg_window part);
 bool sg_raster_same_grid(const sg_raster *a, const sg_raster *b);

@@ -31,7 +31,7 @@ sg_label_options sg_stage_label_options(void)
 
 /* ---- what makes a copy the same ---- */
 
-static uint64_t hash_file(uint64_t hash, const char *path)
+uint64_t sg_stage_hash_file(uint64_t hash, const char *path)
 {
     struct stat info;
     char *whole = realpath(path, NULL);
@@ -61,19 +61,19 @@ static uint64_t hash_reading(uint64_t hash, const sg_scenes *scenes)
     return sg_hash(hash, rest, sizeof rest);
 }
 
-static sg_err hash_scene(const sg_scenes *scenes, const sg_scene *scene, uint64_t *hash)
+sg_err sg_stage_hash(const sg_scenes *scenes, const sg_scene *scene, uint64_t *hash)
 {
     const sg_spec *spec = scenes->spec;
     char path[SG_PATH_MAX];
     sg_err err = SG_OK;
-    *hash = hash_file(SG_HASH_START, scene->image);
+    *hash = sg_stage_hash_file(SG_HASH_START, scene->image);
     for (int32_t i = 0; err == SG_OK && i < spec->layers; i++) {
         err = sg_layer_file(path, &spec->layer[i], scene->image);
         if (err == SG_OK)
-            *hash = hash_file(*hash, path);
+            *hash = sg_stage_hash_file(*hash, path);
         *hash = sg_hash(*hash, spec->layer[i].resample, strlen(spec->layer[i].resample) + 1);
     }
-    *hash = hash_reading(hash_file(*hash, scene->label), scenes);
+    *hash = hash_reading(sg_stage_hash_file(*hash, scene->label), scenes);
     return err;
 }
 
@@ -82,7 +82,7 @@ static sg_err name_copy(const char *folder, const sg_scenes *scenes, const sg_sc
 {
     char stem[SG_PATH_MAX];
     uint64_t hash;
-    sg_err err = hash_scene(scenes, scene, &hash);
+    sg_err err = sg_stage_hash(scenes, scene, &hash);
     if (err == SG_OK)
         err = sg_path_stem(stem, scene->image);
     if (err == SG_OK)
@@ -106,18 +106,6 @@ typedef struct {
     float value_of[256]; /* of a class index in the copy */
 } copying;
 
-/* The smallest type that holds what is read. */
-static const char *type_of(const sg_raster *raster)
-{
-    GDALDataType type = GDT_Byte;
-    for (int32_t i = 0; i < raster->bands; i++) {
-        GDALDataType one = GDALGetRasterDataType(raster->band[i].handle);
-        type = GDALDataTypeUnion(type, raster->band[i].is_signed_byte ? GDT_Int16 : one);
-    }
-    bool fits = type == GDT_Byte || type == GDT_UInt16 || type == GDT_Int16;
-    return fits ? GDALGetDataTypeName(type) : "Float32";
-}
-
 /* Class values as they are, and one that no class has for pixels without label. */
 static void find_values(const sg_class_table *classes, float *value_of)
 {
@@ -139,7 +127,7 @@ static sg_err open_writers(copying *c, const sg_scene *staged)
     sg_scene_options options = {.width = info->width,
                                 .height = info->height,
                                 .bands = sg_raster_bands(c->raster),
-                                .type = type_of(c->raster),
+                                .type = sg_raster_exact_type(c->raster),
                                 .block = BLOCK,
                                 .compress = "NONE",
                                 .crs = ""};

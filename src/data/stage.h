@@ -7,6 +7,7 @@
 #ifndef SG_DATA_STAGE_H
 #define SG_DATA_STAGE_H
 
+#include "base/hash.h"
 #include "data/loader.h"
 
 /* How copies are read: their bands in order, their labels by class value. */
@@ -20,5 +21,15 @@ sg_label_options sg_stage_label_options(void);
  */
 sg_err sg_stage_scene(const char *folder, const sg_scenes *scenes, int32_t index, sg_scene *staged,
                       int64_t *made);
+
+/* Go on from a hash (base/hash.h) with what makes a file the same: name, size and time. */
+uint64_t sg_stage_hash_file(uint64_t hash, const char *path);
+/* A number of what is read of a scene, and how: of its files' names, sizes and times, bands,
+ * classes and the like. */
+sg_err sg_stage_hash(const sg_scenes *scenes, const sg_scene *scene, uint64_t *hash);
+
+/* The copy of a tile store in a folder, unless it is there already (of the same file, size and
+ * time): its path into staged (SG_PATH_MAX bytes). made: its bytes, 0 when it was there. */
+sg_err sg_stage_tiles(const char *folder, const char *path, char *staged, int64_t *made);
 
 #endif

@@ -6,25 +6,16 @@
  * changes what is read goes unseen. Arrays are contiguous and without filters, in little-endian
  * types; object times are left out, so equal content makes equal bytes.
  */
-#include "data/store.h"
+#include "data/store_private.h"
 
-#include <hdf5.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/size.h"
 #include "data/compress.h"
 
 enum { NAME_MAX_BYTES = 256, DIMS_MAX = 4 };
-
-struct sg_store_file {
-    hid_t file;
-    int writing;
-    char path[SG_PATH_MAX];
-    char temporary[SG_PATH_MAX];
-};
 
 static hid_t file_type(sg_store_type type)
 {
@@ -53,13 +44,13 @@ static const char *type_text(sg_store_type type)
     return text[type];
 }
 
-static sg_err damaged(const sg_store_file *store, const char *name, const char *what)
+sg_err sg_store_damaged(const sg_store_file *store, const char *name, const char *what)
 {
     return sg_fail(SG_EINPUT, "%s: item '%s' %s: the file is damaged or not of this program",
                    store->path, name, what);
 }
 
-static sg_err not_written(const sg_store_file *store, const char *name)
+sg_err sg_store_not_written(const sg_store_file *store, const char *name)
 {
     return sg_fail(SG_EOUTPUT, "%s: cannot write '%s': is the disk full?", store->path, name);
 }
@@ -104,12 +95,14 @@ sg_err sg_store_create(sg_store_file **store, const char *path)
     sg_err err = store_new(store, path, 1);
     if (err)
         return err;
+    sg_hdf5_lock();
     access = access_list();
     made = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(made, false);
     (*store)->file = H5Fcreate((*store)->temporary, H5F_ACC_TRUNC, made, access);
     H5Pclose(made);
     H5Pclose(access);
+    sg_hdf5_unlock();
     if ((*store)->file >= 0)
         return SG_OK;
     err = sg_fail(SG_EOUTPUT,
@@ -123,8 +116,10 @@ void sg_store_close(sg_store_file *store)
 {
     if (!store)
         return;
+    sg_hdf5_lock();
     if (store->file >= 0)
         H5Fclose(store->file);
+    sg_hdf5_unlock();
     if (store->writing)
         sg_file_discard(store->temporary);
     sg_free(store);
@@ -137,9 +132,12 @@ sg_err sg_store_commit(sg_store_file *store)
 
 sg_err sg_store_replace(sg_store_file *store, const char *former)
 {
-    int flushed = H5Fflush(store->file, H5F_SCOPE_GLOBAL) >= 0;
-    int closed = H5Fclose(store->file) >= 0;
+    int flushed, closed;
     sg_err err;
+    sg_hdf5_lock();
+    flushed = H5Fflush(store->file, H5F_SCOPE_GLOBAL) >= 0;
+    closed = H5Fclose(store->file) >= 0;
+    sg_hdf5_unlock();
     store->file = H5I_INVALID_HID;
     if (flushed && closed)
         err = sg_file_replace(store->temporary, store->path, former);
@@ -158,11 +156,11 @@ static sg_err write_crc(const sg_store_file *store, const char *name, hid_t set,
     if (attribute >= 0)
         H5Aclose(attribute);
     H5Sclose(space);
-    return ok ? SG_OK : not_written(store, name);
+    return ok ? SG_OK : sg_store_not_written(store, name);
 }
 
 /* Groups on the way to name. HDF5 could make them by itself, but would put the time into them. */
-static sg_err make_groups(sg_store_file *store, const char *name)
+sg_err sg_store_make_groups(sg_store_file *store, const char *name)
 {
     char part[NAME_MAX_BYTES];
     hid_t made = H5Pcreate(H5P_GROUP_CREATE);
@@ -177,7 +175,7 @@ static sg_err make_groups(sg_store_file *store, const char *name)
             continue;
         hid_t group = H5Gcreate2(store->file, part, H5P_DEFAULT, made, H5P_DEFAULT);
         if (group < 0 || H5Gclose(group) < 0)
-            err = not_written(store, part);
+            err = sg_store_not_written(store, part);
     }
     H5Pclose(made);
     return err;
@@ -199,16 +197,16 @@ static sg_err put(sg_store_file *store, const char *name, hid_t type, hid_t spac
     hid_t set;
     sg_err err;
     SG_ASSERT(store->writing);
-    err = make_groups(store, name);
+    err = sg_store_make_groups(store, name);
     if (err)
         return err;
     set = make_set(store, name, type, space);
     if (set < 0 || H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-        err = not_written(store, name);
+        err = sg_store_not_written(store, name);
     else
         err = write_crc(store, name, set, sg_crc32(0, values, bytes));
     if (set >= 0 && H5Dclose(set) < 0 && !err)
-        err = not_written(store, name);
+        err = sg_store_not_written(store, name);
     return err;
 }
 
@@ -227,9 +225,11 @@ sg_err sg_store_put(sg_store_file *store, const char *name, sg_store_type type, 
         if (err)
             return err;
     }
+    sg_hdf5_lock();
     space = H5Screate_simple(dims, extent, NULL);
     err = put(store, name, file_type(type), space, values, bytes);
     H5Sclose(space);
+    sg_hdf5_unlock();
     return err;
 }
 
@@ -255,20 +255,32 @@ static hid_t text_type(size_t bytes)
 sg_err sg_store_put_text(sg_store_file *store, const char *name, const char *text)
 {
     size_t bytes = strlen(text) + 1;
-    hid_t type = text_type(bytes);
-    sg_err err = put_scalar(store, name, type, text, bytes);
+    hid_t type;
+    sg_err err;
+    sg_hdf5_lock();
+    type = text_type(bytes);
+    err = put_scalar(store, name, type, text, bytes);
     H5Tclose(type);
+    sg_hdf5_unlock();
     return err;
 }
 
 sg_err sg_store_put_i64(sg_store_file *store, const char *name, int64_t value)
 {
-    return put_scalar(store, name, H5T_STD_I64LE, &value, sizeof value);
+    sg_err err;
+    sg_hdf5_lock();
+    err = put_scalar(store, name, H5T_STD_I64LE, &value, sizeof value);
+    sg_hdf5_unlock();
+    return err;
 }
 
 sg_err sg_store_put_f64(sg_store_file *store, const char *name, double value)
 {
-    return put_scalar(store, name, H5T_IEEE_F64LE, &value, sizeof value);
+    sg_err err;
+    sg_hdf5_lock();
+    err = put_scalar(store, name, H5T_IEEE_F64LE, &value, sizeof value);
+    sg_hdf5_unlock();
+    return err;
 }
 
 sg_err sg_store_open(sg_store_file **store, const char *path)
@@ -277,9 +289,11 @@ sg_err sg_store_open(sg_store_file **store, const char *path)
     sg_err err = store_new(store, path, 0);
     if (err)
         return err;
+    sg_hdf5_lock();
     access = access_list();
     (*store)->file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
+    sg_hdf5_unlock();
     if ((*store)->file >= 0)
         return SG_OK;
     if (sg_file_exists(path))
@@ -292,7 +306,7 @@ sg_err sg_store_open(sg_store_file **store, const char *path)
 }
 
 /* H5Lexists wants every folder on the way asked for first. */
-int sg_store_has(sg_store_file *store, const char *name)
+int sg_store_finds(sg_store_file *store, const char *name)
 {
     char part[NAME_MAX_BYTES];
     size_t length = strlen(name);
@@ -309,13 +323,22 @@ int sg_store_has(sg_store_file *store, const char *name)
     return length > 0;
 }
 
+int sg_store_has(sg_store_file *store, const char *name)
+{
+    int found;
+    sg_hdf5_lock();
+    found = sg_store_finds(store, name);
+    sg_hdf5_unlock();
+    return found;
+}
+
 static sg_err open_set(sg_store_file *store, const char *name, hid_t *set)
 {
     *set = H5I_INVALID_HID;
-    if (!sg_store_has(store, name))
-        return damaged(store, name, "is missing");
+    if (!sg_store_finds(store, name))
+        return sg_store_damaged(store, name, "is missing");
     *set = H5Dopen2(store->file, name, H5P_DEFAULT);
-    return *set < 0 ? damaged(store, name, "cannot be opened") : SG_OK;
+    return *set < 0 ? sg_store_damaged(store, name, "cannot be opened") : SG_OK;
 }
 
 /* The dataset's lengths, 1 where unused. */
@@ -330,10 +353,10 @@ static sg_err set_shape(const sg_store_file *store, const char *name, hid_t set,
     if (space >= 0)
         H5Sclose(space);
     if (!ok)
-        return damaged(store, name, "has no usable shape");
+        return sg_store_damaged(store, name, "has no usable shape");
     for (int i = 0; i < DIMS_MAX; i++) {
         if (i < dims && (extent[i] == 0 || extent[i] > INT64_MAX))
-            return damaged(store, name, "has no usable shape");
+            return sg_store_damaged(store, name, "has no usable shape");
         dim[i] = i < dims ? (int64_t)extent[i] : 1;
     }
     return SG_OK;
@@ -342,11 +365,14 @@ static sg_err set_shape(const sg_store_file *store, const char *name, hid_t set,
 sg_err sg_store_shape(sg_store_file *store, const char *name, int64_t dim[4])
 {
     hid_t set;
-    sg_err err = open_set(store, name, &set);
-    if (err)
-        return err;
-    err = set_shape(store, name, set, dim);
-    H5Dclose(set);
+    sg_err err;
+    sg_hdf5_lock();
+    err = open_set(store, name, &set);
+    if (!err) {
+        err = set_shape(store, name, set, dim);
+        H5Dclose(set);
+    }
+    sg_hdf5_unlock();
     return err;
 }
 
@@ -362,15 +388,15 @@ static sg_err check_crc(const sg_store_file *store, const char *name, hid_t set,
     if (attribute >= 0)
         H5Aclose(attribute);
     if (!ok)
-        return damaged(store, name, "has no checksum");
-    return stored == crc ? SG_OK : damaged(store, name, "fails its checksum");
+        return sg_store_damaged(store, name, "has no checksum");
+    return stored == crc ? SG_OK : sg_store_damaged(store, name, "fails its checksum");
 }
 
 static sg_err read_checked(const sg_store_file *store, const char *name, hid_t set, hid_t type,
                            size_t bytes, void *values)
 {
     if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-        return damaged(store, name, "cannot be read");
+        return sg_store_damaged(store, name, "cannot be read");
     return check_crc(store, name, set, sg_crc32(0, values, bytes));
 }
 
@@ -384,8 +410,8 @@ static int has_type(hid_t set, hid_t type)
     return same;
 }
 
-sg_err sg_store_get(sg_store_file *store, const char *name, sg_store_type type, size_t count,
-                    void *values)
+static sg_err get(sg_store_file *store, const char *name, sg_store_type type, size_t count,
+                  void *values)
 {
     int64_t dim[DIMS_MAX];
     size_t found = 1;
@@ -405,6 +431,16 @@ sg_err sg_store_get(sg_store_file *store, const char *name, sg_store_type type, 
     return err;
 }
 
+sg_err sg_store_get(sg_store_file *store, const char *name, sg_store_type type, size_t count,
+                    void *values)
+{
+    sg_err err;
+    sg_hdf5_lock();
+    err = get(store, name, type, count, values);
+    sg_hdf5_unlock();
+    return err;
+}
+
 /* Bytes of a text dataset with its zero; never more than the file has. */
 static sg_err text_bytes(const sg_store_file *store, const char *name, hid_t set, size_t *bytes)
 {
@@ -417,12 +453,12 @@ static sg_err text_bytes(const sg_store_file *store, const char *name, hid_t set
     if (stored >= 0)
         H5Tclose(stored);
     if (!ok || stat(store->path, &info) != 0 || size > (size_t)info.st_size)
-        return damaged(store, name, "is not a text");
+        return sg_store_damaged(store, name, "is not a text");
     *bytes = size;
     return SG_OK;
 }
 
-sg_err sg_store_get_text(sg_store_file *store, const char *name, char **text)
+static sg_err get_text(sg_store_file *store, const char *name, char **text)
 {
     int64_t dim[DIMS_MAX];
     size_t bytes = 0;
@@ -433,7 +469,7 @@ sg_err sg_store_get_text(sg_store_file *store, const char *name, char **text)
         return err;
     err = set_shape(store, name, set, dim);
     if (!err && (dim[0] != 1 || dim[1] != 1 || dim[2] != 1 || dim[3] != 1))
-        err = damaged(store, name, "is not a text");
+        err = sg_store_damaged(store, name, "is not a text");
     if (!err)
         err = text_bytes(store, name, set, &bytes);
     if (!err)
@@ -443,13 +479,22 @@ sg_err sg_store_get_text(sg_store_file *store, const char *name, char **text)
         err = read_checked(store, name, set, type, bytes, *text);
         H5Tclose(type);
         if (!err && (*text)[bytes - 1] != '\0')
-            err = damaged(store, name, "does not end");
+            err = sg_store_damaged(store, name, "does not end");
     }
     H5Dclose(set);
     if (err) {
         sg_free(*text);
         *text = NULL;
     }
+    return err;
+}
+
+sg_err sg_store_get_text(sg_store_file *store, const char *name, char **text)
+{
+    sg_err err;
+    sg_hdf5_lock();
+    err = get_text(store, name, text);
+    sg_hdf5_unlock();
     return err;
 }
 

@@ -1,7 +1,7 @@
 /*
  * HDF5 files of named arrays and texts: the only module with hdf5.h. Writing is atomic (temporary
  * name, flush, rename); each array carries a CRC-32 that reading checks. Knows nothing of networks.
- * All [local].
+ * A file belongs to one thread; several threads may each be at one of their own. All [local].
  */
 #ifndef SG_DATA_STORE_H
 #define SG_DATA_STORE_H

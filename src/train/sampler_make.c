@@ -10,17 +10,13 @@
  * the scene goes. */
 static sg_err check_small(const sg_training *t, const sg_region *region, bool *fits)
 {
-    sg_raster *raster = NULL;
-    sg_window scene = {0, 0, 0, 0}, crop = region->window;
-    sg_err err = sg_raster_open(&raster, t->scenes->scene[region->scene].image, NULL, 0);
+    sg_window scene, crop = region->window;
+    sg_err err = sg_source_extent(t->scenes, region->scene, &scene);
     if (err)
         return err;
-    scene.w = sg_raster_get_info(raster)->width;
-    scene.h = sg_raster_get_info(raster)->height;
     crop.w = sg_max64(crop.w, t->tile);
     crop.h = sg_max64(crop.h, t->tile);
     *fits = sg_window_contains(region->window, sg_window_intersect(crop, scene));
-    sg_raster_close(raster);
     return SG_OK;
 }
 

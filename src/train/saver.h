@@ -1,7 +1,8 @@
 /*
  * Checkpoints written while training goes on. A thread of rank 0 copies the weights and the
  * optimizer state while the next step is computed, and writes the copy; training waits only where
- * it would change what is not yet copied. The thread is the only one in HDF5 while it writes.
+ * it would change what is not yet copied. Others may read from HDF5 meanwhile
+ * (a tile store): data/store.h takes turns.
  *
  * last.h5 is replaced when the next one is durable, and stays as previous.h5. A failure is kept
  * until it is asked for. Private to train; all [local], called by the training thread of rank 0;

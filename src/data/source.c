@@ -1,0 +1,83 @@
+#include "data/source.h"
+
+#include <string.h>
+
+#include "base/size.h"
+#include "data/tile_store.h"
+
+struct sg_source {
+    sg_tile_store *store; /* borrowed; NULL: the two below */
+    size_t scene;
+    sg_raster *raster;
+    sg_label *label; /* NULL without labels */
+};
+
+static sg_err open_files(sg_source *source, const sg_scenes *scenes, const sg_scene *scene)
+{
+    const sg_spec *spec = scenes->spec;
+    sg_err err = sg_raster_open_spec(&source->raster, scene->image, spec);
+    if (!err && scene->label[0])
+        err = sg_label_open(&source->label, scene->label, source->raster, &spec->classes,
+                            &scenes->label);
+    return err;
+}
+
+sg_err sg_source_open(sg_source **out, const sg_scenes *scenes, int32_t index)
+{
+    sg_source *source = NULL;
+    sg_err err = sg_calloc(1, sizeof *source, &source);
+    if (err)
+        return err;
+    source->store = scenes->store;
+    source->scene = (size_t)index;
+    if (!source->store)
+        err = open_files(source, scenes, &scenes->scene[index]);
+    if (err) {
+        sg_source_close(source);
+        return err;
+    }
+    *out = source;
+    return SG_OK;
+}
+
+sg_err sg_source_read(sg_source *source, sg_window window, float *pixels, uint8_t *valid)
+{
+    return source->store ? sg_tile_store_pixels(source->store, source->scene, window, pixels, valid)
+                         : sg_raster_read(source->raster, window, pixels, valid);
+}
+
+sg_err sg_source_labels(sg_source *source, sg_window window, uint8_t *classes)
+{
+    if (source->store)
+        return sg_tile_store_labels(source->store, source->scene, window, classes);
+    if (source->label)
+        return sg_label_read(source->label, window, classes);
+    memset(classes, SG_NO_CLASS, (size_t)window.w * (size_t)window.h);
+    return SG_OK;
+}
+
+void sg_source_close(sg_source *source)
+{
+    if (!source)
+        return;
+    sg_label_close(source->label);
+    sg_raster_close(source->raster);
+    sg_free(source);
+}
+
+sg_err sg_source_extent(const sg_scenes *scenes, int32_t index, sg_window *extent)
+{
+    sg_raster *raster = NULL;
+    if (scenes->store) {
+        const sg_tile_scene *scene = &sg_tile_store_layout(scenes->store)->scene[index];
+        *extent = (sg_window){0, 0, scene->width, scene->height};
+        return SG_OK;
+    }
+    sg_err err = sg_raster_open(&raster, scenes->scene[index].image, NULL, 0);
+    if (err)
+        return err;
+    *extent =
+        (sg_window){0, 0, sg_raster_get_info(raster)->width, sg_raster_get_info(raster)->height};
+    sg_raster_close(raster);
+    return SG_OK;
+}
