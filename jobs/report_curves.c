@@ -171,6 +171,55 @@ static sg_err add_rank_rows(const sg_report *report, int64_t *rows, sg_text *htm
     return err == SG_OK && *rows > 0 ? sg_report_end_table(html) : err;
 }
 
+/* Where the time of a step went, on the mean over ranks. */
+static sg_err add_times(const sg_report *report, sg_text *html)
+{
+    static const struct {
+        const char *name, *title, *colour;
+    } part[] = {{"/times/compute/mean", "computing", "var(--a)"},
+                {"/times/read/mean", "waiting for batches", "rgb(var(--no))"},
+                {"/times/wait/mean", "waiting for other ranks", "var(--faint)"},
+                {"/times/communicate", "communicating", "var(--ink)"}};
+    enum { PARTS = sizeof part / sizeof part[0] };
+    sg_chart_line line[PARTS];
+    int32_t lines = 0;
+    for (int i = 0; i < PARTS; i++) {
+        const sg_series *series = sg_series_find(&report->series, part[i].name);
+        if (series != NULL)
+            line[lines++] = (sg_chart_line){part[i].title, part[i].colour, series->x,
+                                            series->y,     series->count,  false};
+    }
+    const sg_chart chart = {.title = "A step's time, ms, mean over ranks",
+                            .x_label = "step",
+                            .line = line,
+                            .lines = lines,
+                            .least = 0,
+                            .most = NAN};
+    return lines > 0 ? sg_chart_add(&chart, html) : SG_OK;
+}
+
+/* The rank that held up the others most often. */
+static sg_err add_slowest(const sg_report *report, sg_text *html)
+{
+    enum { RANKS_MOST = 4096 };
+    const sg_series *series = sg_series_find(&report->series, "/times/slowest");
+    int64_t *times = NULL;
+    int most = 0;
+    if (series == NULL || series->count == 0)
+        return SG_OK;
+    sg_err err = sg_calloc(RANKS_MOST, sizeof *times, &times);
+    for (size_t i = 0; err == SG_OK && i < series->count; i++)
+        if (series->y[i] >= 0 && series->y[i] < RANKS_MOST)
+            times[(int)series->y[i]]++;
+    for (int r = 0; err == SG_OK && r < RANKS_MOST; r++)
+        most = times[r] > times[most] ? r : most;
+    if (err == SG_OK)
+        err = sg_text_add(html, "<p>Rank %d was the slowest in %.0f %% of the steps.</p>\n", most,
+                          100.0 * (double)times[most] / (double)series->count);
+    sg_free(times);
+    return err;
+}
+
 sg_err sg_report_add_speed(const sg_report *report, sg_text *html)
 {
     const int64_t ranks = report->model[0] != '\0' ? report->checkpoint.position.ranks : 0;
@@ -185,9 +234,13 @@ sg_err sg_report_add_speed(const sg_report *report, sg_text *html)
     if (err == SG_OK && isfinite(mean))
         err = sg_text_add(html, ".</p>\n");
     if (err == SG_OK)
+        err = add_slowest(report, html);
+    if (err == SG_OK)
         err = sg_text_add(html, "<div class=\"plots\">\n");
     if (err == SG_OK)
         err = add_single(report, "/mpx_per_s", "Megapixels a second, all ranks", 0, html);
+    if (err == SG_OK)
+        err = add_times(report, html);
     if (err == SG_OK)
         err = add_rank_rows(report, &rows, html);
     return err == SG_OK ? sg_text_add(html, "</div>\n") : err;

@@ -278,15 +278,10 @@ static sg_err put_tiles(const tile_run *run, sg_tile_writer *writer)
     return err;
 }
 
-/* Rank 0 puts all into one file. */
-static sg_err assemble(tile_run *run)
+static sg_err write_file(tile_run *run, const char *path)
 {
     sg_tile_writer *writer = NULL;
-    sg_err err = sg_tile_places_find(&run->places, &run->survey);
-    if (err == SG_OK)
-        err = sg_parts_gather(run->parts);
-    if (err == SG_OK)
-        err = sg_tile_writer_open(&writer, run->path, &run->layout);
+    sg_err err = sg_tile_writer_open(&writer, path, &run->layout);
     if (err == SG_OK)
         err = sg_tile_facts_put(sg_tile_writer_file(writer), &run->survey, &run->spec, &run->places,
                                 run->job_text.data);
@@ -296,7 +291,22 @@ static sg_err assemble(tile_run *run)
         sg_tile_writer_close(writer);
         return err;
     }
-    err = sg_tile_writer_commit(writer);
+    return sg_tile_writer_commit(writer);
+}
+
+/* Rank 0 puts all into one file, which gets its name when it is whole. */
+static sg_err assemble(tile_run *run)
+{
+    char path[SG_PATH_MAX];
+    sg_err err = sg_parts_path(run->parts, "assembled.h5", path);
+    if (err == SG_OK)
+        err = sg_tile_places_find(&run->places, &run->survey);
+    if (err == SG_OK)
+        err = sg_parts_gather(run->parts);
+    if (err == SG_OK)
+        err = write_file(run, path);
+    if (err == SG_OK)
+        err = sg_file_commit(path, run->path);
     if (err == SG_OK)
         sg_parts_remove(run->parts);
     return err;

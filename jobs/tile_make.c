@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/progress.h"
 #include "base/size.h"
 #include "tiles/failure.h"
@@ -25,7 +26,6 @@ typedef struct {
     pthread_mutex_t lock; /* for the parts and what follows */
     sg_failure failure;
     double synced;
-    int64_t made;
 } making;
 
 /* One thread's. */
@@ -75,7 +75,6 @@ static sg_err keep(making *m, int64_t tile, const uint8_t *record, size_t bytes)
 {
     enum { SYNC_SECONDS = 60 };
     sg_err err = sg_parts_add(m->work->parts, tile, record, bytes);
-    m->made++;
     if (err != SG_OK || sg_now() - m->synced < SYNC_SECONDS)
         return err;
     m->synced = sg_now();
@@ -196,12 +195,18 @@ sg_err sg_tile_make_all(const sg_tile_work *work)
 {
     const int64_t threads = (int64_t)sg_comm_ranks(work->comm) * work->threads;
     making m = {.work = work, .synced = sg_now()};
+    int64_t found = 0;
     m.run = sg_min64(RUN_MOST, sg_max64(1, work->layout->tiles / (threads * RUNS_PER_THREAD)));
     m.runs = sg_div_up(work->layout->tiles, m.run);
     sg_err err = sg_counter_create(&m.taken, work->comm);
     if (err != SG_OK)
         return err;
     pthread_mutex_init(&m.lock, NULL);
+    for (int64_t i = 0; i < work->layout->tiles; i++)
+        found += sg_parts_has(work->parts, i);
+    if (found > 0)
+        sg_info("an earlier run has made %lld of %lld tiles", (long long)found,
+                (long long)work->layout->tiles);
     sg_progress_start(&m.progress, "tile", work->layout->tiles);
     err = sg_comm_agree(work->comm, run_makers(&m));
     sg_progress_end(&m.progress);

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/size.h"
-#include "train/rank_times.h"
 #include "train/saver.h"
 #include "train/trainer.h"
 
@@ -33,8 +32,9 @@ static void learn_errors(trainer *tr, const sg_batch *batch)
     }
 }
 
-/* Steps after which errors are gathered in any case, for saves that only rank 0 knows to be due. */
-enum { GATHER_EVERY = 16 };
+/* Steps after which errors are gathered in any case, for saves that only rank 0 knows to be due;
+ * and after which the times of each rank are written, beside validations. */
+enum { GATHER_EVERY = 16, TELL_RANKS_EVERY = 100 };
 
 /* One micro-batch: `mine` is this rank's error so far. */
 static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update,
@@ -64,6 +64,26 @@ static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update
         learn_errors(tr, batch);
     sg_loader_return(tr->loader, batch);
     return mine;
+}
+
+static sg_rank_times times_so_far(const trainer *tr)
+{
+    sg_rank_times times;
+    sg_stepper_times(tr->stepper, &times.compute, &times.wait);
+    times.read = tr->waited + (tr->loader ? sg_loader_waited(tr->loader) : 0);
+    return times;
+}
+
+/* After a step: with it came every rank's times of the step before, with the next one go those of
+ * this one. */
+static void note_times(trainer *tr)
+{
+    const sg_rank_times now = times_so_far(tr), *before = &tr->so_far;
+    if (tr->position.step - tr->first_step > 1)
+        sg_step_times_note(&tr->times, tr->carried, tr->position.step - 1);
+    tr->mine = (sg_rank_times){now.read - before->read, now.compute - before->compute,
+                               now.wait - before->wait};
+    tr->so_far = now;
 }
 
 static sg_err not_finite(const trainer *tr)
@@ -98,6 +118,7 @@ static sg_err run_step(trainer *tr, sg_err *pending, sg_step_result *result)
     tr->position.sample = tr->position.step % t->steps_per_epoch * t->batch;
     tr->miou = NAN;
     tr->loss = result->loss;
+    note_times(tr);
     if (tr->average.decay > 0 && !*pending)
         *pending = sg_average_add(&tr->average, tr->weights);
     return SG_OK;
@@ -180,6 +201,8 @@ static sg_err log_row(trainer *tr, const sg_step_result *result, double seconds,
         .term = result ? result->term : NULL,
         .megapixels_per_s = result ? pixels / seconds / 1e6 : NAN,
         .validation = scores,
+        .times = result ? &tr->times : NULL,
+        .tells_ranks = scores || is_last(tr) || step % TELL_RANKS_EVERY == 0,
     };
     sg_err err = tr->rank == 0 ? sg_metrics_log_add(&tr->log, &row) : SG_OK;
     if (err || tr->rank != 0 || !t->tensorboard)
@@ -301,8 +324,7 @@ static void report_on(const trainer *tr, sg_training_report *report)
 
 static void report_waits(const trainer *tr, sg_rank_times *times)
 {
-    sg_stepper_times(tr->stepper, &times->compute, &times->wait);
-    times->read = tr->waited + (tr->loader ? sg_loader_waited(tr->loader) : 0);
+    *times = times_so_far(tr);
     sg_verbose("steps took %.1f s: computing %.1f, waiting for sums %.1f, for batches %.1f",
                tr->step_seconds, times->compute, times->wait, times->read);
 }

@@ -215,6 +215,10 @@ static sg_err make_json(const sg_metrics_log *log, const sg_metrics_row *row, sg
         err = add_terms(log, row, text);
     if (!err && row->validation)
         err = add_validation(log, row->validation, text);
+    if (!err && row->times)
+        err = sg_step_times_add(row->times, text);
+    if (!err && row->times && row->tells_ranks)
+        err = sg_step_times_add_ranks(row->times, text);
     return err ? err : sg_text_add(text, "}\n");
 }
 

@@ -9,6 +9,7 @@
 
 #include "train/loss.h"
 #include "train/metrics.h"
+#include "train/rank_times.h"
 
 typedef struct {
     FILE *csv, *json; /* owned, NULL when closed */
@@ -22,6 +23,8 @@ typedef struct {
     double rate, loss, norm, megapixels_per_s;
     const double *term;          /* [SG_MAX_TERMS] of the loss; NULL: not known */
     const sg_scores *validation; /* NULL when there was none after this step */
+    sg_step_times *times;        /* of all ranks, for metrics.jsonl alone; or NULL */
+    bool tells_ranks;            /* those of each rank too */
 } sg_metrics_row;
 
 /* resume: keep the rows up to step `kept` of a file that is there; else begin anew. SG_EOUTPUT. */

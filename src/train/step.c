@@ -21,7 +21,8 @@
 #include "base/size.h"
 #include "nn/update_pieces.h"
 
-/* The small sum: loss, weight, failures, stops, then the terms of the loss. */
+/* The small sum: loss, weight, failures, stops, then the terms of the loss, then what is carried:
+ * each rank's numbers in a place of its own, where the others add zeros. */
 enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, TERMS = 4, SMALL = TERMS + SG_MAX_TERMS };
 
 struct sg_stepper {
@@ -51,6 +52,9 @@ struct sg_stepper {
     void *before_user;
     void (*on_wait)(void *user, bool waits); /* or NULL */
     void *wait_user;
+    double *small;       /* SMALL + ranks * carried */
+    const double *carry; /* borrowed, or NULL */
+    size_t carried;      /* numbers of a rank */
     double loss, weight; /* of this rank in this step */
     double term[SG_MAX_TERMS];
     int32_t sums_regions; /* the loss is one of all ranks' pixels */
@@ -110,6 +114,8 @@ static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
     if (!err)
         err = sg_calloc((size_t)s->reduces_most, sizeof(size_t), &s->reduce_count);
     if (!err)
+        err = sg_calloc(SMALL, sizeof *s->small, &s->small);
+    if (!err)
         err = make_buffers(s);
     return err ? err
                : sg_update_pieces_open(&s->pieces, s->backend, graph, s->weights->host->layout,
@@ -160,6 +166,7 @@ void sg_stepper_close(sg_stepper *s)
         sg_free(s->state);
     sg_update_pieces_close(&s->pieces);
     sg_free(s->part);
+    sg_free(s->small);
     sg_free(s->no_pixels);
     sg_free(s->no_labels);
     sg_free(s->reduce_count);
@@ -398,9 +405,9 @@ static sg_err apply(sg_stepper *s, sg_update *update, double scale)
 }
 
 /* All sums are in: make the mean gradient and let the optimizer step. */
-static sg_err finish_step(sg_stepper *s, const double small[SMALL], sg_update *update,
-                          sg_step_result *result)
+static sg_err finish_step(sg_stepper *s, sg_update *update, sg_step_result *result)
 {
+    const double *small = s->small;
     const double clip = s->options.clip_norm;
     double scale;
     sg_err err = finish_state(s);
@@ -423,7 +430,8 @@ static sg_err finish_step(sg_stepper *s, const double small[SMALL], sg_update *u
 
 static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
 {
-    double small[SMALL], start = sg_now();
+    const size_t carried = s->carried * (size_t)s->ranks;
+    double *small = s->small, start = sg_now();
     sg_err failed;
     tell_wait(s, true);
     start_state(s);
@@ -433,8 +441,11 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     small[3] = s->stop;
     for (int k = 0; k < SG_MAX_TERMS; k++)
         small[TERMS + k] = s->failed ? 0 : s->term[k];
+    memset(small + SMALL, 0, carried * sizeof *small);
+    for (size_t k = 0; k < s->carried; k++)
+        small[SMALL + (size_t)sg_comm_rank(s->comm) * s->carried + k] = s->carry[k];
     if (s->sums) {
-        sg_comm_sum_f64(s->comm, small, SMALL);
+        sg_comm_sum_f64(s->comm, small, SMALL + carried);
         sg_sum_wait_all(s->sums);
     }
     s->wait_s += sg_now() - start;
@@ -448,7 +459,10 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     result->stops = (int64_t)small[3];
     if (result->failures > 0)
         return failed ? sg_fail(failed, "%s", s->failure) : SG_EPEER;
-    return finish_step(s, small, update, result);
+    start = sg_now();
+    failed = finish_step(s, update, result);
+    s->compute_s += sg_now() - start;
+    return failed;
 }
 
 sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const float *pixels, const uint8_t *labels,
@@ -486,6 +500,18 @@ void sg_stepper_on_wait(sg_stepper *s, void (*tell)(void *user, bool waits), voi
 {
     s->on_wait = tell;
     s->wait_user = user;
+}
+
+sg_err sg_stepper_carry(sg_stepper *s, const double *mine, size_t count, const double **all)
+{
+    size_t room = SMALL;
+    sg_err err = sg_grow(&s->small, &room, SMALL + count * (size_t)s->ranks, sizeof *s->small);
+    if (err)
+        return err;
+    s->carry = mine;
+    s->carried = count;
+    *all = s->small + SMALL;
+    return SG_OK;
 }
 
 sg_exec *sg_stepper_exec(sg_stepper *s)

@@ -64,6 +64,10 @@ void sg_stepper_watch(sg_stepper *stepper, uint8_t *classes);
 void sg_stepper_before_update(sg_stepper *stepper, void (*wait)(void *user), void *user);
 /* Call `tell` each time this rank begins to wait for others, and computes again. [local] */
 void sg_stepper_on_wait(sg_stepper *stepper, void (*tell)(void *user, bool waits), void *user);
+/* Let `count` numbers of this rank ride along with the small sum, as many on all ranks: mine is
+ * borrowed and read when a step completes; then *all, (ranks, count), has those of every rank,
+ * until the next step completes. [local] */
+sg_err sg_stepper_carry(sg_stepper *stepper, const double *mine, size_t count, const double **all);
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);

@@ -164,6 +164,16 @@ static sg_err watch_errors(trainer *tr)
     return err;
 }
 
+/* Every rank tells all others how long its last step took. */
+static sg_err share_times(trainer *tr)
+{
+    double pixels = (double)tr->t->batch / tr->ranks * tr->t->tile * tr->t->tile;
+    sg_err err = sg_step_times_open(&tr->times, tr->ranks, pixels);
+    return err ? err
+               : sg_stepper_carry(tr->stepper, (const double *)&tr->mine, SG_RANK_TIMES,
+                                  &tr->carried);
+}
+
 sg_err sg_trainer_open(trainer *tr, const sg_training *t)
 {
     sg_shape input;
@@ -190,7 +200,9 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
         return err;
     sg_stepper_before_update(tr->stepper, let_change, tr);
     sg_stepper_on_wait(tr->stepper, on_wait, tr);
-    err = open_files(tr);
+    err = share_times(tr);
+    if (!err)
+        err = open_files(tr);
     if (!err)
         err = watch_errors(tr);
     if (!err)
@@ -223,6 +235,7 @@ void sg_trainer_close(trainer *tr)
     sg_saver_close(tr->saver); /* before the rest: it writes what the others own */
     sg_loader_close(tr->loader);
     sg_free(tr->classes);
+    sg_step_times_close(&tr->times);
     sg_stepper_close(tr->stepper);
     if (tr->class_weight)
         tr->t->backend->free(tr->t->backend, tr->class_weight);

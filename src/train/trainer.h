@@ -11,6 +11,7 @@
 #include "train/border.h"
 #include "train/loop.h"
 #include "train/metrics_log.h"
+#include "train/rank_times.h"
 #include "train/sampler.h"
 #include "train/tensorboard.h"
 #include "train/watchdog.h"
@@ -48,6 +49,9 @@ typedef struct {
     sg_progress progress;
     int64_t first_step; /* of this run */
     double step_seconds, loss, start;
+    sg_step_times times;        /* of all ranks */
+    const double *carried;      /* those of a step, (ranks, SG_RANK_TIMES); the stepper's */
+    sg_rank_times so_far, mine; /* of this rank: in all, and in the last step */
 } trainer;
 
 /* Everything up to the first step. Fails on all ranks or on none. [collective] */
