@@ -34,6 +34,7 @@ typedef struct {
 } sg_step_times;
 
 enum { SG_RANK_TIMES = 3 }; /* doubles in a sg_rank_times */
+_Static_assert(sizeof(sg_rank_times) == SG_RANK_TIMES * sizeof(double), "sent as an array");
 
 sg_err sg_step_times_open(sg_step_times *times, int ranks, double pixels);
 void sg_step_times_close(sg_step_times *times);

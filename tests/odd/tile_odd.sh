@@ -59,7 +59,7 @@ refuses_tiles 2 "where to?" job.yaml
 refuses_tiles 2 "no job file" data.bands=[1]
 refuses_tiles 1 "/proc/no" job.yaml -o /proc/no/tiles.h5
 refuses_tiles 2 "from 16 to 4096" job.yaml -o x.h5 --tile 5
-refuses_tiles 1 "b_labels.tif" job.yaml -o x.h5 data.train.labels=none_{stem}.tif
+refuses_tiles 1 "none_a.tif" job.yaml -o x.h5 data.train.labels=none_{stem}.tif
 [ ! -e x.h5 ] && [ ! -e x.h5.parts ] || fail "something of x.h5 was made"
 
 # Jobs that are not the store's any more.
