@@ -10,10 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    MOMENT_VALUES = SG_MOMENT_VALUES,
-    GROUP_VALUES = 1 << 22
-}; /* numbers gathered at once: 32 MiB */
+enum { GROUP_VALUES = 1 << 22 }; /* numbers gathered at once: 32 MiB */
 
 static int64_t blocks_of(const sg_scene_size *size)
 {
@@ -27,7 +24,7 @@ typedef struct {
     const sg_spec *spec;
     const uint8_t *wanted; /* [count] */
     size_t first, end;
-    double *values; /* (block, band, MOMENT_VALUES) */
+    double *values; /* (block, band, SG_MOMENT_VALUES) */
     int64_t blocks;
 } moment_group;
 
@@ -46,11 +43,11 @@ static sg_err measure_scene(const moment_group *group, size_t scene, int64_t sta
             err = sg_raster_open_spec(&raster, group->survey->scene[scene].image, group->spec);
         if (err == SG_OK)
             err = sg_stats_block(raster, b, moments);
-        double *out = group->values + (start + b) * bands * MOMENT_VALUES;
+        double *out = group->values + (start + b) * bands * SG_MOMENT_VALUES;
         for (int32_t k = 0; err == SG_OK && k < bands; k++) {
-            double row[MOMENT_VALUES] = {(double)moments[k].count, moments[k].mean, moments[k].m2,
-                                         moments[k].least, moments[k].most};
-            memcpy(out + k * MOMENT_VALUES, row, sizeof(row));
+            double row[SG_MOMENT_VALUES] = {(double)moments[k].count, moments[k].mean,
+                                            moments[k].m2, moments[k].least, moments[k].most};
+            memcpy(out + k * SG_MOMENT_VALUES, row, sizeof(row));
         }
     }
     sg_raster_close(raster);
@@ -65,7 +62,7 @@ static void join_scene(const moment_group *group, int64_t start, int64_t blocks,
     memset(moments, 0, (size_t)bands * sizeof(*moments));
     for (int64_t b = 0; b < blocks; b++) {
         for (int32_t k = 0; k < bands; k++) {
-            const double *row = group->values + ((start + b) * bands + k) * MOMENT_VALUES;
+            const double *row = group->values + ((start + b) * bands + k) * SG_MOMENT_VALUES;
             sg_moments part = {(int64_t)row[0], row[1], row[2], row[3], row[4]};
             moments[k] = sg_moments_join(moments[k], part);
         }
@@ -86,7 +83,7 @@ static sg_err measure_group(const moment_group *group, sg_comm *comm, sg_err err
     if (err != SG_OK)
         return err;
     int32_t bands = group->spec->bands;
-    sg_comm_sum_f64(comm, group->values, (size_t)(group->blocks * bands * MOMENT_VALUES));
+    sg_comm_sum_f64(comm, group->values, (size_t)(group->blocks * bands * SG_MOMENT_VALUES));
     start = 0;
     for (size_t i = group->first; i < group->end; i++) {
         if (!group->wanted[i])
@@ -103,7 +100,7 @@ static sg_err measure(const sg_survey *survey, sg_comm *comm, const sg_spec *spe
                       const uint8_t *wanted, sg_moments *per_scene)
 {
     sg_err err = SG_OK;
-    int64_t most = sg_max64(1, GROUP_VALUES / (spec->bands * MOMENT_VALUES));
+    int64_t most = sg_max64(1, GROUP_VALUES / (spec->bands * SG_MOMENT_VALUES));
     for (size_t first = 0, end = 0; err == SG_OK && first < survey->count; first = end) {
         moment_group group = {survey, spec, wanted, first, first, NULL, 0};
         do {
@@ -112,7 +109,7 @@ static sg_err measure(const sg_survey *survey, sg_comm *comm, const sg_spec *spe
         } while (end < survey->count &&
                  group.blocks + (wanted[end] ? blocks_of(&survey->size[end]) : 0) <= most);
         group.end = end;
-        err = sg_calloc((size_t)(group.blocks * spec->bands), MOMENT_VALUES * sizeof(double),
+        err = sg_calloc((size_t)(group.blocks * spec->bands), SG_MOMENT_VALUES * sizeof(double),
                         &group.values);
         err = measure_group(&group, comm, err, per_scene);
         sg_free(group.values);
