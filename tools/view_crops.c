@@ -186,7 +186,7 @@ static sg_err run(view *v, sg_comm *comm)
         err = choose_bands(v);
     if (err != SG_OK)
         return err;
-    v->scenes = (sg_scenes){v->survey.scene, (int32_t)v->survey.count, &v->spec, v->job.data.label};
+    v->scenes = sg_survey_as_scenes(&v->survey, &v->spec, &v->job.data.label);
     const sg_training training = {.scenes = &v->scenes,
                                   .regions = &v->survey.regions,
                                   .whole = sg_survey_whole(&v->survey),

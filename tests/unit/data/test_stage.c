@@ -59,7 +59,7 @@ static void open_stage(stage *s, const char *folder, const made_raster *image)
         snprintf(s->spec.classes.item[i].name, SG_CLASS_NAME_MAX, "class %d", i);
         s->spec.classes.item[i].value = i + 1;
     }
-    s->scenes = (sg_scenes){&s->scene, 1, &s->spec, {.ignore = 2}};
+    s->scenes = (sg_scenes){&s->scene, 1, &s->spec, {.ignore = 2}, NULL};
 }
 
 static void read_all(const sg_scene *scene, const sg_spec *spec, const sg_label_options *options,
