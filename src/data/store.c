@@ -9,11 +9,13 @@
 #include "data/store_private.h"
 
 #include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/size.h"
 #include "data/compress.h"
+#include "data/store_drop.h"
 
 enum { NAME_MAX_BYTES = 256, DIMS_MAX = 4 };
 
@@ -60,8 +62,7 @@ sg_err sg_store_not_written(const sg_store_file *store, const char *name)
 static hid_t access_list(void)
 {
     hid_t list;
-    /* What a full disk leaves open cannot be cleaned up at exit either: that crashes. */
-    H5dont_atexit();
+    H5dont_atexit(); /* stores close what they open */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     list = H5Pcreate(H5P_FILE_ACCESS);
     if (list >= 0) {
@@ -117,7 +118,9 @@ void sg_store_close(sg_store_file *store)
     if (!store)
         return;
     sg_hdf5_lock();
-    if (store->file >= 0)
+    if (store->file >= 0 && store->writing)
+        sg_store_drop(store->file);
+    else if (store->file >= 0)
         H5Fclose(store->file);
     sg_hdf5_unlock();
     if (store->writing)
@@ -132,17 +135,22 @@ sg_err sg_store_commit(sg_store_file *store)
 
 sg_err sg_store_replace(sg_store_file *store, const char *former)
 {
-    int flushed, closed;
-    sg_err err;
+    bool flushed, closed;
+    sg_err err = SG_OK;
     sg_hdf5_lock();
     flushed = H5Fflush(store->file, H5F_SCOPE_GLOBAL) >= 0;
-    closed = H5Fclose(store->file) >= 0;
+    closed = flushed && H5Fclose(store->file) >= 0;
     sg_hdf5_unlock();
-    store->file = H5I_INVALID_HID;
-    if (flushed && closed)
-        err = sg_file_replace(store->temporary, store->path, former);
-    else
+    if (!flushed) { /* closing is dropping then */
         err = sg_fail(SG_EOUTPUT, "%s: cannot write the file: is the disk full?", store->path);
+        sg_store_close(store);
+        return err;
+    }
+    if (!closed)
+        err = sg_fail(SG_EOUTPUT, "%s: cannot close the file: is the disk full?", store->path);
+    store->file = H5I_INVALID_HID;
+    if (!err)
+        err = sg_file_replace(store->temporary, store->path, former);
     store->writing = err != SG_OK; /* then closing discards the temporary file */
     sg_store_close(store);
     return err;

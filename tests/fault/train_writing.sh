@@ -33,8 +33,9 @@ fails "run/metrics.csv: cannot be read" "0 open EACCES 1 metrics.csv" $go_on
 fails "run/metrics.csv: cannot be written" "0 write ENOSPC 3 metrics.csv.tmp.*" $go_on
 fails "run/last.h5: " "2 open EACCES 1 last.h5" $go_on
 fails "run/last.h5: " "1 read EIO 60 last.h5" $go_on
-for nth in 1 2 20 80; do
+for nth in 1 2 20 80; do # once, or a disk that stays full
   fails "run/last.h5: cannot" "0 write ENOSPC $nth last.h5.tmp.*" $go_on
+  fails "run/last.h5: cannot" "0 write ENOSPC+ $((nth + 3)) last.h5.tmp.*" $go_on
 done
 fails "run/last.h5: cannot be written" "0 fsync EIO 1 last.h5.tmp.*" $go_on
 fails "run/previous.h5: cannot be written" "0 rename ENOSPC 1 previous.h5" $go_on
