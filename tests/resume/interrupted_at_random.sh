@@ -4,6 +4,7 @@
 # and no half-written file stays. SEED=N repeats a sequence.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/training.bash"
+end_at_once
 make_job
 RANDOM=${SEED:=$$}
 echo "SEED=$SEED"

@@ -4,6 +4,7 @@
 # name of a checkpoint: each resume reads it.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/training.bash"
+end_at_once
 make_job
 
 train 2 whole -o whole

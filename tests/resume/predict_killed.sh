@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
 # A prediction that is killed again and again, one rank or all, at any moment and in the assembly, and
-# taken up by another number of ranks each time, writes the files that an undisturbed one writes.
+# taken up by another number of ranks each time, writes the files that an undisturbed one writes: of
+# whole scenes, exact and blended, of a part inside a cutline, and of a mosaic. SEED=N draws other moments.
 . "$(dirname "$0")/../support/program.bash" "$1"
+end_at_once
 kills=20
-"$make_scene" -o scene.tif -s 1900x1500 -b 3 -t Byte --block 128 --nodata-share 0.1 >log 2>&1
-"$make_model" model.h5 --bands 3 --depth 3 --width 8 --normalize scene
-outputs="-o mask.tif --confidence=confidence.tif"
-options="-m model.h5 --chunk 256 --tile 256 --batch 1"
-mkdir whole
-begin=$(date +%s%N)
-predict 2 scene.tif $options -o whole/mask.tif --confidence=whole/confidence.tif
-span=$((($(date +%s%N) - begin) / 1000000)) # of an undisturbed run, ms
+RANDOM=${SEED:=7}
+"$make_scene" -o scene.tif -s 640x512 -b 3 -t Byte --block 64 --nodata-share 0.1 >log 2>&1
+"$make_scene" -o west.tif -s 360x512 -b 3 -t Byte --block 64 >log 2>&1
+"$make_scene" -o east.tif -s 320x512 --offset 320,0 -b 3 -t Byte --block 64 >log 2>&1
+"$make_model" own.h5 --bands 3 --depth 2 --width 8 --normalize scene
+"$make_model" model.h5 --bands 3 --depth 2 --width 8
+cat >line.geojson <<'JSON'
+{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32632"}},
+ "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates":
+  [[[600500, 5199600], [606100, 5199300], [605700, 5195200], [600900, 5195500], [600500, 5199600]]]}}]}
+JSON
+sizes="--chunk 64 --tile 64 --batch 1 -co BLOCKSIZE=64"
 
 # ranks_of: process numbers of the ranks that work in this folder
 ranks_of() {
@@ -21,28 +27,63 @@ ranks_of() {
 
 finished_chunks() { sed -n 's/.*an earlier run has finished \([0-9]*\) of.*/\1/p' log; }
 
-RANDOM=7
-killed=0 resumed=0 round=0
-while [ $killed -lt $kills ]; do
-  n=$((round++ % 4 + 1))
-  "$mpirun" $n "$segtiles" predict scene.tif $options $outputs >log 2>&1 &
+assert_same() {
+  cmp mask.tif whole/mask.tif && cmp confidence.tif whole/confidence.tif && cmp mask.qml whole/mask.qml ||
+    fail "other bytes of $what after $*"
+  rm -r mask.* confidence.tif*
+}
+
+# begin RANKS: in the background, its process number in $job
+begin() {
+  "$mpirun" "$1" "$segtiles" predict "${arguments[@]}" >log 2>&1 &
   job=$!
-  delay=$((span / 4 + RANDOM * span / 32768)) # before its first chunk up to after its end
-  sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
+}
+
+# kill_some: all ranks or one, where there are any
+kill_some() {
+  local processes victims
   mapfile -t processes < <(ranks_of)
-  if [ ${#processes[@]} -gt 0 ]; then
-    victims=("${processes[@]}")
-    [ $((RANDOM % 2)) = 0 ] || victims=("${processes[RANDOM % ${#processes[@]}]}")
-    kill -9 "${victims[@]}" 2>/dev/null || true
-  fi
-  wait $job || killed=$((killed + 1))
-  if [ -e mask.tif ] && [ ! -e mask.tif.parts ]; then # it was done
-    cmp mask.tif whole/mask.tif && cmp confidence.tif whole/confidence.tif || fail "other bytes"
-    rm -r mask.* confidence.tif*
-  fi
-  [ -z "$(finished_chunks)" ] || resumed=$((resumed + 1))
-done
-[ $resumed -ge $((kills / 2)) ] || fail "only $resumed runs went on where another had been killed"
+  [ ${#processes[@]} -gt 0 ] || return 0
+  victims=("${processes[@]}")
+  [ $((RANDOM % 2)) = 0 ] || victims=("${processes[RANDOM % ${#processes[@]}]}")
+  kill -9 "${victims[@]}" 2>/dev/null || true
+}
+
+# killed WHAT ARGUMENTS...: until it was killed often enough, and then to its end
+killed() {
+  local killed=0 resumed=0 round=0 delay begin span
+  what=$1
+  shift
+  rm -rf whole
+  mkdir whole
+  arguments=("$@" $sizes)
+  begin=$(date +%s%N)
+  begin 2
+  wait $job || { cat log >&2; fail "$what, undisturbed"; }
+  span=$((($(date +%s%N) - begin) / 1000000)) # ms
+  mv mask.* confidence.tif* whole
+  while [ $killed -lt $kills ]; do
+    begin $((round++ % 4 + 1))
+    delay=$((span * 9 / 20 + RANDOM * span * 7 / 10 / 32768)) # before its first chunk up to after its end
+    sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
+    kill_some
+    wait $job || killed=$((killed + 1))
+    ! grep '^segtiles: ' log || fail "$what fails by itself"
+    [ -z "$(finished_chunks)" ] || resumed=$((resumed + 1))
+    [ ! -e mask.tif ] || [ -e mask.tif.parts ] || assert_same "$killed kills" # it was done
+  done
+  begin 3
+  wait $job || { cat log >&2; fail "$what: the last run"; }
+  assert_same "$killed kills"
+  [ $resumed -ge $((kills / 3)) ] || fail "only $resumed runs went on where another had been killed"
+  echo "$what: $killed kills, $resumed runs that went on"
+}
+
+outputs="-o mask.tif --confidence=confidence.tif"
+killed "blend mode" scene.tif -m model.h5 $outputs --mode blend --overlap 16
+killed "part, cutline" scene.tif -m model.h5 $outputs -te 600300 5195100 606200 5199800 --cutline line.geojson
+killed "mosaic" --mosaic mask.tif --confidence=confidence.tif west.tif east.tif -m model.h5 --cutline line.geojson
+killed "exact mode" scene.tif -m own.h5 $outputs
 
 # In the assembly: before and while the blocks are laid down, and between the two names.
 for moment in "write 3 skeleton.tif" "write 1 assembled.tif" "rename 1 mask.tif" "rename 1 confidence.tif"; do
@@ -50,14 +91,12 @@ for moment in "write 3 skeleton.tif" "write 1 assembled.tif" "rename 1 mask.tif"
   status=0
   LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$(dirname "$segtiles")/tests/fault_preload.so" FAULT_MARK=$work/mark \
     FAULT_RANK=0 FAULT_CALL=$call FAULT_ERROR=0 FAULT_NTH=$nth FAULT_FILE=$file \
-    "$mpirun" 2 "$segtiles" predict scene.tif $options $outputs >log 2>&1 || status=$?
+    "$mpirun" 2 "$segtiles" predict "${arguments[@]}" >log 2>&1 || status=$?
   [ -e mark ] && [ $status != 0 ] || { cat log >&2; fail "no kill at $moment"; }
   rm mark
 done
-predict 3 scene.tif $options $outputs
-[ "$(finished_chunks)" = 48 ] || { cat log >&2; fail "all chunks had been finished"; }
-cmp mask.tif whole/mask.tif && cmp confidence.tif whole/confidence.tif && cmp mask.qml whole/mask.qml ||
-  fail "other bytes after kills in the assembly"
+predict 3 "${arguments[@]}"
+[ "$(finished_chunks)" = 80 ] || { cat log >&2; fail "all chunks had been finished"; }
+assert_same "kills in the assembly"
 left=$(find . -name '*.tmp*' -o -name '*.parts')
 [ -z "$left" ] || fail "left: $left"
-echo "$killed kills, $resumed runs that went on"

@@ -3,6 +3,7 @@
 # other ranks without the network, to the same bytes, and leaves nothing behind.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/training.bash"
+end_at_once
 make_job
 train 2 run -o run train.steps=60 # enough for a map of several classes
 "$make_scene" -o map.tif -s 900x700 -b 3 --seed 4 >log 2>&1

@@ -55,6 +55,6 @@ fails() {
 
 # killed FAULT ARGUMENTS...: the job ends when the rank is killed
 killed() {
-  strike "$@"
+  OMPI_MCA_odls_base_sigkill_timeout=0 strike "$@" # see end_at_once
   [ $status != 0 ] || tell_and_fail "status 0 after a kill: $what"
 }

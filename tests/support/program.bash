@@ -21,6 +21,11 @@ fail() {
   exit 1
 }
 
+# When a rank is killed mpirun ends the others, which wait for it, only a second or two later; from now on at once.
+end_at_once() {
+  export OMPI_MCA_odls_base_sigkill_timeout=0
+}
+
 # predict RANKS ARGUMENTS...: quietly, with its output kept in log
 predict() {
   local ranks=$1
