@@ -9,8 +9,8 @@ MPIRUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support
 # Every rank's standard error goes into a file of its own, so that mpirun's words are not among it.
 APART = 'exec 2>"$SAID/$OMPI_COMM_WORLD_RANK"; exec "$@"'
 # What no user should ever have to read.
-NOISE = re.compile(r"Sanitizer|runtime error|Segmentation|Signal:|Assertion|terminate called|HDF5-DIAG|^ERROR \d|Traceback",
-                   re.MULTILINE)
+NOISE = re.compile(r"Sanitizer|runtime error|Segmentation|Signal:|Assertion|terminate called|HDF5-DIAG|"
+                   r"^ERROR \d|Traceback", re.MULTILINE)
 
 
 def processes():

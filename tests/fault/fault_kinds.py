@@ -127,7 +127,8 @@ class FullDisk(Fault):
             while True:
                 free = os.statvfs(job.folder)
                 try:
-                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + free.f_bavail * free.f_frsize)
+                    size = os.fstat(file.fileno()).st_size + free.f_bavail * free.f_frsize
+                    os.posix_fallocate(file.fileno(), 0, size)
                 except OSError:
                     pass
                 if os.statvfs(job.folder).f_bavail == 0:

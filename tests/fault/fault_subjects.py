@@ -22,6 +22,7 @@ RANKS = 4
 # Chunks of one block and one tile of f32: as many moments as a small scene can have.
 CHUNKS = "--chunk 64 --tile 64 --batch 1 --precision f32 -co BLOCKSIZE=64"
 BLEND = CHUNKS.replace("--tile", "--mode blend --overlap 16 --tile")
+EXTENT = "-te 600370 5196200 604300 5199800"
 PRODUCTS = "--confidence --sieve 5 --polygons --areas"
 
 
@@ -59,7 +60,10 @@ class Subject:
         names, wanted = listing(folder), listing(reference)
         if names != wanted:
             return f"files: {sorted(names ^ wanted)}"
-        return next((name for name in sorted(names) if self.content(folder, name) != self.content(reference, name)), None)
+        return next((name for name in sorted(names) if not self.same(folder, reference, name)), None)
+
+    def same(self, folder, reference, name):
+        return self.content(folder, name) == self.content(reference, name)
 
     def content(self, folder, name):
         with open(os.path.join(folder, name), "rb") as file:
@@ -145,7 +149,7 @@ class Prediction(Subject):
 
     def halves(self, lab, folder, reference):
         for name in self.written:
-            if os.path.exists(os.path.join(folder, name)) and self.content(folder, name) != self.content(reference, name):
+            if os.path.exists(os.path.join(folder, name)) and not self.same(folder, reference, name):
                 return name
         return None
 
@@ -188,9 +192,10 @@ SUBJECTS = [
     Prediction("predict", f"predict map.tif -m model.h5 -o m.tif {CHUNKS}", MAPPED, MASK),
     Prediction("predict, products", f"predict map.tif -m model.h5 -o m.tif {CHUNKS} {PRODUCTS}", MAPPED, MASK + MADE),
     Prediction("blend", f"predict map.tif -m model.h5 -o m.tif {BLEND}", MAPPED, MASK),
-    Prediction("part, cutline", f"predict map.tif -m model.h5 -o m.tif {CHUNKS} --cutline line.geojson -te 600370 5196200 604300 5199800",
+    Prediction("part, cutline", f"predict map.tif -m model.h5 -o m.tif {CHUNKS} --cutline line.geojson {EXTENT}",
                MAPPED, MASK),
-    Prediction("mosaic", f"predict --mosaic m.tif west.tif east.tif -m model.h5 {BLEND}", ["west.tif", "east.tif", "model.h5"], MASK),
+    Prediction("mosaic", f"predict --mosaic m.tif west.tif east.tif -m model.h5 {BLEND}",
+               ["west.tif", "east.tif", "model.h5"], MASK),
     Prediction("blend, products", f"predict map.tif -m model.h5 -o m.tif {BLEND} {PRODUCTS}", MAPPED, MASK + MADE),
 ]
 
@@ -209,15 +214,17 @@ def write_cutline(path):
 def make_inputs(lab, folder):
     """Scenes, a job and a model that has learnt it a little: a map has several classes."""
     def scene(*words):
-        subprocess.run([lab.beside("make_scene"), *words, "-k", "3", "-b", "3", "-t", "Byte"], cwd=folder, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([lab.beside("make_scene"), *words, "-k", "3", "-b", "3", "-t", "Byte"], cwd=folder,
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for i, name in enumerate("abv"):
-        scene("-o", f"{name}.tif", "-l", f"{name}_labels.tif", "-s", "160x160", "--block", "32", "--offset", f"{300 * i},0")
+        scene("-o", f"{name}.tif", "-l", f"{name}_labels.tif", "-s", "160x160", "--block", "32",
+              "--offset", f"{300 * i},0")
     scene("-o", "map.tif", "-s", "480x416", "--block", "64", "--nodata-share", "0.1", "--seed", "4")
     scene("-o", "west.tif", "-s", "288x416", "--block", "64", "--seed", "4")
     scene("-o", "east.tif", "-s", "256x416", "--block", "64", "--seed", "4", "--offset", "224,0")
     write_cutline(os.path.join(folder, "line.geojson"))
     with open(os.path.join(folder, "job.yaml"), "w", encoding="utf-8") as file:
         file.write(JOB % SAVE_EVERY)
-    subprocess.run([lab.program, "train", "job.yaml", "-o", "made", "-q"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([lab.program, "train", "job.yaml", "-o", "made", "-q"], cwd=folder, check=True,
+                   stdout=subprocess.DEVNULL)
     os.rename(os.path.join(folder, "made", "best.h5"), os.path.join(folder, "model.h5"))

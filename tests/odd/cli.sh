@@ -2,20 +2,23 @@
 # What the command line answers: exit statuses, one message naming what is wrong, on 1 and 2 ranks.
 . "$(dirname "$0")/../support/program.bash"
 
-# says STATUS WORDS ARGUMENTS...: on 1 rank without mpirun and on 2 ranks; one line of ours says WORDS
+# both ARGUMENTS...: on 1 rank without mpirun and, at the same time, on 2 ranks: out.RANKS, log.RANKS, status.RANKS
+both() {
+  { timeout -k 5 60 "$mpirun" 2 "$segtiles" "$@" >out.2 2>log.2 && echo 0 || echo $?; } >status.2 &
+  { timeout -k 5 60 "$segtiles" "$@" >out.1 2>log.1 && echo 0 || echo $?; } >status.1
+  wait $!
+}
+
+# says STATUS WORDS ARGUMENTS...: on 1 and 2 ranks; one line of ours says WORDS
 says() {
-  local status=$1 words=$2 ranks got
+  local status=$1 words=$2 ranks
   shift 2
+  both "$@"
   for ranks in 1 2; do
-    got=0
-    if [ "$ranks" = 1 ]; then
-      timeout -k 5 60 "$segtiles" "$@" >out 2>log || got=$?
-    else
-      timeout -k 5 60 "$mpirun" "$ranks" "$segtiles" "$@" >out 2>log || got=$?
-    fi
-    [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got on $ranks: $*"; }
-    [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-    grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
+    [ "$(cat status.$ranks)" = "$status" ] ||
+      { cat log.$ranks >&2; fail "expected status $status, got $(cat status.$ranks) on $ranks: $*"; }
+    [ "$(grep -c '^segtiles: ' log.$ranks)" = 1 ] || { cat log.$ranks >&2; fail "expected one message: $*"; }
+    grep '^segtiles: ' log.$ranks | grep -qF -- "$words" || { cat log.$ranks >&2; fail "expected \"$words\": $*"; }
   done
 }
 
@@ -23,10 +26,11 @@ says() {
 shows() {
   local words=$1
   shift
-  timeout -k 5 60 "$segtiles" "$@" >out 2>log || fail "status $? of $*"
-  grep -qF -- "$words" out || fail "expected \"$words\" from $*"
-  timeout -k 5 60 "$mpirun" 2 "$segtiles" "$@" >out2 2>log || fail "status $? of $* on 2 ranks"
-  cmp out out2 || fail "2 ranks print other things for $*"
+  both "$@"
+  [ "$(cat status.1 status.2)" = "0
+0" ] || fail "status $(cat status.1 status.2) of $*"
+  grep -qF -- "$words" out.1 || fail "expected \"$words\" from $*"
+  cmp out.1 out.2 || fail "2 ranks print other things for $*"
 }
 
 shows "usage: segtiles COMMAND" --help

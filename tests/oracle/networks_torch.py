@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""networks_torch.py NETWORK FILE [smooth]: the network that dump_network ran, in PyTorch: outputs and every gradient.
+"""networks_torch.py DUMP_NETWORK BACKEND FILE: networks that dump_network runs, in PyTorch: outputs and every gradient.
+Standard input names them, one a line: NETWORK N HEIGHT WIDTH [smooth]. All in one process: PyTorch is slow to load.
 
 PyTorch computes in f64, so the difference is our rounding alone. A gradient of the first layer has
 gone through every convolution with its batch norm, forth and back. Each sums up to K products of
@@ -10,6 +11,7 @@ pixels moves, which the bound, relative to the array's largest element, covers w
 Deep networks have few pixels at their bottom and many activations, some of which are such ties: they
 are compared with x * sigmoid(x) in place of ReLU, on both sides.
 """
+import subprocess
 import sys
 
 import numpy
@@ -67,12 +69,10 @@ def build(text, arrays):
     return network.train()
 
 
-def main():
-    torch.set_num_threads(2)
-    if sys.argv[3:] == ["smooth"]:
-        networks.activate = torch.nn.functional.silu
-    facts, arrays = load(sys.argv[2])
-    network = build(sys.argv[1], arrays)
+def compare(network, path):
+    """Are they the same? Prints how far they differ."""
+    facts, arrays = load(path)
+    network = build(network, arrays)
     x = torch.from_numpy(arrays["input"].transpose(0, 3, 1, 2).astype("f8").copy())
     labels = torch.from_numpy(arrays["labels"].astype("i8"))
     weight = torch.from_numpy(arrays["class_weight"].astype("f8"))
@@ -107,8 +107,22 @@ def main():
     lines += [f"a gradient of {name} that PyTorch does not have" for name in gradients]
     print(*lines, sep="\n", end="\n" if lines else "")
     print(f"{len(pairs)} arrays compared with PyTorch; largest difference {worst:.2g} of the array, "
-          f"allowed {relative:.2g}")
-    sys.exit(1 if lines else 0)
+          f"allowed {relative:.2g}", flush=True)
+    return not lines
+
+
+def main():
+    torch.set_num_threads(2)
+    tool, backend, path = sys.argv[1:]
+    exact = networks.activate
+    for line in sys.stdin:
+        network, n, height, width, *smooth = line.split()
+        print(f"{network}, {n} x {height} x {width}{', smooth' if smooth else ''}:", flush=True)
+        subprocess.run([tool, backend, network, n, height, width, path, *smooth], stdin=subprocess.DEVNULL,
+                       check=True)
+        networks.activate = torch.nn.functional.silu if smooth else exact
+        if not compare(network, path):
+            sys.exit(1)
 
 
 main()

@@ -3,11 +3,7 @@
 . "$(dirname "$0")/support/find_torch.sh"
 
 # network, as sg_model_parse reads it; n height width; smooth
-while read -r network n height width smooth; do
-    echo "$network, $n x $height x $width${smooth:+, }$smooth:"
-    "$1" "$2" "$network" "$n" "$height" "$width" "$folder/run" $smooth
-    "$python" "$here/networks_torch.py" "$network" "$folder/run" $smooth
-done <<'SHAPES'
+"$python" "$here/networks_torch.py" "$1" "$2" "$folder/run" <<'SHAPES'
 unet,depth=2,width=4,bands=4,classes=3 2 32 48
 unet,depth=2,width=8,bands=3,classes=5 2 64 64
 unet,depth=3,width=8,bands=5,classes=2 3 40 32
