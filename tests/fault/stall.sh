@@ -4,15 +4,20 @@
 # back does.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/training.bash"
+end_at_once
 make_job
 long="train.stall=3"
 
 # The last rank is stopped, as a node that swaps or a file system that hangs would.
 begin_training 2 run -o run $long
 wait_for_step 10
+SECONDS=0
 held=$(ranks_of_training | tail -n 1)
 kill -STOP "$held"
-sleep 7
+until grep -q "rank 0: no progress" log; do
+  [ $SECONDS -lt 60 ] || fail "rank 0 says nothing"
+  sleep 0.1
+done
 kill -CONT "$held"
 end_training
 [ $status = 0 ] || { cat log >&2; fail "status $status after a pause"; }

@@ -67,7 +67,12 @@ killed() {
     delay=$((span * 9 / 20 + RANDOM * span * 7 / 10 / 32768)) # before its first chunk up to after its end
     sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
     kill_some
-    wait $job || killed=$((killed + 1))
+    if wait $job; then
+      span=$((span * 3 / 4)) # the machine is quicker than it was
+    else
+      killed=$((killed + 1))
+      [ -e mask.tif.parts ] || span=$((span * 5 / 4)) # or slower
+    fi
     ! grep '^segtiles: ' log || fail "$what fails by itself"
     [ -z "$(finished_chunks)" ] || resumed=$((resumed + 1))
     [ ! -e mask.tif ] || [ -e mask.tif.parts ] || assert_same "$killed kills" # it was done
