@@ -8,8 +8,8 @@
  */
 #include "data/store_private.h"
 
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
