@@ -29,7 +29,7 @@ DOORS = {"jobs": ["cpu/cpu.h", "cuda/cuda.h"]}
 
 # library: (its headers, the only folder that may include them)
 LIBRARIES = {
-    "MPI": (r"mpi\.h|mpi-ext\.h", ["src/comm"]),
+    "MPI": (r"mpi\.h|mpi-ext\.h", ["src/comm", "tools/scaling"]),
     "NCCL": (r"nccl\.h", ["src/comm"]),
     "GDAL": (r"(gdal|ogr|cpl|vrt)\w*\.h", ["src/data"]),
     "HDF5": (r"hdf5\w*\.h|H5\w*\.h", ["src/data"]),

@@ -9,7 +9,7 @@ build="gcc make cmake ninja-build pkg-config libgdal-dev gdal-bin libopenmpi-dev
   libcmocka-dev"
 tests="git g++ python3 python3-numpy python3-torch python3-gdal python3-qgis qgis-providers
   python3-venv chromium clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev gcovr
-  slurm-wlm munge iproute2 procps"
+  slurm-wlm munge iproute2 procps libsimgrid-dev"
 
 wanted=$build
 for argument in "$@"; do
@@ -54,9 +54,9 @@ fi
 
 echo "setup: installing ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-# clang-format 14 decides about layout, clang 14 builds the fuzzers, chromium shows reports; where they are
-# not packaged what needs them is skipped.
-for optional in clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev chromium; do
+# clang-format 14 decides about layout, clang 14 builds the fuzzers, chromium shows reports, SimGrid
+# simulates many nodes; where they are not packaged what needs them is skipped.
+for optional in clang-format-14 clang-14 libclang-rt-14-dev libfuzzer-14-dev chromium libsimgrid-dev; do
   if [[ " ${missing[*]} " == *" $optional "* ]] && ! apt-cache show "$optional" >/dev/null 2>&1; then
     echo "setup: $optional is not packaged here; tests that need it will be skipped"
     missing=("${missing[@]/%$optional/}")
