@@ -30,8 +30,15 @@ GPU = {"forward": 0.017, "backward": 0.034, "update": 0.001}
 CPU = {"forward": 0.100, "backward": 0.200, "update": 0.005}
 NODES = {"algorithm": 3, "at_once": 4}
 LARGE = {**NODES, "bucket": 24}
+# Of a chunk of 2048 x 2048 pixels in the same network.
+CHUNK_GPU = {"chunk": 0.08, "chunks": 16}
+CHUNK_CPU = {"chunk": 0.34, "chunks": 16}
 CROP = 0.01275  # seconds of a crop, both ways
 BATCH = 4096    # crops of a step, of strong scaling
+
+
+# DeepLabv3+ in f32 on Summit, as far as Kurth et al., 2018, tell: six GPUs, 14.41 TF a sample.
+SUMMIT = {**LARGE, "gpus": 6, "fold": 1, "forward": 0.37, "backward": 0.73, "parameters": 40e6}
 
 
 def strong(nodes):
@@ -55,6 +62,18 @@ SCENARIOS = {
     "train_gpu_strong": ("train", lambda n: {**strong(n), "fold": 1}, {}),
     "train_cpu_binomial": ("train", CPU, {}),
     "train_cpu_nodes_24": ("train", {**CPU, **LARGE, "fold": 1}, {}),
+    "kurth": ("train", SUMMIT, {}),
+    "kurth_jitter": ("train", {**SUMMIT, "jitter": 0.025}, {}),
+    "predict_gpu_one": ("predict", CHUNK_GPU, {}),
+    "predict_gpu_parallel": ("predict", {**CHUNK_GPU, "parallel": 1, "take": 4}, {}),
+    "predict_gpu_scenes": ("predict", lambda n: {**CHUNK_GPU, "scenes": n}, {}),
+    "predict_gpu_scenes_32": ("predict", lambda n: {**CHUNK_GPU, "scenes": n, "servers": 32}, {}),
+    "predict_cpu_one": ("predict", CHUNK_CPU, {}),
+    "predict_cpu_parallel": ("predict", {**CHUNK_CPU, "parallel": 1, "take": 4, "servers": 32}, {}),
+    "predict_cpu_scenes": ("predict", lambda n: {**CHUNK_CPU, "scenes": n, "servers": 32}, {}),
+    "predict_cpu_uneven": ("predict", {**CHUNK_CPU, "parallel": 1, "servers": 32, "jitter": 0.05,
+                                       "slow": 2}, {}),
+    "predict_cpu_strong": ("predict", {**CHUNK_CPU, "all_chunks": 16384}, {}),
 }
 
 
@@ -87,7 +106,7 @@ def hosts(program, nodes, values):
 
 def simulate(program, nodes, values, platform, under=(), folder=None):
     """The numbers that the program prints, as a dictionary; and the seconds it took."""
-    folder = folder or tempfile.gettempdir()
+    folder = os.path.abspath(folder or tempfile.gettempdir())
     binary = build(folder, program)
     places, storage = hosts(program, nodes, values)
     with tempfile.TemporaryDirectory() as work:
