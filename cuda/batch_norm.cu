@@ -16,19 +16,12 @@
  * of an engine only by the lack of a note, which for engines that fuse cannot be asked without a
  * driver.
  */
-#include "cuda/act.cuh"
-#include "cuda/channel_sums.cuh"
+#include "cuda/norm.cuh"
 
 #include <math.h>
 #include <string.h>
 
 enum { SCALE, SHIFT, MEAN, VARIANCE };
-
-/* Per channel, on the GPU: z = (x - mean) * factor + shift; dx = factor * (dz - centre - (x - mean)
- * * slope). */
-struct coefficients {
-    float *mean, *inverse, *factor, *shift, *centre, *slope;
-};
 
 struct normaliser {
     sg_cuda *cuda;
@@ -40,71 +33,10 @@ struct normaliser {
 struct pieces {
     double *parts;  /* [chunks][2c] */
     double *totals; /* [2c] */
-    coefficients k;
-};
-
-struct norm_args {
-    sg_sum_cut cut;
-    coefficients k;
-    const void *in, *grad_out;
-    void *to; /* the output, or the gradient of the input */
-    int in_type, to_type, grad_type, act;
-    double *parts;
-    uint32_t out_pitch; /* of the output and its gradient */
-    uint32_t items;
+    sg_norm_coefficients k;
 };
 
 /* ---- moments ---- */
-
-struct moments {
-    double count, mean, square; /* square: sum of squared distances from the mean */
-};
-
-static __device__ void merge(moments *to, const moments &part)
-{
-    double all = to->count + part.count;
-    if (part.count == 0)
-        return;
-    double share = part.count / all, distance = part.mean - to->mean;
-    to->mean += distance * share;
-    to->square += part.square + distance * distance * to->count * share;
-    to->count = all;
-}
-
-template <int N> __global__ void sum_moments(norm_args a)
-{
-    __shared__ double mean[SG_THREADS * N], square[SG_THREADS * N];
-    sg_sum_place p = sg_sum_place_of(a.cut);
-    sg_row<N> first = {}, sum = {}, squares = {}, x;
-    uint32_t count = 0, channel, at;
-    for (uint32_t pixel = p.begin + p.lane; p.inside && pixel < p.end; pixel += a.cut.lanes) {
-        sg_read(a.in, a.in_type, ((size_t)pixel * a.cut.groups + p.group) * N, &x);
-        if (count++ == 0)
-            first = x;
-        for (int i = 0; i < N; i++) {
-            float distance = x.v[i] - first.v[i];
-            sum.v[i] += distance;
-            squares.v[i] += distance * distance;
-        }
-    }
-    double by = count > 0 ? count : 1;
-    for (int i = 0; i < N; i++) {
-        double s = sum.v[i];
-        mean[threadIdx.x * N + i] = first.v[i] + s / by;
-        square[threadIdx.x * N + i] = squares.v[i] - s * s / by;
-    }
-    __syncthreads();
-    if (!sg_sum_channel<N>(a.cut, &channel, &at))
-        return;
-    moments all = {0, 0, 0};
-    for (uint32_t lane = 0; lane < a.cut.lanes; lane++, at += a.cut.across * N) {
-        moments part = {(double)sg_lane_count(a.cut, p.end - p.begin, lane), mean[at], square[at]};
-        merge(&all, part);
-    }
-    double *to = a.parts + (size_t)blockIdx.x * 2 * a.cut.c;
-    to[channel] = all.mean;
-    to[a.cut.c + channel] = all.square > 0 ? all.square : 0;
-}
 
 /* One block to a channel: thread t merges every SG_JOINERS-th chunk in order, thread 0 the threads.
  */
@@ -112,12 +44,12 @@ __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals
 {
     __shared__ double count[SG_JOINERS], mean[SG_JOINERS], square[SG_JOINERS];
     uint32_t c = blockIdx.x, t = threadIdx.x;
-    moments all = {0, 0, 0};
+    sg_moments all = {0, 0, 0};
     for (uint32_t b = t; b < cut.chunks; b += SG_JOINERS) {
         const double *from = parts + (size_t)b * 2 * cut.c;
         uint32_t pixels = min(cut.chunk, cut.pixels - b * cut.chunk);
-        moments part = {(double)pixels, from[c], from[cut.c + c]};
-        merge(&all, part);
+        sg_moments part = {(double)pixels, from[c], from[cut.c + c]};
+        sg_merge(&all, part);
     }
     count[t] = all.count;
     mean[t] = all.mean;
@@ -126,8 +58,8 @@ __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals
     if (t > 0)
         return;
     for (int k = 1; k < SG_JOINERS; k++) {
-        moments part = {count[k], mean[k], square[k]};
-        merge(&all, part);
+        sg_moments part = {count[k], mean[k], square[k]};
+        sg_merge(&all, part);
     }
     totals[c] = all.mean;
     totals[cut.c + c] = all.square;
@@ -136,7 +68,7 @@ __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals
 /* ---- coefficients ---- */
 
 struct use_args {
-    coefficients k;
+    sg_norm_coefficients k;
     const double *totals;                         /* mean and summed squares of the batch */
     double *saved;                                /* mean, inverse: [2c] */
     const float *scale, *shift, *mean, *variance; /* the latter for prediction */
@@ -189,71 +121,7 @@ __global__ void use_saved(use_args a)
         set_coefficients(a, c, a.saved[c], a.saved[a.items + c]);
 }
 
-/* ---- values ---- */
-
-template <int N> __global__ void normalise(norm_args a)
-{
-    uint32_t item = sg_item();
-    if (item >= a.items)
-        return;
-    uint32_t c = item % a.cut.groups * N;
-    sg_row<N> x;
-    sg_read(a.in, a.in_type, (size_t)item * N, &x);
-    for (int i = 0; i < N; i++) {
-        float z = (x.v[i] - a.k.mean[c + i]) * a.k.factor[c + i] + a.k.shift[c + i];
-        x.v[i] = sg_act_value(a.act, z);
-    }
-    sg_write(a.to, a.to_type, sg_place<N>(item, a.cut.groups, a.out_pitch), x);
-}
-
 /* ---- gradients ---- */
-
-/* The gradient before the activation, of channels c ... of a pixel; x - mean replaces x. */
-template <int N>
-static __device__ sg_row<N> unfuse(const norm_args &a, uint32_t pixel, uint32_t c, sg_row<N> *x)
-{
-    sg_row<N> gradient;
-    sg_read(a.in, a.in_type, (size_t)pixel * a.cut.c + c, x);
-    sg_read(a.grad_out, a.grad_type, (size_t)pixel * a.out_pitch + c, &gradient);
-    for (int i = 0; i < N; i++) {
-        x->v[i] -= a.k.mean[c + i];
-        if (a.act != SG_ACT_NONE)
-            gradient.v[i] *=
-                sg_act_slope_before(a.act, x->v[i] * a.k.factor[c + i] + a.k.shift[c + i]);
-    }
-    return gradient;
-}
-
-/* Sums over pixels of dz and of dz * xhat. */
-template <int N> __global__ void sum_gradients(norm_args a)
-{
-    __shared__ double plain[SG_THREADS * N], normal[SG_THREADS * N];
-    sg_sum_place p = sg_sum_place_of(a.cut);
-    sg_row<N> sum = {}, with_x = {}, x;
-    uint32_t channel, at;
-    for (uint32_t pixel = p.begin + p.lane; p.inside && pixel < p.end; pixel += a.cut.lanes) {
-        sg_row<N> gradient = unfuse<N>(a, pixel, p.group * N, &x);
-        for (int i = 0; i < N; i++) {
-            sum.v[i] += gradient.v[i];
-            with_x.v[i] += gradient.v[i] * (x.v[i] * a.k.inverse[p.group * N + i]);
-        }
-    }
-    for (int i = 0; i < N; i++) {
-        plain[threadIdx.x * N + i] = sum.v[i];
-        normal[threadIdx.x * N + i] = with_x.v[i];
-    }
-    __syncthreads();
-    if (!sg_sum_channel<N>(a.cut, &channel, &at))
-        return;
-    double all = 0, all_with_x = 0;
-    for (uint32_t lane = 0; lane < a.cut.lanes; lane++, at += a.cut.across * N) {
-        all += plain[at];
-        all_with_x += normal[at];
-    }
-    double *to = a.parts + (size_t)blockIdx.x * 2 * a.cut.c;
-    to[channel] = all;
-    to[a.cut.c + channel] = all_with_x;
-}
 
 __global__ void give_sums(const double *totals, float *shift, float *scale, uint32_t channels)
 {
@@ -264,28 +132,15 @@ __global__ void give_sums(const double *totals, float *shift, float *scale, uint
     scale[c] = (float)totals[channels + c];
 }
 
-__global__ void use_sums(coefficients k, const double *totals, const double *saved, double pixels,
-                         uint32_t channels)
+__global__ void use_sums(sg_norm_coefficients k, const double *totals, const double *saved,
+                         const float *scale, double pixels, uint32_t channels)
 {
     uint32_t c = sg_item();
     if (c >= channels)
         return;
-    k.centre[c] = (float)(totals[c] / pixels);
-    k.slope[c] = (float)(totals[channels + c] / pixels * saved[channels + c]);
-}
-
-template <int N> __global__ void input_gradient(norm_args a)
-{
-    uint32_t item = sg_item();
-    if (item >= a.items)
-        return;
-    uint32_t c = item % a.cut.groups * N;
-    size_t at = (size_t)item * N;
-    sg_row<N> x, gradient = unfuse<N>(a, item / a.cut.groups, c, &x);
-    for (int i = 0; i < N; i++)
-        gradient.v[i] =
-            a.k.factor[c + i] * (gradient.v[i] - a.k.centre[c + i] - x.v[i] * a.k.slope[c + i]);
-    sg_write(a.to, a.to_type, at, gradient);
+    double inverse = saved[channels + c], factor = inverse * scale[c];
+    k.centre[c] = (float)(factor * (totals[c] / pixels));
+    k.slope[c] = (float)(factor * (totals[channels + c] / pixels * inverse));
 }
 
 /* ---- making ---- */
@@ -296,7 +151,7 @@ static size_t cut_scratch(const normaliser *n, uint8_t *memory, pieces *p)
     size_t totals = sg_cuda_piece(2 * c * sizeof(double));
     if (p) {
         float *f = (float *)(memory + parts + totals);
-        coefficients k = {f, f + c, f + 2 * c, f + 3 * c, f + 4 * c, f + 5 * c};
+        sg_norm_coefficients k = {f, f + c, f + 2 * c, f + 3 * c, f + 4 * c, f + 5 * c};
         p->parts = (double *)memory;
         p->totals = (double *)(memory + parts);
         p->k = k;
@@ -333,10 +188,10 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 
 /* ---- forward ---- */
 
-static norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
-                              const pieces *p)
+static sg_norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
+                                 const pieces *p)
 {
-    norm_args a = {};
+    sg_norm_args a = {};
     a.cut = n->cut;
     a.k = p->k;
     a.in = io->in[0];
@@ -399,10 +254,10 @@ static sg_err share_moments(const normaliser *n, const sg_run *run, double *tota
 static sg_err measure(const normaliser *n, const sg_site *site, const sg_io *io, const pieces *p)
 {
     bool wide = sg_is_wide(site->out.c);
-    norm_args a = norm_args_of(n, site, io, p);
+    sg_norm_args a = norm_args_of(n, site, io, p);
     use_args use = use_args_of(site, io, p);
-    sg_err err = sg_launch(n->cuda, wide ? sum_moments<8> : sum_moments<1>, sg_sum_blocks(n->cut),
-                           dim3(SG_THREADS), a);
+    sg_err err = sg_launch(n->cuda, wide ? sg_sum_moments<8> : sg_sum_moments<1>,
+                           sg_sum_blocks(n->cut), dim3(SG_THREADS), a);
     if (!err)
         err = sg_launch(n->cuda, merge_chunks, dim3(n->cut.c), dim3(SG_JOINERS), n->cut, p->parts,
                         p->totals);
@@ -424,11 +279,11 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     else
         err = sg_launch_items(n->cuda, io->again ? use_saved : use_running, n->cut.c,
                               use_args_of(site, io, &p));
-    norm_args a = norm_args_of(n, site, io, &p);
+    sg_norm_args a = norm_args_of(n, site, io, &p);
     a.to = io->out;
     a.to_type = site->out_type;
     return err ? err
-               : sg_launch_rows(n->cuda, normalise<8>, normalise<1>, sg_is_wide(site->out.c),
+               : sg_launch_rows(n->cuda, sg_normalise<8>, sg_normalise<1>, sg_is_wide(site->out.c),
                                 sg_shape_count(site->out), a);
 }
 
@@ -443,10 +298,10 @@ static dim3 blocks_for(size_t items)
 static sg_err sum_all(const normaliser *n, const sg_site *site, const sg_io *io, const pieces *p)
 {
     uint32_t c = n->cut.c;
-    norm_args a = norm_args_of(n, site, io, p);
+    sg_norm_args a = norm_args_of(n, site, io, p);
     sg_err err = sg_launch_items(n->cuda, use_saved, c, use_args_of(site, io, p));
     if (!err)
-        err = sg_launch(n->cuda, sg_is_wide(c) ? sum_gradients<8> : sum_gradients<1>,
+        err = sg_launch(n->cuda, sg_is_wide(c) ? sg_sum_gradients<8> : sg_sum_gradients<1>,
                         sg_sum_blocks(n->cut), dim3(SG_THREADS), a);
     if (!err)
         err = sg_launch(n->cuda, sg_join_chunks, dim3(2 * c), dim3(SG_JOINERS), p->parts,
@@ -482,12 +337,12 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     if (err || site->write[0] == SG_GRAD_NONE)
         return err;
     err = sg_launch(n->cuda, use_sums, blocks_for(n->cut.c), dim3(SG_THREADS), p.k, p.totals,
-                    (const double *)io->saved, pixels, n->cut.c);
-    norm_args a = norm_args_of(n, site, io, &p);
+                    (const double *)io->saved, io->param[SCALE], pixels, n->cut.c);
+    sg_norm_args a = norm_args_of(n, site, io, &p);
     a.to = io->grad_in[0];
     a.to_type = site->grad_type;
     return err ? err
-               : sg_launch_rows(n->cuda, input_gradient<8>, input_gradient<1>,
+               : sg_launch_rows(n->cuda, sg_input_gradient<8>, sg_input_gradient<1>,
                                 sg_is_wide(site->out.c), sg_shape_count(site->out), a);
 }
 

@@ -80,12 +80,13 @@ static __device__ inline bool sg_sum_channel(const sg_sum_cut &cut, uint32_t *ch
 enum { SG_JOINERS = 64 };
 
 /* values[k] = the sum over chunks of parts[chunk * count + k]; one block of SG_JOINERS threads to
- * each of the `count` sums. A thread adds every SG_JOINERS-th chunk in order, thread 0 the threads.
- */
+ * each of the `count` sums, and a row of blocks to each of several such tensors. A thread adds
+ * every SG_JOINERS-th chunk in order, thread 0 the threads. */
 static __global__ void sg_join_chunks(const double *parts, uint32_t chunks, double *values)
 {
     __shared__ double part[SG_JOINERS];
     double sum = 0;
+    parts += (size_t)blockIdx.y * chunks * gridDim.x;
     for (uint32_t b = threadIdx.x; b < chunks; b += SG_JOINERS)
         sum += parts[(size_t)b * gridDim.x + blockIdx.x];
     part[threadIdx.x] = sum;
@@ -93,7 +94,7 @@ static __global__ void sg_join_chunks(const double *parts, uint32_t chunks, doub
     for (int k = 1; threadIdx.x == 0 && k < SG_JOINERS; k++)
         sum += part[k];
     if (threadIdx.x == 0)
-        values[blockIdx.x] = sum;
+        values[(size_t)blockIdx.y * gridDim.x + blockIdx.x] = sum;
 }
 
 #endif

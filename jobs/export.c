@@ -5,6 +5,7 @@
 #include "data/safetensors.h"
 #include "jobs/command.h"
 #include "jobs/options.h"
+#include "nn/prune.h"
 #include "nn/torch.h"
 
 #include <string.h>
@@ -46,26 +47,57 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_export_op
 
 /* ---- weights ---- */
 
-static void list_tensors(const sg_graph *graph, sg_safetensor *tensor,
-                         char (*name)[SG_TORCH_NAME_MAX])
+/* The parameters that are written; auxiliary heads are for training alone. */
+typedef struct {
+    const sg_checkpoint *checkpoint;
+    size_t count;
+    int32_t *id; /* [count], owned, as all below */
+    sg_safetensor *tensor;
+    char (*name)[SG_TORCH_NAME_MAX];
+} listing;
+
+static void list_tensor(listing *list, int32_t id)
 {
-    for (int32_t i = 0; i < graph->param_count; i++) {
-        const sg_param_info *info = &graph->param[i];
-        sg_torch_name(info, name[i]);
-        tensor[i] = (sg_safetensor){.name = name[i], .dims = info->dims};
-        if (info->dims == 4)
-            sg_torch_shape(sg_torch_is_transposed(graph, info), info->dim, tensor[i].dim);
-        for (int32_t d = 0; info->dims < 4 && d < info->dims; d++)
-            tensor[i].dim[d] = info->dim[d];
-    }
+    const sg_graph *graph = list->checkpoint->graph;
+    const sg_param_info *info = &graph->param[id];
+    sg_safetensor *tensor = &list->tensor[list->count];
+    list->id[list->count] = id;
+    sg_torch_name(info, list->name[list->count]);
+    *tensor = (sg_safetensor){.name = list->name[list->count++], .dims = info->dims};
+    if (info->dims == 4)
+        sg_torch_shape(sg_torch_is_transposed(graph, info), info->dim, tensor->dim);
+    for (int32_t d = 0; info->dims < 4 && d < info->dims; d++)
+        tensor->dim[d] = info->dim[d];
 }
 
-static sg_err put_values(sg_safetensors_writer *writer, const sg_checkpoint *checkpoint)
+static sg_err list_tensors(listing *list)
 {
+    const sg_graph *graph = list->checkpoint->graph;
+    size_t most = (size_t)graph->param_count;
+    bool *needed = NULL;
+    sg_err err = sg_calloc((size_t)graph->nodes, sizeof *needed, &needed);
+    if (err == SG_OK)
+        err = sg_calloc(most, sizeof *list->id, &list->id);
+    if (err == SG_OK)
+        err = sg_calloc(most, sizeof *list->tensor, &list->tensor);
+    if (err == SG_OK)
+        err = sg_calloc(most, sizeof *list->name, &list->name);
+    if (err == SG_OK)
+        sg_graph_find_needed(graph, needed);
+    for (int32_t id = 0; err == SG_OK && id < graph->param_count; id++)
+        if (needed[graph->param[id].node])
+            list_tensor(list, id);
+    sg_free(needed);
+    return err;
+}
+
+static sg_err put_values(sg_safetensors_writer *writer, const listing *list)
+{
+    const sg_checkpoint *checkpoint = list->checkpoint;
     sg_err err = SG_OK;
-    for (int32_t i = 0; err == SG_OK && i < checkpoint->graph->param_count; i++) {
-        const sg_param_info *info = &checkpoint->graph->param[i];
-        const float *ours = sg_params_values(checkpoint->params, i);
+    for (size_t i = 0; err == SG_OK && i < list->count; i++) {
+        const sg_param_info *info = &checkpoint->graph->param[list->id[i]];
+        const float *ours = sg_params_values(checkpoint->params, list->id[i]);
         float *torch = NULL;
         if (info->dims < 4) {
             err = sg_safetensors_put(writer, ours, info->count);
@@ -83,26 +115,23 @@ static sg_err put_values(sg_safetensors_writer *writer, const sg_checkpoint *che
 
 sg_err sg_export_safetensors(const sg_checkpoint *checkpoint, const char *path)
 {
-    size_t count = (size_t)checkpoint->graph->param_count;
-    sg_safetensor *tensor = NULL;
-    char(*name)[SG_TORCH_NAME_MAX] = NULL;
+    listing list = {.checkpoint = checkpoint};
     sg_safetensors_writer *writer = NULL;
-    sg_err err = sg_calloc(count, sizeof *tensor, &tensor);
+    sg_err err = list_tensors(&list);
     if (err == SG_OK)
-        err = sg_calloc(count, sizeof *name, &name);
+        err = sg_safetensors_create(&writer, path, list.tensor, list.count);
     if (err == SG_OK) {
-        list_tensors(checkpoint->graph, tensor, name);
-        err = sg_safetensors_create(&writer, path, tensor, count);
-    }
-    if (err == SG_OK) {
-        err = put_values(writer, checkpoint);
+        err = put_values(writer, &list);
         if (err == SG_OK)
             err = sg_safetensors_commit(writer);
         else
             sg_safetensors_drop(writer);
     }
-    sg_free(name);
-    sg_free(tensor);
+    if (err == SG_OK)
+        sg_info("%s: %zu tensors", path, list.count);
+    sg_free(list.id);
+    sg_free(list.name);
+    sg_free(list.tensor);
     return err;
 }
 
@@ -112,11 +141,8 @@ static sg_err export_model(const char *path, const sg_export_options *options)
 {
     sg_checkpoint checkpoint = {0};
     sg_err err = sg_checkpoint_load(&checkpoint, path, false);
-    if (err == SG_OK && options->safetensors != NULL) {
+    if (err == SG_OK && options->safetensors != NULL)
         err = sg_export_safetensors(&checkpoint, options->safetensors);
-        if (err == SG_OK)
-            sg_info("%s: %d tensors", options->safetensors, (int)checkpoint.graph->param_count);
-    }
     if (err == SG_OK && options->onnx != NULL)
         err = sg_export_onnx(&checkpoint, options);
     sg_checkpoint_close(&checkpoint);

@@ -15,7 +15,7 @@ typedef struct {
     int32_t raw;                    /* ONNX: takes pixels as scenes hold them */
 } sg_export_options;
 
-/* All parameters under PyTorch's names, in its layouts, as f32. */
+/* All parameters but those of auxiliary heads under PyTorch's names, in its layouts, as f32. */
 sg_err sg_export_safetensors(const sg_checkpoint *checkpoint, const char *path);
 
 /* The network as predict runs it (batch norms folded), NCHW; options->onnx is the file. */

@@ -21,6 +21,10 @@ sg_err sg_info_raster(const char *path, const sg_info_options *options, sg_text 
 sg_err sg_info_tiles(const char *path, const sg_info_options *options, sg_text *text);
 sg_err sg_info_checkpoint(const char *path, const sg_info_options *options, sg_text *text);
 
+/* FLOPs per pixel of a prediction of tiles of `side` pixels. */
+sg_err sg_info_flops(const sg_graph *graph, int64_t side, double *flops);
+/* Parameters that only training has, those of auxiliary heads. */
+sg_err sg_info_aux_parameters(const sg_graph *graph, int64_t *count);
 /* Its line about a network's reach. */
 sg_err sg_info_add_reach(const sg_network_reach *reach, sg_text *text);
 /* A network as sg_model_parse reads it: layers, sizes, cost and reach. */

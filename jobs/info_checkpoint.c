@@ -1,7 +1,9 @@
 /* What a checkpoint holds: the network, what it expects of scenes, how far it was trained. */
 #include "jobs/info.h"
 
+#include "base/size.h"
 #include "nn/plan.h"
+#include "nn/prune.h"
 #include "train/checkpoint.h"
 
 #include <math.h>
@@ -13,19 +15,39 @@ typedef struct {
     sg_network_reach reach;
     double flops; /* per pixel */
     int64_t parameters, state;
+    int64_t aux;                /* of the parameters, those of auxiliary heads */
     int32_t nodes[SG_OP_COUNT]; /* how many of each operator */
 } checkpoint_facts;
 
-static sg_err measure_flops(const sg_graph *graph, int64_t stride, double *flops)
+sg_err sg_info_flops(const sg_graph *graph, int64_t side, double *flops)
 {
     sg_plan *plan = NULL;
-    int64_t side = 16 * stride;
+    sg_graph *pruned = NULL;
     sg_shape shape = {1, side, side, sg_graph_input_channels(graph)};
-    sg_err err = sg_plan_create(graph, shape, SG_F32, SG_PLAN_INFERENCE, &plan);
+    sg_err err = sg_graph_prune(graph, &pruned);
+    if (err == SG_OK)
+        err = sg_plan_create(pruned, shape, SG_F32, SG_PLAN_INFERENCE, &plan);
     if (err == SG_OK)
         *flops = plan->flops / ((double)side * (double)side);
     sg_plan_close(plan);
+    sg_graph_close(pruned);
     return err;
+}
+
+sg_err sg_info_aux_parameters(const sg_graph *graph, int64_t *count)
+{
+    sg_graph *pruned = NULL;
+    sg_err err = sg_graph_prune(graph, &pruned);
+    if (err == SG_OK)
+        *count = (int64_t)(sg_graph_trainable_count(graph) - sg_graph_trainable_count(pruned));
+    sg_graph_close(pruned);
+    return err;
+}
+
+/* A network without padding wants tiles wider than its margins. */
+static int64_t side_of(const sg_network_reach *reach)
+{
+    return 16 * reach->stride + sg_round_up(2 * reach->widest_margin, reach->stride);
 }
 
 static sg_err gather(checkpoint_facts *facts)
@@ -41,7 +63,9 @@ static sg_err gather(checkpoint_facts *facts)
     for (int32_t i = 0; i < graph->nodes; i++)
         facts->nodes[graph->node[i].op]++;
     err = sg_graph_reach(graph, &facts->reach);
-    return err == SG_OK ? measure_flops(graph, facts->reach.stride, &facts->flops) : err;
+    if (err == SG_OK)
+        err = sg_info_aux_parameters(graph, &facts->aux);
+    return err == SG_OK ? sg_info_flops(graph, side_of(&facts->reach), &facts->flops) : err;
 }
 
 static const char *normalize_name(sg_normalize normalize)
@@ -58,8 +82,13 @@ sg_err sg_info_add_reach(const sg_network_reach *reach, sg_text *text)
     if (reach->unbounded)
         return sg_text_add(text, "reach      the whole input: tiles cannot be exact; stride %lld\n",
                            (long long)reach->stride);
-    return sg_text_add(text, "reach      %lld pixels; halo %lld, stride %lld: tiles are exact\n",
-                       (long long)reach->radius, (long long)reach->halo, (long long)reach->stride);
+    sg_err err =
+        sg_text_add(text, "reach      %lld pixels; halo %lld, stride %lld: tiles are exact\n",
+                    (long long)reach->radius, (long long)reach->halo, (long long)reach->stride);
+    if (err == SG_OK && reach->widest_margin > 0)
+        err = sg_text_add(text, "margin     no result up to %lld pixels from a tile's sides\n",
+                          (long long)reach->widest_margin);
+    return err;
 }
 
 static sg_err add_network(const checkpoint_facts *facts, sg_text *text)
@@ -73,6 +102,9 @@ static sg_err add_network(const checkpoint_facts *facts, sg_text *text)
     if (err == SG_OK)
         err = sg_text_add(text, "\nparameters %lld, %.4g kFLOP a pixel\n",
                           (long long)facts->parameters, 1e-3 * facts->flops);
+    if (err == SG_OK && facts->aux > 0)
+        err = sg_text_add(text, "           %lld of them of auxiliary heads, for training alone\n",
+                          (long long)facts->aux);
     return err == SG_OK ? sg_info_add_reach(&facts->reach, text) : err;
 }
 

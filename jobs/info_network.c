@@ -13,8 +13,9 @@ typedef struct {
     const char *description;
     sg_graph *graph, *with_loss, *fused; /* owned, as the plan */
     sg_network_reach reach;
-    sg_plan *plan; /* of one tile in f32, before fusion: a step a layer */
-    int64_t tile;
+    sg_plan *plan;     /* of one tile in f32, before fusion: a step a layer */
+    int64_t tile, aux; /* aux: parameters of auxiliary heads */
+    double flops;      /* a pixel, to predict */
     size_t predicting[TYPES], training[TYPES]; /* bytes of a tile's tensors */
     size_t recomputing[TYPES];                 /* training with train.recompute */
 } network_facts;
@@ -67,9 +68,14 @@ static sg_err gather(network_facts *f, const sg_info_options *options)
         err = sg_graph_reach(f->graph, &f->reach);
     if (err != SG_OK)
         return err;
-    f->tile = sg_round_up(options->tile > 0 ? options->tile : TILE, f->reach.stride);
+    f->tile = sg_max64(TILE, 2 * f->reach.widest_margin + f->reach.stride);
+    f->tile = sg_round_up(options->tile > 0 ? options->tile : f->tile, f->reach.stride);
     sg_shape shape = {1, f->tile, f->tile, model.bands};
     err = sg_plan_create(f->graph, shape, SG_F32, SG_PLAN_INFERENCE, &f->plan);
+    if (err == SG_OK)
+        err = sg_info_flops(f->graph, f->tile, &f->flops);
+    if (err == SG_OK)
+        err = sg_info_aux_parameters(f->graph, &f->aux);
     return err == SG_OK ? measure_memory(f, shape) : err;
 }
 
@@ -89,11 +95,6 @@ static sg_err add_layers(const network_facts *f, sg_text *text)
     return err;
 }
 
-static double pixels(const network_facts *f)
-{
-    return (double)f->tile * (double)f->tile;
-}
-
 static sg_err show_text(const network_facts *f, sg_text *text)
 {
     const double mib = 1024 * 1024;
@@ -101,7 +102,10 @@ static sg_err show_text(const network_facts *f, sg_text *text)
     sg_err err = add_layers(f, text);
     if (err == SG_OK)
         err = sg_text_add(text, "\n%s\nparameters %zu, %.4g kFLOP a pixel\n", f->description, count,
-                          1e-3 * f->plan->flops / pixels(f));
+                          1e-3 * f->flops);
+    if (err == SG_OK && f->aux > 0)
+        err = sg_text_add(text, "           %lld of them of auxiliary heads, for training alone\n",
+                          (long long)f->aux);
     if (err == SG_OK)
         err = sg_info_add_reach(&f->reach, text);
     for (int type = 0; err == SG_OK && type < TYPES; type++)
@@ -128,9 +132,8 @@ static sg_err show_json(const network_facts *f, sg_text *text)
         err = sg_text_add(text,
                           ", \"parameters\": %zu, \"flops_per_pixel\": %.17g, \"stride\": %lld, "
                           "\"exact\": %s, \"tile\": %lld",
-                          sg_graph_trainable_count(f->graph), f->plan->flops / pixels(f),
-                          (long long)reach->stride, reach->unbounded ? "false" : "true",
-                          (long long)f->tile);
+                          sg_graph_trainable_count(f->graph), f->flops, (long long)reach->stride,
+                          reach->unbounded ? "false" : "true", (long long)f->tile);
     if (err == SG_OK && !reach->unbounded)
         err = sg_text_add(text, ", \"radius\": %lld, \"halo\": %lld", (long long)reach->radius,
                           (long long)reach->halo);

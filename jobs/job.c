@@ -99,6 +99,10 @@ static const sg_yaml_field job_fields[] = {
     {"model.up", SG_YAML_ENUM, AT(model.up), .allowed = "transposed|bilinear",
      .fallback = "transposed"},
     {"model.separable", SG_YAML_BOOL, AT(model.separable), .fallback = "false"},
+    {"model.norm", SG_YAML_ENUM, AT(model.norm), .allowed = "batch|group", .fallback = "batch"},
+    {"model.groups", SG_YAML_INT, AT(model.groups), .min = 0, .max = 4096, .fallback = "0"},
+    {"model.padding", SG_YAML_ENUM, AT(model.padding), .allowed = "same|valid", .fallback = "same"},
+    {"model.aux", SG_YAML_BOOL, AT(model.aux), .fallback = "false"},
     {"model.dropout", SG_YAML_FLOAT, AT(model.dropout), .min = 0, .max = 0.95, .fallback = "0"},
     PATH_FIELD("model.init", model.init),
     {"model.init_bands", SG_YAML_ENUM, AT(model.init_bands),
@@ -171,7 +175,10 @@ static const sg_yaml_field job_fields[] = {
     {"train.loss", SG_YAML_MAPS, AT(train.loss), .min = 1, .max = SG_MAX_TERMS, .fallback = "[ce]",
      .allowed = "name", .item = sg_job_term_fields, .item_size = sizeof(sg_job_term)},
     {"train.class_weights", SG_YAML_STRINGS, AT(train.class_weights), .fallback = "[none]"},
-    {"train.sync_norm", SG_YAML_BOOL, AT(train.sync_norm), .fallback = "true"},
+    {"train.aux_weight", SG_YAML_FLOAT, AT(train.aux_weight), .min = 0.001, .max = 10,
+     .fallback = "0.4"},
+    {"train.sync_norm", SG_YAML_STRING, AT(train.sync_norm), .min = 1, .max = 15,
+     .fallback = "true"},
     {"train.validate_every", SG_YAML_INT, AT(train.validate_every), .min = 0, .max = 1e12,
      .fallback = "0"},
     {"train.patience", SG_YAML_INT, AT(train.patience), .min = 0, .max = 1e6, .fallback = "0"},
@@ -468,6 +475,10 @@ sg_model_options sg_job_model_options(const sg_job *job, int32_t bands, int32_t 
     options.pool = job->model.pool;
     options.up = job->model.up;
     options.separable = job->model.separable;
+    options.norm = job->model.norm;
+    options.groups = job->model.groups;
+    options.valid = job->model.padding;
+    options.aux = job->model.aux;
     options.dropout = (float)job->model.dropout;
     return options;
 }

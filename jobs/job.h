@@ -64,6 +64,7 @@ typedef struct {
 typedef struct {
     char net[32], encoder[16];
     int32_t depth, width, output_stride, pool, up, separable;
+    int32_t norm, groups, aux, padding; /* norm: sg_norm_kind; padding: 1 is valid */
     double dropout;
     sg_yaml_ints rates;     /* none or three */
     char init[SG_PATH_MAX]; /* "": random weights */
@@ -138,7 +139,9 @@ typedef struct {
     int32_t rate_batch;  /* the rate is that of a batch of so many; 0: of any */
     int32_t patience;    /* validations without a better one; 0: train to the end */
     sg_yaml_maps layers; /* of sg_job_rate */
-    int32_t nesterov, accumulate, recompute, sync_norm, loader_threads;
+    int32_t nesterov, accumulate, recompute, loader_threads;
+    char sync_norm[16]; /* true, false, node or a number: sg_job_sync_norm */
+    double aux_weight;
     sg_job_augment augment;
     sg_yaml_maps loss;                  /* of sg_job_term */
     sg_yaml_strings class_weights;      /* "none", "balanced", or one number per class */
@@ -183,6 +186,8 @@ sg_alterations sg_job_alterations(const sg_job *job);
 sg_err sg_job_check_augment(const sg_job *job);
 /* The terms of the loss; their attributes have been checked. */
 sg_err sg_job_loss(const sg_job *job, sg_loss *loss);
+/* train.sync_norm as sg_step_options has it. */
+sg_err sg_job_sync_norm(const sg_job *job, int32_t *sync_norm);
 /* Steps in all, given the steps of one epoch. */
 int64_t sg_job_steps(const sg_job *job, int64_t steps_per_epoch);
 sg_schedule sg_job_schedule(const sg_job *job, int64_t steps);

@@ -117,13 +117,29 @@ static sg_err add_term(const sg_job *job, size_t i, sg_loss *loss)
     return SG_OK;
 }
 
+static sg_err add_aux(const sg_job *job, sg_loss *loss)
+{
+    const double usual = 0.4;
+    if (!job->model.aux && job->train.aux_weight != usual)
+        return sg_yaml_fail(job->yaml, "train.aux_weight",
+                            "is of auxiliary heads, which model.aux: true asks for");
+    if (!job->model.aux)
+        return SG_OK;
+    if (loss->terms == SG_MAX_TERMS)
+        return sg_yaml_fail(job->yaml, "train.loss", "with auxiliary heads at most %d terms",
+                            SG_MAX_TERMS - 1);
+    loss->aux_weight = (float)job->train.aux_weight;
+    snprintf(loss->name[loss->columns++], sizeof(loss->name[0]), "aux");
+    return SG_OK;
+}
+
 sg_err sg_job_loss(const sg_job *job, sg_loss *loss)
 {
     sg_err err = SG_OK;
     memset(loss, 0, sizeof(*loss));
     loss->border.of_class = SG_BORDER_EDGES;
-    loss->terms = (int32_t)job->train.loss.count;
+    loss->terms = loss->columns = (int32_t)job->train.loss.count;
     for (size_t i = 0; err == SG_OK && i < job->train.loss.count; i++)
         err = add_term(job, i, loss);
-    return err;
+    return err == SG_OK ? add_aux(job, loss) : err;
 }

@@ -412,7 +412,12 @@ sg_err sg_predict_check_mode(const sg_predict_options *options, const sg_network
     if (network->reach.unbounded && strcmp(options->mode, "exact") == 0)
         return sg_fail(SG_EUNSUPPORTED,
                        "%s: --mode exact is impossible: this network looks at its whole input "
-                       "(global pooling); --mode blend maps it",
+                       "(global pooling, group norm); --mode blend maps it",
+                       network->path);
+    if (network->reach.widest_margin > 0 && sg_predict_blends(options, network))
+        return sg_fail(SG_EUNSUPPORTED,
+                       "%s: --mode blend is impossible: this network has no result along the sides "
+                       "of a tile (convolutions without padding); --mode exact maps it",
                        network->path);
     if (options->overlap != SG_OVERLAP_AUTO && !sg_predict_blends(options, network))
         return sg_fail(SG_EUSAGE,
@@ -446,6 +451,7 @@ static sg_grid_wish make_wish(const sg_predict_options *options, const sg_networ
                          .chunk_w = options->chunk,
                          .chunk_h = options->chunk,
                          .ranks = ranks,
+                         .surrounded = network->reach.widest_margin > 0,
                          .most_pixels = INT64_MAX};
     if (size->chunk_w > 0) {
         wish.chunk_w = size->chunk_w;

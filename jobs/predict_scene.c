@@ -289,7 +289,8 @@ static void tell_blended(const scene_run *run)
             run->names->output[SG_OUT_MASK], grid->tile_w, grid->tile_h,
             sg_max64(grid->tile_w - grid->step_w, grid->tile_h - grid->step_h),
             run->network->reach.unbounded
-                ? "the network looks at its whole input (global pooling) and cannot be exact"
+                ? "the network looks at its whole input (global pooling, group norm) and cannot be "
+                  "exact"
                 : "as asked for");
 }
 

@@ -199,7 +199,7 @@ static sg_err survey_scenes(sg_train_run *run)
     return err;
 }
 
-static sg_err check_tile(const sg_train_run *run)
+static sg_err check_tile(sg_train_run *run)
 {
     const sg_job_train *train = &run->job.train;
     sg_network_reach reach;
@@ -208,6 +208,12 @@ static sg_err check_tile(const sg_train_run *run)
         err = sg_yaml_fail(run->job.yaml, "train.tile",
                            "%d is no multiple of the network's stride, %lld", train->tile,
                            (long long)reach.stride);
+    if (err == SG_OK && train->tile <= 2 * reach.widest_margin)
+        err = sg_yaml_fail(run->job.yaml, "train.tile",
+                           "%d leaves nothing beside margins of %lld, where a network without "
+                           "padding has no result",
+                           train->tile, (long long)reach.widest_margin);
+    run->margin = reach.margin;
     return err;
 }
 
@@ -245,7 +251,9 @@ static sg_err prepare_network(sg_train_run *run)
         err = sg_device_open(&run->job.device, run->comm, &run->backend, &run->type);
     if (err == SG_OK)
         err = sg_backend_covers(run->backend, run->graph, true);
-    return err == SG_OK ? sg_job_loss(&run->job, &run->loss) : err;
+    if (err == SG_OK)
+        err = sg_job_loss(&run->job, &run->loss);
+    return err == SG_OK ? sg_job_sync_norm(&run->job, &run->sync_norm) : err;
 }
 
 /* The batch, where it was left open, and how many of them there are. [collective] */
@@ -322,6 +330,7 @@ static sg_err run_training(sg_train_run *run)
         .crops = run->crops,
         .type = run->type,
         .tile = train->tile,
+        .margin = run->margin,
         .batch = train->batch,
         .steps = run->steps,
         .steps_per_epoch = run->steps_per_epoch,
@@ -335,7 +344,7 @@ static sg_err run_training(sg_train_run *run)
         .schedule = sg_job_schedule(&run->job, run->steps),
         .step = {.accumulate = train->accumulate,
                  .clip_norm = (float)train->clip,
-                 .sync_norm = train->sync_norm,
+                 .sync_norm = run->sync_norm,
                  .recompute = train->recompute,
                  .rate = run->rate},
         .class_weight = run->weights > 0 ? run->weight : NULL,

@@ -29,6 +29,8 @@ typedef struct {
     int32_t weights;
     float *rate; /* factors by parameter, or NULL */
     sg_loss loss;
+    int32_t sync_norm;  /* as sg_step_options has it */
+    sg_pad margin;      /* of the network, see sg_network_reach */
     volatile int *stop; /* set by a signal */
 } sg_train_run;
 

@@ -10,6 +10,7 @@ enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
 /* One axis of a scene, and [from, to) of it that is mapped. */
 typedef struct {
     int64_t padded, stride, halo;
+    int64_t beyond; /* tiles lie in [-beyond, padded + beyond) */
     int64_t from, to;
     int64_t end;                   /* the same as to, or where the padded scene ends */
     int64_t step;                  /* between tiles in blend mode; 0: exact mode */
@@ -40,15 +41,18 @@ static int64_t greatest_divisor(int64_t a, int64_t b)
  * part may begin anywhere: then its chunks' first tiles begin up to a stride earlier. */
 static int64_t tile_origin(const axis *along, int64_t tile, int64_t core)
 {
-    int64_t before = sg_max64(core - along->halo, 0);
-    return sg_min64(before - before % along->stride, along->padded - tile);
+    int64_t before = sg_max64(core - along->halo + along->beyond, 0);
+    return sg_min64(before - before % along->stride, along->padded + 2 * along->beyond - tile) -
+           along->beyond;
 }
 
 /* Where the core that begins at `core` ends: the halo before the tile's end, or the scene's. */
 static int64_t core_end(const axis *along, int64_t tile, int64_t core)
 {
     int64_t end = tile_origin(along, tile, core) + tile;
-    return end == along->padded ? end : end - along->halo;
+    if (end == along->padded + along->beyond)
+        return along->padded;
+    return end - along->halo;
 }
 
 static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_t to)
@@ -134,9 +138,14 @@ static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_
     return most;
 }
 
+static int64_t longest_tile(const axis *along)
+{
+    return along->padded + 2 * along->beyond;
+}
+
 static int64_t least_tile(const axis *along)
 {
-    return sg_min64(along->stride + 2 * along->halo, along->padded);
+    return sg_min64(along->stride + 2 * along->halo, longest_tile(along));
 }
 
 /* The smallest tile of which `pieces` cover any chunk. Halos at the scene's edge cost nothing. */
@@ -144,10 +153,11 @@ static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_
 {
     int64_t both = (along->from == 0) + (along->end == along->padded);
     int64_t edges = chunks == 1 ? both : chunks == 2 ? both / 2 : 0;
+    edges = along->beyond > 0 ? 0 : edges;
     int64_t core = (chunks == 1 ? along->end - along->from : chunk) + most_lost(along);
     core = sg_min64(core + most_reach(along, chunk), along->padded);
     int64_t tile = sg_div_up(core + (2 * pieces - edges) * along->halo, pieces);
-    return sg_min64(sg_round_up(tile, along->stride), along->padded);
+    return sg_min64(sg_round_up(tile, along->stride), longest_tile(along));
 }
 
 static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile)
@@ -236,7 +246,8 @@ static sg_err check_wish(const sg_grid_wish *wish)
 {
     SG_ASSERT(wish->width > 0 && wish->height > 0 && wish->stride > 0 && wish->block > 0);
     SG_ASSERT(wish->halo >= 0 && wish->halo % wish->stride == 0 && wish->ranks > 0);
-    SG_ASSERT(!wish->blend || (wish->tile != 0 && wish->halo == 0 && wish->overlap >= 0));
+    SG_ASSERT(!wish->blend ||
+              (!wish->surrounded && wish->tile != 0 && wish->halo == 0 && wish->overlap >= 0));
     SG_ASSERT(sg_window_contains((sg_window){0, 0, wish->width, wish->height}, wish->part));
     if (wish->tile < 0 || wish->chunk_w < 0 || wish->chunk_h < 0)
         return sg_fail(SG_EUSAGE, "tile and chunk sizes are positive numbers of pixels");
@@ -249,7 +260,7 @@ static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *
     *tile = 0;
     if (wish->tile == 0)
         return SG_OK;
-    *tile = sg_min64(sg_round_up(wish->tile, wish->stride), along->padded);
+    *tile = sg_min64(sg_round_up(wish->tile, wish->stride), longest_tile(along));
     if (*tile < least_tile(along))
         return sg_fail(SG_EUSAGE,
                        "a tile of %" PRId64 " pixels leaves no core beside a halo of %" PRId64
@@ -266,6 +277,7 @@ static axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_
     return (axis){.padded = padded,
                   .stride = grid->stride,
                   .halo = grid->halo,
+                  .beyond = grid->beyond,
                   .from = from,
                   .to = to,
                   .end = to == scene ? padded : to,
@@ -370,8 +382,9 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
                   .height = wish.height,
                   .stride = wish.stride,
                   .halo = wish.halo,
-                  .frame = wish.frame,
-                  .margin = wish.margin,
+                   .beyond = wish.surrounded ? wish.halo : 0,
+                   .frame = wish.frame,
+                   .margin = wish.margin,
                   .part = sg_window_is_empty(wish.part) ? (sg_window){0, 0, wish.width, wish.height}
                                                         : wish.part,
                   .padded_w = sg_round_up(wish.width, wish.stride),

@@ -8,6 +8,9 @@
  * the stride, and every pixel of its core is at least the halo away from those of its sides that
  * are not the scene's edge. That makes the result independent of the grid.
  *
+ * A network without padding has no result along the sides of its tile. Then there is no edge that
+ * ends a halo: tiles reach over all four sides of the extended scene, beyond which pixels are 0.
+ *
  * A part of the scene may be mapped alone: chunks then begin at the part's corner, wherever it
  * lies, while tiles lie where they could lie for the whole scene, and see the scene beyond the
  * part. So the part's mask is what the whole scene's mask shows there.
@@ -33,7 +36,8 @@ typedef struct {
     sg_window part;             /* of it that is mapped: chunks partition it */
     int64_t stride, halo;       /* halo is a multiple of stride */
     int64_t padded_w, padded_h; /* scene rounded up to the stride */
-    int64_t tile_w, tile_h;     /* multiples of stride, at most the padded scene */
+    int64_t beyond;             /* how far tiles may reach over its sides: 0 or the halo */
+    int64_t tile_w, tile_h;     /* multiples of stride, at most what they may reach */
     int64_t chunk_w, chunk_h;   /* multiples of stride and of the output block */
     int64_t chunks_x, chunks_y;
     int64_t tiles_x, tiles_y; /* tiles per full chunk */
@@ -42,7 +46,7 @@ typedef struct {
 } sg_grid;
 
 typedef struct {
-    sg_window input; /* tile_w x tile_h, may reach over the scene's right and lower edge */
+    sg_window input; /* tile_w x tile_h, may reach over the scene's edges */
     sg_window core;  /* the part of the result that is kept, scene coordinates */
 } sg_tile;
 
@@ -55,6 +59,7 @@ typedef struct {
     int64_t ranks;            /* how many share the work */
     int64_t most_pixels; /* a tile's pixels that fit into memory, at least (stride + 2 halo)^2 */
     int64_t most_chunk;  /* a chunk's pixels that fit into memory, 0: 12 Mi */
+    bool surrounded;     /* the halo goes on beyond the scene's edges */
     bool blend;          /* with a wished tile and no halo */
     int64_t overlap;     /* of blended tiles, pixels, 0 .. tile - stride once both are rounded up */
     int64_t frame, margin; /* pixels; 0: no frames */

@@ -83,6 +83,32 @@ sg_err sg_comm_start(sg_comm **comm, int *argc, char ***argv)
     return SG_OK;
 }
 
+sg_err sg_comm_split(sg_comm *comm, int colour, sg_comm **part)
+{
+    MPI_Comm own;
+    sg_comm *made = NULL;
+    *part = NULL;
+    /* first: what follows may fail on one rank */
+    if (colour == SG_COMM_NODE) {
+        MPI_Comm_split_type(comm->world, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &own);
+    } else {
+        MPI_Comm_split(comm->world, colour, comm->rank, &own);
+    }
+    sg_err err = sg_comm_made(comm->world, sg_calloc(1, sizeof *made, &made));
+    if (err) {
+        MPI_Comm_free(&own);
+        sg_free(made);
+        return err;
+    }
+    *made = *comm;
+    made->world = own;
+    made->started = false;
+    MPI_Comm_rank(own, &made->rank);
+    MPI_Comm_size(own, &made->ranks);
+    *part = made;
+    return SG_OK;
+}
+
 void sg_comm_close(sg_comm *comm)
 {
     if (!comm) {

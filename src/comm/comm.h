@@ -34,6 +34,15 @@ int sg_comm_local_ranks(const sg_comm *comm);
 int sg_comm_threads(const sg_comm *comm);
 
 /*
+ * Ranks that give the same colour, at least 0, in their order here, as a communicator of their own;
+ * or, where all give SG_COMM_NODE, the ranks of each node. Local ranks and threads stay those of
+ * `comm`. Closed by sg_comm_close, by all of them and before `comm`. Fails on all ranks or on none.
+ * [collective]
+ */
+enum { SG_COMM_NODE = -1 };
+sg_err sg_comm_split(sg_comm *comm, int colour, sg_comm **part);
+
+/*
  * Every rank gives its result of a phase; if any failed, all fail: the ranks that failed keep their
  * own code, the others get SG_EPEER. The lowest failed rank prints its error text; a text that was
  * printed is not printed again, so the phases of a program may agree inside one another.

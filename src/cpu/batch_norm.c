@@ -14,11 +14,10 @@
 #include <string.h>
 #include "base/size.h"
 #include "cpu/channels.h"
-#include "cpu/norm_rows.h"
+#include "cpu/norm_pass.h"
 #include "nn/op/op_common.h"
 
 enum { SCALE, SHIFT, MEAN, VARIANCE };
-enum { WIDTH = 256 /* channels of a patch */, PATCH = 4096 /* floats of a patch */ };
 
 typedef struct {
     sg_cpu *cpu;
@@ -78,74 +77,21 @@ typedef struct {
     const norm *norm;
     const sg_site *site;
     const sg_io *io;
+    sg_norm_pass pass;
 } job;
-
-/* ---- patches: some pixels by some channels ---- */
-
-typedef struct {
-    int64_t pixel, c;
-    int64_t pixels, channels;
-} patch;
-
-typedef void (*patch_fn)(const job *j, const patch *p, double *partial);
-
-/* Cut pixels [begin, end) into patches, whole pixels where the channels fit. */
-static void each_patch(const job *j, int64_t begin, int64_t end, double *partial, patch_fn fn)
-{
-    int64_t c = j->norm->c, width = sg_min64(c, WIDTH), most = sg_min64(64, PATCH / width);
-    for (int64_t i = begin; i < end; i += most)
-        for (int64_t k = 0; k < c; k += width) {
-            patch p = {i, k, sg_min64(most, end - i), sg_min64(width, c - k)};
-            fn(j, &p, partial);
-        }
-}
-
-/* The patch of a tensor as f32 rows `*stride` apart: in place for f32. */
-static const float *load_patch(const job *j, const patch *p, const void *tensor, sg_dtype type,
-                               float *buffer, int64_t *stride)
-{
-    int64_t c = j->norm->c, first = p->pixel * c + p->c;
-    *stride = type == SG_F32 ? c : p->channels;
-    if (type == SG_F32)
-        return (const float *)tensor + first;
-    for (int64_t i = 0; i < p->pixels; i++)
-        sg_row_load(tensor, type, (size_t)(first + i * c), (size_t)p->channels,
-                    buffer + i * p->channels);
-    return buffer;
-}
 
 /* ---- statistics ---- */
 
-static sg_norm_rows rows_of(const patch *p)
-{
-    return (sg_norm_rows){.pixels = p->pixels, .channels = p->channels, .first = p->c};
-}
-
-static void add_moments(const job *j, const patch *p, double *partial)
-{
-    float buffer[PATCH], mean[WIDTH], square[WIDTH];
-    sg_norm_rows r = rows_of(p);
-    double done = (double)(p->pixel % j->norm->block);
-    r.x = load_patch(j, p, j->io->in[0], j->site->in_type[0], buffer, &r.stride);
-    sg_norm_moments(&r, mean, square);
-    sg_norm_merge(partial + p->c, partial + j->norm->c + p->c, done, mean, square,
-                  (double)p->pixels, p->channels);
-}
-
 /* Items: blocks, each into its place of `partial`. */
-static void each_block(const job *j, int64_t begin, int64_t end, patch_fn fn)
+static void moment_blocks(void *context, int64_t begin, int64_t end)
 {
+    const job *j = context;
     const norm *n = j->norm;
     for (int64_t b = begin; b < end; b++) {
         double *partial = n->partial + b * 2 * n->c;
-        memset(partial, 0, 2 * (size_t)n->c * sizeof *partial);
-        each_patch(j, b * n->block, sg_min64(n->pixels, (b + 1) * n->block), partial, fn);
+        sg_norm_pass_moments(&j->pass, b * n->block, sg_min64(n->pixels, (b + 1) * n->block),
+                             partial, partial + n->c);
     }
-}
-
-static void moment_blocks(void *context, int64_t begin, int64_t end)
-{
-    each_block(context, begin, end, add_moments);
 }
 
 /* Items: channels. The first block gets the whole. */
@@ -247,53 +193,21 @@ static void use_running(const job *j)
 
 /* ---- values ---- */
 
-/* Where to compute a patch of a tensor: in place for f32. */
-static float *patch_target(const job *j, const patch *p, void *tensor, sg_dtype type, float *buffer,
-                           int64_t *stride)
-{
-    *stride = type == SG_F32 ? j->norm->c : p->channels;
-    return type == SG_F32 ? (float *)tensor + p->pixel * j->norm->c + p->c : buffer;
-}
-
-/* A patch computed there is in the tensor after this. */
-static void store_patch(const job *j, const patch *p, const float *from, void *tensor,
-                        sg_dtype type)
-{
-    int64_t c = j->norm->c;
-    for (int64_t i = 0; type != SG_F32 && i < p->pixels; i++)
-        sg_row_store(tensor, type, (size_t)((p->pixel + i) * c + p->c), (size_t)p->channels,
-                     from + i * p->channels);
-}
-
-static void forward_patch(const job *j, const patch *p, double *partial)
-{
-    const sg_site *site = j->site;
-    float in[PATCH], to[PATCH];
-    int32_t act = site->node->act;
-    sg_norm_rows r = rows_of(p);
-    r.x = load_patch(j, p, j->io->in[0], site->in_type[0], in, &r.stride);
-    r.out = patch_target(j, p, j->io->out, site->out_type, to, &r.out_stride);
-    sg_norm_values(&r, &j->norm->k, act == SG_ACT_RELU);
-    for (int64_t i = 0; act != SG_ACT_RELU && act != SG_ACT_NONE && i < p->pixels; i++)
-        sg_row_act(act, r.out + i * r.out_stride, (size_t)p->channels);
-    store_patch(j, p, r.out, j->io->out, site->out_type);
-}
-
 static void forward_pixels(void *context, int64_t begin, int64_t end)
 {
-    each_patch(context, begin, end, NULL, forward_patch);
+    sg_norm_pass_values(&((const job *)context)->pass, begin, end);
 }
 
 /* Pixels of an item where items are independent: enough to be worth handing out. */
 static int64_t grain(const norm *n)
 {
-    return sg_max64(64, 16 * PATCH / n->c);
+    return sg_max64(64, 16 * SG_NORM_PATCH / n->c);
 }
 
 static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const norm *n = kernel;
-    job j = {n, site, io};
+    job j = {n, site, io, {site, io, &n->k}};
     if (io->again)
         use_saved(&j);
     else if (site->training)
@@ -306,60 +220,15 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 
 /* ---- gradients ---- */
 
-/* The gradient before an activation other than relu, rows of p->channels. Slopes of leaky relu and
- * silu follow from z; those of the others from the rounded output. */
-static void unfuse(const job *j, const patch *p, const sg_norm_rows *r, float *dz)
-{
-    const sg_site *site = j->site;
-    int32_t act = site->node->act;
-    float value[PATCH];
-    int64_t stride = p->channels;
-    const float *y = value;
-    sg_norm_rows z = *r;
-    z.out = value;
-    z.out_stride = p->channels;
-    if (act == SG_ACT_LEAKY || act == SG_ACT_SILU)
-        sg_norm_values(&z, &j->norm->k, false);
-    else
-        y = load_patch(j, p, j->io->out, site->out_type, value, &stride);
-    for (int64_t i = 0; i < p->pixels; i++)
-        sg_row_act_gradient(act, y + i * stride, r->up + i * r->up_stride, dz + i * p->channels,
-                            (size_t)p->channels);
-}
-
-/* Buffers of a patch's rows; those of f32 tensors are not used. */
-typedef struct {
-    float in[PATCH], up[PATCH], dz[PATCH];
-} buffers;
-
-/* x and the gradient of a patch. Relu is left to the loops that follow: returns whether they must
- * apply it. */
-static bool load_gradient(const job *j, const patch *p, buffers *b, sg_norm_rows *r)
-{
-    const sg_site *site = j->site;
-    int32_t act = site->node->act;
-    *r = rows_of(p);
-    r->x = load_patch(j, p, j->io->in[0], site->in_type[0], b->in, &r->stride);
-    r->up = load_patch(j, p, j->io->grad_out, site->grad_type, b->up, &r->up_stride);
-    if (act == SG_ACT_NONE || act == SG_ACT_RELU)
-        return act == SG_ACT_RELU;
-    unfuse(j, p, r, b->dz);
-    r->up = b->dz;
-    r->up_stride = p->channels;
-    return false;
-}
-
-static void sum_patch(const job *j, const patch *p, double *partial)
-{
-    buffers b;
-    sg_norm_rows r;
-    bool relu = load_gradient(j, p, &b, &r);
-    sg_norm_sums(&r, &j->norm->k, relu, partial + p->c, partial + j->norm->c + p->c);
-}
-
 static void sum_blocks(void *context, int64_t begin, int64_t end)
 {
-    each_block(context, begin, end, sum_patch);
+    const job *j = context;
+    const norm *n = j->norm;
+    for (int64_t b = begin; b < end; b++) {
+        double *partial = n->partial + b * 2 * n->c;
+        sg_norm_pass_sums(&j->pass, b * n->block, sg_min64(n->pixels, (b + 1) * n->block), partial,
+                          partial + n->c);
+    }
 }
 
 /* Items: the 2c sums. */
@@ -373,27 +242,16 @@ static void add_blocks(void *context, int64_t begin, int64_t end)
             n->sum[k] += n->partial[b * 2 * n->c + k];
 }
 
-static void backward_patch(const job *j, const patch *p, double *partial)
-{
-    buffers b;
-    float to[PATCH];
-    sg_norm_rows r;
-    bool relu = load_gradient(j, p, &b, &r);
-    r.out = patch_target(j, p, j->io->grad_in[0], j->site->grad_type, to, &r.out_stride);
-    sg_norm_input(&r, &j->norm->k, relu);
-    store_patch(j, p, r.out, j->io->grad_in[0], j->site->grad_type);
-}
-
 static void backward_pixels(void *context, int64_t begin, int64_t end)
 {
-    each_patch(context, begin, end, NULL, backward_patch);
+    sg_norm_pass_input(&((const job *)context)->pass, begin, end);
 }
 
 static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const norm *n = kernel;
     const double *saved = io->saved;
-    job j = {n, site, io};
+    job j = {n, site, io, {site, io, &n->k}};
     use_saved(&j);
     sg_cpu_for(n->cpu, n->blocks, 1, sum_blocks, &j);
     sg_cpu_for(n->cpu, 2 * n->c, 128, add_blocks, &j);
@@ -404,8 +262,10 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     n->sum[2 * n->c] = (double)n->pixels;
     reduce(io->run, n->sum, 2 * (size_t)n->c + 1);
     for (int64_t c = 0; c < n->c; c++) {
-        n->k.centre[c] = (float)(n->sum[c] / n->sum[2 * n->c]);
-        n->k.slope[c] = (float)(n->sum[n->c + c] / n->sum[2 * n->c] * saved[n->c + c]);
+        double pixels = n->sum[2 * n->c], inverse = saved[n->c + c];
+        double factor = inverse * io->param[SCALE][c];
+        n->k.centre[c] = (float)(factor * (n->sum[c] / pixels));
+        n->k.slope[c] = (float)(factor * (n->sum[n->c + c] / pixels * inverse));
     }
     if (site->write[0] != SG_GRAD_NONE)
         sg_cpu_for(n->cpu, n->pixels, grain(n), backward_pixels, &j);

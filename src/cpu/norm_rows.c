@@ -209,7 +209,7 @@ INLINE void input_wide(const sg_norm_rows *r, const sg_norm_coefficients *all, i
             lanes distance = ((const lanes *)x)[v] - m.mean[v], g = ((const lanes *)up)[v];
             if (relu)
                 g = (lanes)((mask)g & (mask)(distance * m.factor[v] + m.shift[v] > 0));
-            ((lanes *)out)[v] = m.factor[v] * (g - centre[v] - distance * slope[v]);
+            ((lanes *)out)[v] = m.factor[v] * g - centre[v] - distance * slope[v];
         }
 }
 
@@ -223,7 +223,7 @@ INLINE void input_one(const sg_norm_rows *r, const sg_norm_coefficients *all, in
         float distance = r->x[i * r->stride + c] - mean, gradient = r->up[i * r->up_stride + c];
         if (relu && !(distance * factor + shift > 0))
             gradient = 0;
-        r->out[i * r->out_stride + c] = factor * (gradient - centre - distance * slope);
+        r->out[i * r->out_stride + c] = factor * gradient - centre - distance * slope;
     }
 }
 

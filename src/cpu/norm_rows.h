@@ -1,6 +1,6 @@
 /*
- * The inner loops of batch normalisation: some pixels by some channels, f32, per-channel constants
- * in registers while the pixels run by. [local]
+ * The inner loops of batch and group normalisation: some pixels by some channels, f32, per-channel
+ * constants in registers while the pixels run by. [local]
  */
 #ifndef SG_CPU_NORM_ROWS_H
 #define SG_CPU_NORM_ROWS_H
@@ -11,7 +11,7 @@
 typedef struct {
     float *mean, *factor, *shift; /* [c]: z = (x - mean) * factor + shift */
     float *inverse;               /* [c]: 1 / sqrt(variance + epsilon) */
-    float *centre, *slope;        /* [c]: dx = factor * (dz - centre - (x - mean) * slope) */
+    float *centre, *slope;        /* [c]: dx = factor * dz - centre - (x - mean) * slope */
 } sg_norm_coefficients;
 
 /* `pixels` rows of `channels`, which are those from `first` on; strides in floats. */

@@ -51,6 +51,9 @@ typedef struct {
     bool (*partner)(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
                     uint8_t *class);
     void *user;
+    struct {
+        int32_t top, bottom, left, right;
+    } margin; /* sides of a finished sample whose labels do not count, pixels */
 } sg_loader_options;
 
 typedef struct sg_loader sg_loader;

@@ -240,6 +240,18 @@ static sg_err mix(sg_loader_reader *reader, sg_draw draw, sg_mix_kind kind, cons
     return SG_OK;
 }
 
+/* Labels along the sides of a sample, however it was turned, do not count. */
+static void mask_margin(const sg_loader_options *o, uint8_t *labels)
+{
+    for (int64_t y = 0; y < o->h; y++) {
+        uint8_t *row = labels + y * o->w;
+        bool counts = y >= o->margin.top && y < o->h - o->margin.bottom;
+        int64_t left = counts ? o->margin.left : o->w, right = counts ? o->margin.right : 0;
+        memset(row, SG_NO_CLASS, (size_t)left);
+        memset(row + o->w - right, SG_NO_CLASS, (size_t)right);
+    }
+}
+
 sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,
                                uint8_t *labels)
 {
@@ -254,5 +266,7 @@ sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *
         err = mix(reader, draw, SG_MIX_REGIONS, &image);
     if (!err && sample.alter && sg_alter_cuts(sample.alter, draw))
         err = mix(reader, draw, SG_MIX_RECTANGLE, &image);
+    if (!err)
+        mask_margin(options, labels);
     return err;
 }

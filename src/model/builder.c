@@ -5,13 +5,16 @@
 
 static const sg_norm_attr norm_attr = {.epsilon = 1e-5f, .momentum = .1f};
 
-int32_t sg_builder_start(sg_builder *b, int32_t bands)
+enum { GROUPS = 32 /* as published */ };
+
+int32_t sg_builder_start(sg_builder *b, const sg_model_options *options)
 {
-    int32_t x = 0;
+    int32_t x = 0, groups = options->groups ? options->groups : GROUPS;
+    b->groups = options->norm == SG_NORM_GROUP ? groups : 0;
     b->graph = NULL;
     b->err = sg_graph_create(&b->graph);
     if (!b->err)
-        b->err = sg_graph_input(b->graph, bands, &x);
+        b->err = sg_graph_input(b->graph, options->bands, &x);
     return x;
 }
 
@@ -31,6 +34,15 @@ sg_err sg_builder_finish(sg_builder *b, sg_graph **graph)
 int32_t sg_builder_channels(const sg_builder *b, int32_t x)
 {
     return b->err ? 1 : b->graph->tensor[x].channels;
+}
+
+bool sg_builder_is_input(const sg_builder *b, int32_t x)
+{
+    if (b->err)
+        return false;
+    const sg_node *maker = &b->graph->node[b->graph->tensor[x].maker];
+    return maker->op == SG_OP_input ||
+           (maker->op == SG_OP_crop && sg_builder_is_input(b, maker->input[0]));
 }
 
 const char *sg_name(sg_builder *b, const char *format, ...)
@@ -72,7 +84,8 @@ static sg_window_attr window(int32_t size, int32_t stride, int32_t pad)
 int32_t sg_add_conv(sg_builder *b, int32_t x, sg_conv_shape shape, const char *name)
 {
     int32_t kernel = or_one(shape.kernel), dilation = or_one(shape.dilation);
-    sg_attr attr = {.window = window(kernel, or_one(shape.stride), (kernel - 1) / 2 * dilation)};
+    int32_t pad = shape.valid ? 0 : (kernel - 1) / 2 * dilation;
+    sg_attr attr = {.window = window(kernel, or_one(shape.stride), pad)};
     attr.window.dilation_h = attr.window.dilation_w = dilation;
     attr.window.groups = or_one(shape.groups);
     attr.window.out_channels = shape.channels;
@@ -82,8 +95,14 @@ int32_t sg_add_conv(sg_builder *b, int32_t x, sg_conv_shape shape, const char *n
 
 int32_t sg_add_norm(sg_builder *b, int32_t x, const char *name)
 {
-    const sg_attr attr = {.norm = norm_attr};
-    return add(b, SG_OP_batch_norm, &attr, &x, 1, name);
+    sg_attr attr = {.norm = norm_attr};
+    int32_t channels = sg_builder_channels(b, x), groups = b->groups;
+    if (groups == 0)
+        return add(b, SG_OP_batch_norm, &attr, &x, 1, name);
+    while (channels % groups != 0)
+        groups--;
+    attr = (sg_attr){.group_norm = {norm_attr.epsilon, groups}};
+    return add(b, SG_OP_group_norm, &attr, &x, 1, name);
 }
 
 int32_t sg_add_relu(sg_builder *b, int32_t x, const char *name)
@@ -173,6 +192,26 @@ int32_t sg_add_logit_upsampling(sg_builder *b, int32_t x, int32_t factor, const 
     int32_t out = sg_add_upsampling(b, x, factor, name);
     make_f32(b);
     return out;
+}
+
+int32_t sg_add_crop(sg_builder *b, int32_t x, sg_pad cut, const char *name)
+{
+    const sg_attr attr = {.crop = {.cut = cut}};
+    return add(b, SG_OP_crop, &attr, &x, 1, name);
+}
+
+int32_t sg_add_logit_padding(sg_builder *b, int32_t x, sg_pad cut, sg_pad pad, const char *name)
+{
+    const sg_attr attr = {.crop = {cut, pad}};
+    int32_t out = add(b, SG_OP_crop, &attr, &x, 1, name);
+    make_f32(b);
+    return out;
+}
+
+void sg_mark_aux(sg_builder *b)
+{
+    if (!b->err)
+        b->graph->node[b->graph->nodes - 1].aux = 1;
 }
 
 int32_t sg_add_layer(sg_builder *b, int32_t x, sg_conv_shape shape, const char *stage, int number)

@@ -69,7 +69,8 @@ static sg_err build(const sg_model_options *options, bool plus, sg_graph **graph
     if (err)
         return err;
     const sg_conv_shape decoder = {.channels = p.width, .kernel = 3};
-    sg_resnet_add(&b, sg_builder_start(&b, options->bands), p.layers, p.stride, &features);
+    sg_resnet_add(&b, sg_builder_start(&b, options), p.layers, p.stride, &features);
+    sg_resnet_add_aux(&b, &features, options, p.stride);
     int32_t x = add_pyramid(&b, features.level[5], &p);
     if (plus)
         x = join_low_level(&b, x, features.level[2], &p);

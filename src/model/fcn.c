@@ -36,7 +36,10 @@ static sg_err build(const sg_model_options *o, int finest, sg_graph **graph)
 {
     sg_builder b = {0};
     sg_features features;
-    add_vgg16(&b, sg_builder_start(&b, o->bands), &features);
+    if (o->aux)
+        return sg_fail(SG_EUSAGE,
+                       "%s has no auxiliary heads; networks on ResNet and unet have them", o->net);
+    add_vgg16(&b, sg_builder_start(&b, o), &features);
     int32_t x = add_fully_connected(&b, features.level[POOLS], o);
     x = sg_add_classes(&b, x, o->classes, "score5");
     for (int level = POOLS - 1; level >= finest; level--) {
@@ -64,6 +67,26 @@ sg_err sg_fcn8s_build(const sg_model_options *options, sg_graph **graph)
     return build(options, 3, graph);
 }
 
+int32_t sg_add_fcn_head(sg_builder *b, int32_t x, const sg_model_options *o, const char *stage,
+                        const char *prefix, int32_t width, int32_t factor)
+{
+    x = sg_add_layer(b, x, (sg_conv_shape){.channels = width, .kernel = 3}, stage, 1);
+    x = sg_add_dropout(b, x, o->dropout, sg_name(b, "%sdropout", prefix));
+    x = sg_add_classes(b, x, o->classes, sg_name(b, "%shead", prefix));
+    return sg_add_logit_upsampling(b, x, factor, sg_name(b, "%supsample", prefix));
+}
+
+void sg_resnet_add_aux(sg_builder *b, const sg_features *features, const sg_model_options *o,
+                       int32_t output_stride)
+{
+    enum { LEVEL = 4, STRIDE = 1 << LEVEL };
+    int32_t x = features->level[LEVEL], stride = output_stride < STRIDE ? output_stride : STRIDE;
+    if (!o->aux)
+        return;
+    sg_add_fcn_head(b, x, o, "aux", "aux.", sg_builder_channels(b, x) / 4, stride);
+    sg_mark_aux(b);
+}
+
 sg_err sg_fcn_build(const sg_model_options *o, sg_graph **graph)
 {
     sg_builder b = {0};
@@ -72,12 +95,10 @@ sg_err sg_fcn_build(const sg_model_options *o, sg_graph **graph)
     sg_err err = sg_resnet_layers(o->encoder, &layers);
     if (err)
         return err;
-    sg_resnet_add(&b, sg_builder_start(&b, o->bands), layers, stride, &features);
+    sg_resnet_add(&b, sg_builder_start(&b, o), layers, stride, &features);
+    sg_resnet_add_aux(&b, &features, o, stride);
     int32_t x = features.level[5];
     int32_t width = o->width ? o->width : sg_builder_channels(&b, x) / 4;
-    x = sg_add_layer(&b, x, (sg_conv_shape){.channels = width, .kernel = 3}, "decoder", 1);
-    x = sg_add_dropout(&b, x, o->dropout, "dropout");
-    x = sg_add_classes(&b, x, o->classes, "head");
-    sg_add_logit_upsampling(&b, x, stride, "upsample");
+    sg_add_fcn_head(&b, x, o, "decoder", "", width, stride);
     return sg_builder_finish(&b, graph);
 }

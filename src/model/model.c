@@ -62,6 +62,19 @@ static sg_err check(const sg_model_options *options)
     if (options->pool < -1 || options->pool > MOST_POOL)
         return sg_fail(SG_EUSAGE, "image pooling over %d pixels, must be 1 .. %d, or -1 for all",
                        (int)options->pool, MOST_POOL);
+    if (options->groups < 0 || options->groups > MOST_WIDTH)
+        return sg_fail(SG_EUSAGE, "group norm of %d groups, must be 1 .. %d, or 0 for 32",
+                       (int)options->groups, MOST_WIDTH);
+    if (options->groups > 0 && options->norm != SG_NORM_GROUP)
+        return sg_fail(SG_EUSAGE, "groups are for norm: group; batch norm has none");
+    if (options->valid && strcmp(options->net, "unet") != 0)
+        return sg_fail(SG_EUSAGE, "convolutions without padding are for unet, not for %s",
+                       options->net);
+    if (options->valid && options->norm == SG_NORM_GROUP)
+        return sg_fail(SG_EUSAGE,
+                       "convolutions without padding and group norm exclude each other: group norm "
+                       "looks at the whole tile, so that tiles are blended, but along its sides "
+                       "such a network has no result");
     return check_channels(options);
 }
 
@@ -93,6 +106,9 @@ static const number numbers[] = {
     {"output_stride", offsetof(sg_model_options, output_stride)},
     {"pool", offsetof(sg_model_options, pool)},
     {"separable", offsetof(sg_model_options, separable)},
+    {"groups", offsetof(sg_model_options, groups)},
+    {"aux", offsetof(sg_model_options, aux)},
+    {"valid", offsetof(sg_model_options, valid)},
 };
 
 /* A whole number, up to `end` or the text's end; NULL where there is none. */
@@ -129,6 +145,12 @@ static bool read_up(const char *text, int32_t *up)
     return *up == SG_UP_BILINEAR || strcmp(text, "transposed") == 0;
 }
 
+static bool read_norm(const char *text, int32_t *norm)
+{
+    *norm = strcmp(text, "group") == 0 ? SG_NORM_GROUP : SG_NORM_BATCH;
+    return *norm == SG_NORM_GROUP || strcmp(text, "batch") == 0;
+}
+
 static bool read_encoder(const char *text, char encoder[16])
 {
     size_t length = strlen(text);
@@ -146,6 +168,8 @@ static bool read_option(const char *name, const char *value, sg_model_options *o
         return read_dropout(value, &options->dropout);
     if (strcmp(name, "up") == 0)
         return read_up(value, &options->up);
+    if (strcmp(name, "norm") == 0)
+        return read_norm(value, &options->norm);
     if (strcmp(name, "encoder") == 0)
         return read_encoder(value, options->encoder);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -176,7 +200,8 @@ sg_err sg_model_parse(const char *text, sg_model_options *options)
             return sg_fail(SG_EUSAGE,
                            "\"%s\": the option \"%s%s%s\" is not understood; there are: bands, "
                            "classes, depth, width, dropout, encoder, output_stride, rates=6:12:18, "
-                           "pool, up=transposed|bilinear, separable=0|1",
+                           "pool, up=transposed|bilinear, separable=0|1, norm=batch|group, groups, "
+                           "aux=0|1, valid=0|1",
                            text, item, value ? "=" : "", value ? value : "");
     }
     return SG_OK;

@@ -11,6 +11,7 @@
 #include "nn/graph.h"
 
 typedef enum { SG_UP_TRANSPOSED, SG_UP_BILINEAR } sg_up_kind;
+typedef enum { SG_NORM_BATCH, SG_NORM_GROUP } sg_norm_kind;
 
 /* What is 0 or "" is the network's own choice. */
 typedef struct {
@@ -26,6 +27,10 @@ typedef struct {
     int32_t pool;          /* window of image pooling, input pixels; -1: the whole tile */
     int32_t up;            /* sg_up_kind of U-Nets */
     int32_t separable;     /* 1: U-Net of depthwise separable convolutions, light on CPUs */
+    int32_t norm;          /* sg_norm_kind of all layers */
+    int32_t groups; /* most groups of a group norm (32): the largest divisor of its channels */
+    int32_t aux;    /* 1: auxiliary heads, for training alone */
+    int32_t valid;  /* 1: U-Net as published, of convolutions without padding */
 } sg_model_options;
 
 /* "unet", 0 everywhere else. */

@@ -26,11 +26,25 @@ void sg_resnet_add(sg_builder *b, int32_t x, int32_t layers, int32_t output_stri
 /* Layers of "resnet50", which "" stands for; SG_EUSAGE names those that exist. */
 sg_err sg_resnet_layers(const char *encoder, int32_t *layers);
 
+/* FCN's head as torchvision has it, "STAGE.conv1", "dropout", "head", "upsample" behind `prefix`: a
+ * 3x3 convolution to `width` channels, classes, bilinear upsampling by `factor`. */
+int32_t sg_add_fcn_head(sg_builder *b, int32_t x, const sg_model_options *o, const char *stage,
+                        const char *prefix, int32_t width, int32_t factor);
+/* Where options ask for it: the auxiliary head of torchvision's and PSPNet's networks, FCN's head
+ * on layer3, with a quarter of its channels: "aux.conv1" ... "aux.head". */
+void sg_resnet_add_aux(sg_builder *b, const sg_features *features, const sg_model_options *o,
+                       int32_t output_stride);
+
 /*
  * U-Net (Ronneberger et al. 2015) padded, with batch norm: two 3x3 convolutions (no bias) + batch
  * norm + ReLU per level, 2x2 max pooling, 2x2 transposed convolution (bias) or bilinear upsampling,
  * skips concatenated after the upsampled tensor, 1x1 convolution to the classes. With an encoder
  * its features take the place of the way down; full resolution has no skip then.
+ *
+ * valid, as published: convolutions are not padded, and skips are cut to what is left. Its output
+ * is put back into the place that it has in the input, so that it is as large as the tile; along
+ * the sides (sg_graph_margin) its logits are 0 and mean nothing. Auxiliary heads: classes of the
+ * decoder's levels but the finest, upsampled.
  */
 sg_err sg_unet_build(const sg_model_options *options, sg_graph **graph);
 /*

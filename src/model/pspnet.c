@@ -34,7 +34,8 @@ sg_err sg_pspnet_build(const sg_model_options *o, sg_graph **graph)
         err = sg_resnet_layers(o->encoder, &layers);
     if (err)
         return err;
-    sg_resnet_add(&b, sg_builder_start(&b, o->bands), layers, stride, &features);
+    sg_resnet_add(&b, sg_builder_start(&b, o), layers, stride, &features);
+    sg_resnet_add_aux(&b, &features, o, stride);
     joined[0] = features.level[5];
     for (int i = 0; i < BINS; i++)
         joined[i + 1] = add_bins(&b, joined[0], bins[i], pool / stride);

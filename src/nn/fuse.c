@@ -7,11 +7,13 @@
 
 #include <math.h>
 #include "base/size.h"
+#include "nn/prune.h"
 
 typedef struct {
     const sg_graph *graph;
-    bool inference;      /* fold batch norms, drop dropout */
+    bool inference;      /* fold batch norms, drop dropout and auxiliary heads */
     bool sums;           /* and put sums into convolutions */
+    bool *needed;        /* per node: it is in the new graph */
     int32_t *readers;    /* per tensor: how many inputs read it */
     int32_t *head;       /* per node: itself when kept, else the node it was dropped into */
     int32_t *via;        /* per dropped node: its input that leads to the head */
@@ -29,19 +31,28 @@ static sg_err begin(rewrite *r, const sg_graph *graph, bool inference)
     int32_t **arrays[] = {&r->readers, &r->head, &r->via,     &r->norm,
                           &r->added,   &r->act,  &r->out_f32, &r->new_tensor};
     sg_err err = sg_graph_check(graph);
+    if (!err)
+        err = sg_calloc(nodes, sizeof *r->needed, &r->needed);
     for (size_t i = 0; !err && i < sizeof arrays / sizeof *arrays; i++)
         err = sg_calloc(nodes, sizeof **arrays[i], arrays[i]);
-    for (int32_t n = 0; !err && n < graph->nodes; n++) {
+    if (err)
+        return err;
+    if (inference)
+        sg_graph_find_needed(graph, r->needed);
+    for (int32_t n = 0; n < graph->nodes; n++) {
         const sg_node *node = &graph->node[n];
-        for (int32_t i = 0; i < node->inputs; i++)
+        r->needed[n] = r->needed[n] || !inference;
+        for (int32_t i = 0; r->needed[n] && i < node->inputs; i++)
             r->readers[node->input[i]]++;
+        r->readers[node->output] += node->aux; /* its loss */
         r->norm[n] = r->added[n] = -1;
     }
-    return err;
+    return SG_OK;
 }
 
 static void end(rewrite *r)
 {
+    sg_free(r->needed);
     sg_free(r->readers);
     sg_free(r->head);
     sg_free(r->via);
@@ -148,9 +159,10 @@ static sg_err build(rewrite *r, sg_graph **graph)
     sg_graph *made = NULL;
     sg_err err = sg_graph_create(&made);
     for (int32_t n = 0; n < r->graph->nodes; n++)
-        visit(r, n);
+        if (r->needed[n])
+            visit(r, n);
     for (int32_t n = 0; !err && n < r->graph->nodes; n++) {
-        if (r->head[n] == n)
+        if (r->needed[n] && r->head[n] == n)
             err = emit(r, n, made);
     }
     if (!err)
@@ -227,7 +239,7 @@ static sg_err fill_params(const rewrite *r, const sg_params *params, const sg_gr
 {
     sg_err err = sg_params_create(made, folded);
     for (int32_t n = 0; !err && n < r->graph->nodes; n++) {
-        if (r->head[n] != n)
+        if (!r->needed[n] || r->head[n] != n)
             continue;
         int32_t made_node = made->tensor[r->new_tensor[n]].maker;
         if (r->norm[n] >= 0)

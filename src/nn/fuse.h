@@ -12,8 +12,8 @@ sg_err sg_graph_fuse(const sg_graph *graph, sg_graph **fused);
 
 /*
  * Inference: a batch norm that alone reads a convolution (plain or transposed) is folded into its
- * weights and bias (in f64, from the running statistics); activations are fused; dropout
- * disappears. *folded_params belongs to the new graph.
+ * weights and bias (in f64, from the running statistics); activations are fused; dropout and
+ * auxiliary heads disappear. *folded_params belongs to the new graph.
  */
 sg_err sg_graph_fold(const sg_graph *graph, const sg_params *params, sg_graph **folded,
                      sg_params **folded_params);

@@ -262,8 +262,9 @@ sg_err sg_graph_check(const sg_graph *graph)
             err = check_links(graph, i);
     }
     for (int32_t i = 0; !err && i < graph->nodes - 1; i++) {
-        if (!sg_op_is_loss(graph->node[i].op) && !is_read(graph, i))
-            err = sg_fail(SG_EUSAGE, "%s: no later node reads it", graph->node[i].name);
+        const sg_node *node = &graph->node[i];
+        if (!sg_op_is_loss(node->op) && !node->aux && !is_read(graph, i))
+            err = sg_fail(SG_EUSAGE, "%s: no later node reads it", node->name);
     }
     return err;
 }
@@ -276,47 +277,85 @@ sg_err sg_graph_freeze(sg_graph *graph)
     return err;
 }
 
-static sg_err add_loss(sg_graph *graph, int32_t logits, const sg_loss_term *term, int32_t place)
+static sg_err add_loss(sg_graph *graph, int32_t logits, const sg_loss_term *term, const char *name)
 {
     sg_node loss = {
         .op = term->op, .out_f32 = 1, .attr.loss = term->attr, .inputs = 1, .input = {logits}};
     int32_t output;
-    loss.attr.loss.term = place;
     if (!sg_op_is_loss(term->op))
         return sg_fail(SG_EUSAGE, "%s is no loss", sg_op_name(term->op));
-    if (place == 0)
-        strcpy(loss.name, "loss");
-    else
-        snprintf(loss.name, sizeof loss.name, "loss%d", (int)place + 1);
+    snprintf(loss.name, sizeof loss.name, "%s", name);
     return sg_graph_add_node(graph, &loss, &output);
+}
+
+/* Those of auxiliary heads stand before those of the network's own output, which is the last
+ * node's input. */
+static sg_err add_aux_losses(sg_graph *graph, const sg_loss_term *terms, int32_t count,
+                             float aux_weight, int32_t logits)
+{
+    char name[SG_NAME_MAX];
+    int32_t added = 0;
+    sg_err err = SG_OK;
+    for (int32_t n = 0; n < logits; n++) {
+        for (int32_t i = 0; !err && graph->node[n].aux && i < count; i++) {
+            sg_loss_term term = terms[i];
+            term.attr.weight *= aux_weight;
+            term.attr.term = count;
+            snprintf(name, sizeof name, "aux_loss%d", (int)++added);
+            err = add_loss(graph, n, &term, name);
+        }
+    }
+    return err;
+}
+
+static sg_err add_losses(sg_graph *graph, const sg_loss_term *terms, int32_t count,
+                         float aux_weight)
+{
+    char name[SG_NAME_MAX] = "loss";
+    int32_t logits = graph->node[graph->nodes - 1].output;
+    sg_err err = add_aux_losses(graph, terms, count, aux_weight, logits);
+    for (int32_t i = 0; !err && i < count; i++) {
+        sg_loss_term term = terms[i];
+        term.attr.term = i;
+        if (i > 0)
+            snprintf(name, sizeof name, "loss%d", (int)i + 1);
+        err = add_loss(graph, logits, &term, name);
+    }
+    return err;
 }
 
 sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss)
 {
     const sg_loss_term plain = {SG_OP_softmax_loss, {.weight = 1}};
-    return sg_graph_with_losses(graph, &plain, 1, with_loss);
+    return sg_graph_with_losses(graph, &plain, 1, SG_AUX_WEIGHT, with_loss);
 }
 
-sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, int32_t count,
-                            sg_graph **with_losses)
+static sg_err check_losses(const sg_graph *graph, int32_t count)
 {
-    *with_losses = NULL;
-    if (count < 1 || count > SG_MAX_TERMS)
-        return sg_fail(SG_EUSAGE, "a loss of %d terms, must be 1 .. %d", (int)count, SG_MAX_TERMS);
+    int32_t most = SG_MAX_TERMS - sg_graph_has_aux(graph);
+    if (count < 1 || count > most)
+        return sg_fail(SG_EUSAGE, "a loss of %d terms, must be 1 .. %d", (int)count, (int)most);
     sg_err err = sg_graph_check(graph);
     if (err)
         return err;
     const sg_node *last = &graph->node[graph->nodes - 1];
     if (sg_op_is_loss(last->op))
         return sg_fail(SG_EUSAGE, "%s: the network has a loss already", last->name);
+    return SG_OK;
+}
+
+sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, int32_t count,
+                            float aux_weight, sg_graph **with_losses)
+{
     sg_graph *copy = NULL;
-    err = sg_graph_copy(graph, &copy);
+    *with_losses = NULL;
+    sg_err err = check_losses(graph, count);
+    if (!err)
+        err = sg_graph_copy(graph, &copy);
     if (err)
         return err;
     copy->frozen = 0;
-    int32_t logits = last->output;
-    for (int32_t i = 0; !err && i < count; i++)
-        err = add_loss(copy, logits, &terms[i], i);
+    err = add_losses(copy, terms, count, aux_weight);
     if (!err)
         err = sg_graph_freeze(copy);
     if (err)
@@ -324,6 +363,14 @@ sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, in
     else
         *with_losses = copy;
     return err;
+}
+
+bool sg_graph_has_aux(const sg_graph *graph)
+{
+    for (int32_t n = 0; n < graph->nodes; n++)
+        if (graph->node[n].aux)
+            return true;
+    return false;
 }
 
 bool sg_graph_sums_regions(const sg_graph *graph)

@@ -63,6 +63,11 @@ typedef struct {
 } sg_norm_attr;
 
 typedef struct {
+    float epsilon;  /* added to the variance */
+    int32_t groups; /* divides the channels */
+} sg_group_norm_attr;
+
+typedef struct {
     int32_t align_corners;    /* PyTorch's align_corners of bilinear interpolate */
     int32_t scale_h, scale_w; /* > 0: output = input * scale; 0: size of the second input tensor */
 } sg_resize_attr;
@@ -70,6 +75,11 @@ typedef struct {
 typedef struct {
     int32_t kind; /* sg_pool_kind */
 } sg_global_attr;
+
+/* Pixels cut off the sides, then zeros added to them. */
+typedef struct {
+    sg_pad cut, pad;
+} sg_crop_attr;
 
 typedef struct {
     float rate; /* share of elements set to 0; others are multiplied by 1 / (1 - rate) */
@@ -89,8 +99,10 @@ typedef struct {
 typedef union {
     sg_window_attr window; /* conv, conv_transpose, max_pool, avg_pool */
     sg_norm_attr norm;
+    sg_group_norm_attr group_norm;
     sg_resize_attr resize;
     sg_global_attr global;
+    sg_crop_attr crop;
     sg_dropout_attr dropout;
     sg_loss_attr loss; /* softmax_loss, region_loss, lovasz_loss */
 } sg_attr;
@@ -98,8 +110,9 @@ typedef union {
 typedef struct {
     sg_op op;
     int32_t act;     /* sg_act applied to the result: set by activation nodes and by fusion into
-                        conv, conv_transpose, batch_norm, add */
+                        conv, conv_transpose, batch_norm, group_norm, add */
     int32_t out_f32; /* the output tensor is f32 whatever the plan computes in (logits) */
+    int32_t aux;     /* 1: logits of an auxiliary head, which only losses read */
     sg_attr attr;
     int32_t inputs;
     int32_t input[SG_MAX_INPUTS]; /* tensor ids */
@@ -119,8 +132,8 @@ typedef struct {
 typedef enum {
     SG_PARAM_WEIGHT,
     SG_PARAM_BIAS,
-    SG_PARAM_SCALE, /* batch norm, initially 1 */
-    SG_PARAM_SHIFT, /* batch norm, initially 0 */
+    SG_PARAM_SCALE, /* batch norm and group norm, initially 1 */
+    SG_PARAM_SHIFT, /* the same, initially 0 */
     SG_PARAM_MEAN,  /* batch norm running mean: state, no gradient */
     SG_PARAM_VARIANCE
 } sg_param_kind;
@@ -177,14 +190,20 @@ sg_err sg_graph_check(const sg_graph *graph);
  * this adds one, plain cross-entropy ("loss"), to a copy. */
 sg_err sg_graph_with_loss(const sg_graph *graph, sg_graph **with_loss);
 
-/* The same with the sum of 1 to SG_MAX_TERMS terms of the logits; attr.term is set here to the
- * place in the list. */
+/*
+ * The same with the sum of 1 to SG_MAX_TERMS terms of the logits; attr.term is set here to the
+ * place in the list. Auxiliary heads have the same terms, each times aux_weight (SG_AUX_WEIGHT of
+ * sg_graph_with_loss); all of theirs are summed up in the place behind the list, which then is one
+ * shorter.
+ */
+#define SG_AUX_WEIGHT .4f
 typedef struct {
     sg_op op; /* a loss */
     sg_loss_attr attr;
 } sg_loss_term;
 sg_err sg_graph_with_losses(const sg_graph *graph, const sg_loss_term *terms, int32_t count,
-                            sg_graph **with_losses);
+                            float aux_weight, sg_graph **with_losses);
+bool sg_graph_has_aux(const sg_graph *graph);
 /* Whether a loss of the graph is a function of sums over all ranks' pixels (sg_run.reduce_loss),
  * and whether one reads sg_run.border. */
 bool sg_graph_sums_regions(const sg_graph *graph);

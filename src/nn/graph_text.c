@@ -57,6 +57,19 @@ static const field window_fields[] = {
     {0},
 };
 static const field norm_fields[] = {REAL(norm, epsilon), REAL(norm, momentum), {0}};
+static const field group_norm_fields[] = {
+    REAL(group_norm, epsilon), INTEGER(group_norm, groups), {0}};
+static const field crop_fields[] = {
+    {"cut_top", offsetof(sg_node, attr.crop.cut.top), 0},
+    {"cut_bottom", offsetof(sg_node, attr.crop.cut.bottom), 0},
+    {"cut_left", offsetof(sg_node, attr.crop.cut.left), 0},
+    {"cut_right", offsetof(sg_node, attr.crop.cut.right), 0},
+    {"pad_top", offsetof(sg_node, attr.crop.pad.top), 0},
+    {"pad_bottom", offsetof(sg_node, attr.crop.pad.bottom), 0},
+    {"pad_left", offsetof(sg_node, attr.crop.pad.left), 0},
+    {"pad_right", offsetof(sg_node, attr.crop.pad.right), 0},
+    {0},
+};
 static const field resize_fields[] = {
     INTEGER(resize, align_corners), INTEGER(resize, scale_h), INTEGER(resize, scale_w), {0}};
 static const field global_fields[] = {INTEGER(global, kind), {0}};
@@ -68,15 +81,17 @@ static const field loss_fields[] = {
 
 /* Which member of sg_attr an operator uses; NULL for none. */
 static const field *const fields_of[SG_OP_COUNT] = {
-    [SG_OP_input] = window_fields,     [SG_OP_conv] = window_fields,
-    [SG_OP_max_pool] = window_fields,  [SG_OP_conv_transpose] = window_fields,
-    [SG_OP_avg_pool] = window_fields,  [SG_OP_batch_norm] = norm_fields,
-    [SG_OP_resize] = resize_fields,    [SG_OP_global_pool] = global_fields,
-    [SG_OP_dropout] = dropout_fields,  [SG_OP_softmax_loss] = loss_fields,
-    [SG_OP_region_loss] = loss_fields, [SG_OP_lovasz_loss] = loss_fields,
+    [SG_OP_input] = window_fields,          [SG_OP_conv] = window_fields,
+    [SG_OP_max_pool] = window_fields,       [SG_OP_conv_transpose] = window_fields,
+    [SG_OP_avg_pool] = window_fields,       [SG_OP_batch_norm] = norm_fields,
+    [SG_OP_resize] = resize_fields,         [SG_OP_global_pool] = global_fields,
+    [SG_OP_dropout] = dropout_fields,       [SG_OP_softmax_loss] = loss_fields,
+    [SG_OP_region_loss] = loss_fields,      [SG_OP_lovasz_loss] = loss_fields,
+    [SG_OP_group_norm] = group_norm_fields, [SG_OP_crop] = crop_fields,
 };
 
-static const field common_fields[] = {{"f32", offsetof(sg_node, out_f32), 0}, {0}};
+static const field common_fields[] = {
+    {"f32", offsetof(sg_node, out_f32), 0}, {"aux", offsetof(sg_node, aux), 0}, {0}};
 
 static sg_err write_fields(const sg_node *node, const field *fields, sg_text *text)
 {

@@ -20,7 +20,7 @@ static const char *const act_names[SG_ACT_COUNT] = {
 
 static const bool takes_act[SG_OP_COUNT] = {
     [SG_OP_activation] = true, [SG_OP_conv] = true, [SG_OP_conv_transpose] = true,
-    [SG_OP_batch_norm] = true, [SG_OP_add] = true,
+    [SG_OP_batch_norm] = true, [SG_OP_add] = true,  [SG_OP_group_norm] = true,
 };
 
 static const bool is_loss[SG_OP_COUNT] = {

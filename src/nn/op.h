@@ -11,11 +11,13 @@
 /* Along one axis, output position o reads input positions floor(o * stride / up) + [lo, hi] (in
  * input pixels, the worst case over o); unbounded is 1 where that cannot be said: it reads
  * everything (global pooling), or what it reads depends on the whole size (aligned corners). A
- * resize to the size of a second tensor is asked with the scale that follows from the graph. */
+ * resize to the size of a second tensor is asked with the scale that follows from the graph. What
+ * is unbounded leaves one pixel (global pooling), unless keeps_grid: then its pixels are those of
+ * its input (group norm). */
 typedef struct {
     int64_t up, stride; /* one of them is 1 */
     int64_t lo, hi;     /* lo <= 0 <= hi for operators with padding */
-    int32_t unbounded;
+    int32_t unbounded, keeps_grid;
 } sg_reach;
 
 /* What the backward pass reads; the plan keeps it alive. */

@@ -110,7 +110,8 @@ static sg_err find_grid(walk *w, const sg_node *node)
             return err;
     }
     out->up = in.up * reach.up;
-    out->step = reach.unbounded && !follows_size(node) ? 0 : in.step * reach.stride;
+    bool one_pixel = reach.unbounded && !reach.keeps_grid && !follows_size(node);
+    out->step = one_pixel ? 0 : in.step * reach.stride;
     int64_t common = divisor(out->step, out->up);
     out->up /= common;
     out->step /= common;
@@ -173,11 +174,27 @@ static void find_radius(walk *w, int32_t last)
         w->radius = sg_max64(0, sg_max64(-in.lo, in.hi - (w->stride - 1)));
 }
 
+/* The last loss is one of the network's own output. */
+static int32_t output_node(const sg_graph *graph)
+{
+    const sg_node *last = &graph->node[graph->nodes - 1];
+    return sg_op_is_loss(last->op) ? graph->tensor[last->input[0]].maker : graph->nodes - 1;
+}
+
+static void find_margin(const sg_graph *graph, sg_network_reach *reach)
+{
+    const sg_node *node = &graph->node[output_node(graph)];
+    if (node->op != SG_OP_crop)
+        return;
+    const sg_pad *pad = &node->attr.crop.pad;
+    reach->margin = *pad;
+    reach->widest_margin =
+        sg_max64(sg_max64(pad->top, pad->bottom), sg_max64(pad->left, pad->right));
+}
+
 static sg_err walk_axis(walk *w)
 {
-    int32_t last = w->graph->nodes - 1;
-    while (sg_op_is_loss(w->graph->node[last].op))
-        last--;
+    int32_t last = output_node(w->graph);
     sg_err err = SG_OK;
     for (int32_t n = 0; !err && n <= last; n++)
         err = find_grid(w, &w->graph->node[n]);
@@ -218,5 +235,6 @@ sg_err sg_graph_reach(const sg_graph *graph, sg_network_reach *reach)
     reach->radius = reach->unbounded ? 0 : sg_max64(axis[0].radius, axis[1].radius);
     reach->halo = sg_round_up(reach->radius, reach->stride);
     reach->output_step = axis[0].output_step;
+    find_margin(graph, reach);
     return SG_OK;
 }

@@ -15,6 +15,10 @@ typedef struct {
     int64_t halo;      /* radius rounded up to a multiple of stride */
     int32_t unbounded; /* 1: some output reads the whole input (global pooling): cannot be exact */
     int64_t output_step; /* input pixels per output pixel; 1 for full-resolution networks */
+    /* Along the sides of the output so many pixels mean nothing, as convolutions without padding
+     * have no result there: what the network is padded with at its end. At most the halo. */
+    sg_pad margin;
+    int64_t widest_margin; /* the largest of the four */
 } sg_network_reach;
 
 sg_err sg_graph_reach(const sg_graph *graph, sg_network_reach *reach);

@@ -118,32 +118,31 @@ static sg_err draw(drawing *d, sg_gallery_picture *picture)
     return err;
 }
 
-static sg_err draw_tile(sg_gallery_picture *picture, const sg_cover *cover, const sg_spec *spec,
-                        const sg_batch *batch, const uint8_t *prediction, int64_t i)
+static sg_err draw_tile(sg_gallery_picture *picture, const sg_looked *looked, const sg_batch *batch,
+                        int64_t i)
 {
-    const int64_t pixels = cover->tile * cover->tile;
+    const sg_cover *cover = looked->cover;
+    const int64_t side = cover->tile + 2 * looked->beside, pixels = side * side;
     sg_sample sample = {0};
     sg_cover_sample(cover, batch->first + (uint64_t)i, &sample);
-    drawing d = {.spec = spec,
-                 .pixels = batch->pixels + i * pixels * spec->bands,
+    drawing d = {.spec = looked->spec,
+                 .pixels = batch->pixels + i * pixels * looked->spec->bands,
                  .truth = batch->labels + i * pixels,
-                 .prediction = prediction + i * pixels,
-                 .tile = cover->tile,
+                 .prediction = looked->prediction + i * pixels,
+                 .tile = side,
                  .core = sample.count};
-    d.core.x -= sample.window.x;
-    d.core.y -= sample.window.y;
+    d.core.x -= sample.window.x - looked->beside;
+    d.core.y -= sample.window.y - looked->beside;
     return draw(&d, picture);
 }
 
-sg_err sg_gallery_look(sg_gallery *gallery, const sg_cover *cover, const sg_spec *spec,
-                       const sg_batch *batch, const uint8_t *prediction)
+sg_err sg_gallery_look(sg_gallery *gallery, const sg_looked *looked, const sg_batch *batch)
 {
     sg_err err = SG_OK;
     for (int32_t k = 0; !err && k < gallery->count; k++) {
-        uint64_t tile = chosen(cover, k);
+        uint64_t tile = chosen(looked->cover, k);
         if (tile >= batch->first && tile < batch->first + (uint64_t)batch->n)
-            err = draw_tile(&gallery->picture[k], cover, spec, batch, prediction,
-                            (int64_t)(tile - batch->first));
+            err = draw_tile(&gallery->picture[k], looked, batch, (int64_t)(tile - batch->first));
     }
     return err;
 }

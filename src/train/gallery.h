@@ -29,9 +29,16 @@ typedef struct {
 
 /* Forget the pictures, and choose tiles of this cover. [local] */
 void sg_gallery_begin(sg_gallery *gallery, const sg_cover *cover);
-/* Draw those of the batch's tiles that were chosen. prediction: (n, tile, tile). [local] */
-sg_err sg_gallery_look(sg_gallery *gallery, const sg_cover *cover, const sg_spec *spec,
-                       const sg_batch *batch, const uint8_t *prediction);
+/* What a batch of a cover's tiles, each with so many pixels around it, was taken for. */
+typedef struct {
+    const sg_cover *cover;
+    const sg_spec *spec;
+    int64_t beside;
+    const uint8_t *prediction; /* (n, side, side): tile + 2 * beside */
+} sg_looked;
+
+/* Draw those of the batch's tiles that were chosen. [local] */
+sg_err sg_gallery_look(sg_gallery *gallery, const sg_looked *looked, const sg_batch *batch);
 /* All pictures to all ranks, when all tiles have been looked at: batches of so many have gone to
  * ranks in turn. [collective] */
 sg_err sg_gallery_share(sg_gallery *gallery, sg_comm *comm, const sg_cover *cover, int32_t batch);

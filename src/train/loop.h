@@ -36,6 +36,7 @@ typedef struct {
     sg_crop_rules crops;
     sg_dtype type;
     int32_t tile;  /* crop size, pixels */
+    sg_pad margin; /* sides of it that the network has no result for, see sg_network_reach */
     int32_t batch; /* samples per step over all ranks; divisible by ranks * accumulate */
     int64_t steps; /* in all */
     int64_t steps_per_epoch;

@@ -89,7 +89,7 @@ static sg_err add_quoted(sg_text *text, const char *prefix, const char *name)
 /* Terms with fields of their own: none where the loss is one term. */
 static int32_t terms_of(const sg_metrics_log *log)
 {
-    return log->loss && log->loss->terms > 1 ? log->loss->terms : 0;
+    return log->loss && log->loss->columns > 1 ? log->loss->columns : 0;
 }
 
 static sg_err make_header(const sg_metrics_log *log, sg_text *text)

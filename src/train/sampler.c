@@ -98,7 +98,9 @@ static void fill_in(const sg_sampler *s, uint64_t index, size_t whole, sg_sample
 {
     const sg_region *region = &s->whole->item[whole];
     sample->scene = region->scene;
-    sample->window.w = sample->window.h = s->tile;
+    sample->window.x -= s->beside;
+    sample->window.y -= s->beside;
+    sample->window.w = sample->window.h = s->tile + 2 * s->beside;
     sample->within = region->window;
     sample->count = sg_window_intersect(sample->window, region->window);
     sample->alter = s->alter;

@@ -24,7 +24,9 @@ typedef struct {
     sg_mining *mining;                     /* NULL: none */
     double mining_end; /* cumulative share: the last class's and those where the network errs */
     uint64_t seed;
-    int32_t tile, augment;
+    int32_t tile;   /* side of a crop, without a margin on all sides */
+    int32_t beside; /* the margin: context whose labels do not count */
+    int32_t augment;
     const sg_alterations *alter; /* NULL: none */
     float jitter;
 } sg_sampler;
@@ -49,8 +51,10 @@ typedef struct {
 
 /*
  * The training regions of a run. A region smaller than the tile is used where the crop's rest lies
- * outside the scene; where it would reach pixels of another split the region is left out. SG_EUSAGE
- * when no region is left, or no pixel of a class that crops are to be taken around.
+ * outside the scene; where it would reach pixels of another split the region is left out. A network
+ * without padding wants a margin around what it has a result for: that may lie outside the region.
+ * SG_EUSAGE when the tile is no wider than the margins, no region is left, or no pixel of a class
+ * that crops are to be taken around.
  */
 sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *training);
 void sg_sampler_clear(sg_sampler_tables *tables);

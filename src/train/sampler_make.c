@@ -8,14 +8,14 @@
 
 /* Whether a crop at the origin of a region smaller than the tile stays within the region as far as
  * the scene goes. */
-static sg_err check_small(const sg_training *t, const sg_region *region, bool *fits)
+static sg_err check_small(const sg_training *t, const sg_region *region, int32_t tile, bool *fits)
 {
     sg_window scene, crop = region->window;
     sg_err err = sg_source_extent(t->scenes, region->scene, &scene);
     if (err)
         return err;
-    crop.w = sg_max64(crop.w, t->tile);
-    crop.h = sg_max64(crop.h, t->tile);
+    crop.w = sg_max64(crop.w, tile);
+    crop.h = sg_max64(crop.h, tile);
     *fits = sg_window_contains(region->window, sg_window_intersect(crop, scene));
     return SG_OK;
 }
@@ -41,8 +41,8 @@ static sg_err choose_regions(sg_sampler_tables *tables, const sg_training *t, si
         sg_err err = SG_OK;
         if (region->split != SG_SPLIT_TRAIN || sg_window_is_empty(region->window))
             continue;
-        if (region->window.w < t->tile || region->window.h < t->tile)
-            err = check_small(t, region, &fits);
+        if (region->window.w < s->tile || region->window.h < s->tile)
+            err = check_small(t, region, s->tile, &fits);
         if (err)
             return err;
         if (!fits) {
@@ -95,7 +95,7 @@ static sg_err make_grid(sg_sampler_tables *tables, const sg_training *t)
     for (size_t k = 0; k < s->train_count; k++)
         used->item[used->count++] = t->regions->item[tables->train[k]];
     s->grid = &tables->grid;
-    return sg_cover_make(&tables->grid, used, SG_SPLIT_TRAIN, t->tile, 0, 1);
+    return sg_cover_make(&tables->grid, used, SG_SPLIT_TRAIN, s->tile, 0, 1);
 }
 
 /* The places in regions that are used. */
@@ -133,8 +133,22 @@ static sg_err share_out(sg_sampler_tables *tables, const sg_training *t)
     s->mining_end = end + t->crops.mining;
     if (t->crops.mining > 0)
         s->mining = &tables->mining;
-    return t->crops.mining > 0 ? sg_mining_open(&tables->mining, s->whole, tables->usable, t->tile)
+    return t->crops.mining > 0 ? sg_mining_open(&tables->mining, s->whole, tables->usable, s->tile)
                                : SG_OK;
+}
+
+static sg_err find_tile(sg_sampler *s, const sg_training *t)
+{
+    const sg_pad *m = &t->margin;
+    s->beside = (int32_t)sg_max64(sg_max64(m->top, m->bottom), sg_max64(m->left, m->right));
+    s->tile = t->tile - 2 * s->beside;
+    if (s->tile > 0)
+        return SG_OK;
+    return sg_fail(
+        SG_EUSAGE,
+        "a tile of %d pixels leaves nothing beside margins of %d, where a network without "
+        "padding has no result",
+        t->tile, s->beside);
 }
 
 static sg_err make_tables(sg_sampler_tables *tables, const sg_training *t)
@@ -143,8 +157,9 @@ static sg_err make_tables(sg_sampler_tables *tables, const sg_training *t)
     size_t left_out = 0, most = t->regions->count + 1;
     s->regions = t->regions;
     s->whole = t->whole ? t->whole : t->regions;
-    s->tile = t->tile;
-    sg_err err = sg_calloc(most, sizeof *tables->train, &tables->train);
+    sg_err err = find_tile(s, t);
+    if (!err)
+        err = sg_calloc(most, sizeof *tables->train, &tables->train);
     if (!err)
         err = sg_calloc(most, sizeof *tables->whole_of, &tables->whole_of);
     if (!err)

@@ -31,6 +31,8 @@ struct sg_stepper {
     sg_weights *weights;
     sg_exec *exec; /* owned */
     sg_sums *sums; /* owned, NULL with one rank */
+    sg_comm
+        *norm; /* whose ranks share batch-norm statistics: comm, a part of it (owned), or NULL */
     sg_step_options options;
     sg_shape input;
     int32_t ranks;
@@ -39,12 +41,13 @@ struct sg_stepper {
     float *part;  /* [count] one micro-batch downloaded from a device, NULL on the host */
     float *state; /* [state_count] on the host */
     sg_update_pieces pieces;
-    float *no_pixels;     /* a failed rank's batch: zeros */
-    uint8_t *no_labels;   /* and labels to ignore */
-    int32_t micro;        /* micro-batches of this step done */
-    size_t ready;         /* elements of `sum` that are final on this rank */
-    size_t started;       /* elements whose sum over ranks was started */
-    size_t *reduce_count; /* [reduces_most] sizes of the batch-norm sums of one micro-batch */
+    float *no_pixels;      /* a failed rank's batch: zeros */
+    uint8_t *no_labels;    /* and labels to ignore */
+    int32_t micro;         /* micro-batches of this step done */
+    size_t ready;          /* elements of `sum` that are final on this rank */
+    size_t started;        /* elements whose sum over ranks was started */
+    size_t *reduce_count;  /* [reduces_most] sizes of the sums within the passes of a micro-batch */
+    sg_comm **reduce_comm; /* [reduces_most] and whose they are; borrowed */
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
     uint8_t *classes;                  /* borrowed: what each micro-batch was taken for, or NULL */
@@ -116,10 +119,31 @@ static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
     if (!err)
         err = sg_calloc(SMALL, sizeof *s->small, &s->small);
     if (!err)
+        err = sg_calloc((size_t)s->reduces_most, sizeof *s->reduce_comm, &s->reduce_comm);
+    if (!err)
         err = make_buffers(s);
     return err ? err
                : sg_update_pieces_open(&s->pieces, s->backend, graph, s->weights->host->layout,
                                        s->options.rate);
+}
+
+/* The ranks that share batch-norm statistics with this one. [collective] */
+static sg_err make_norm(sg_stepper *s)
+{
+    int32_t group = s->options.sync_norm;
+    if (s->ranks == 1 || group == SG_SYNC_NONE)
+        return SG_OK;
+    if (group == SG_SYNC_ALL || group >= s->ranks) {
+        s->norm = s->comm;
+        return SG_OK;
+    }
+    if (group != SG_SYNC_NODE && s->ranks % group != 0)
+        return sg_fail(
+            SG_EUSAGE,
+            "batch norm over groups of %d ranks: %d ranks cannot be shared out into them",
+            (int)group, (int)s->ranks);
+    int colour = group == SG_SYNC_NODE ? SG_COMM_NODE : sg_comm_rank(s->comm) / group;
+    return sg_comm_split(s->comm, colour, &s->norm);
 }
 
 sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backend,
@@ -143,6 +167,8 @@ sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backen
         err = make_local(s, training_graph, type);
     }
     err = sg_comm_agree(comm, err);
+    if (!err)
+        err = sg_comm_agree(comm, make_norm(s));
     if (!err && s->ranks > 1) {
         int64_t buckets = sg_div_up((int64_t)s->count, (int64_t)s->options.bucket_elements);
         err = sg_comm_agree(comm, sg_sums_create(&s->sums, comm, (int)buckets + 1));
@@ -169,7 +195,10 @@ void sg_stepper_close(sg_stepper *s)
     sg_free(s->small);
     sg_free(s->no_pixels);
     sg_free(s->no_labels);
+    if (s->norm != s->comm)
+        sg_comm_close(s->norm);
     sg_free(s->reduce_count);
+    sg_free(s->reduce_comm);
     sg_exec_close(s->exec);
     sg_free(s);
 }
@@ -182,41 +211,55 @@ static void tell_wait(const sg_stepper *s, bool waits)
         s->on_wait(s->wait_user, waits);
 }
 
-/* The executor's hook. The sizes of the first pass are kept: a rank that fails in the middle of a
- * later one enters the rest of them with zeros. */
-static void reduce(void *user, double *values, size_t count)
+/* The sums of the first pass are kept: a rank that fails in the middle of a later one enters the
+ * rest of them with zeros. */
+static void reduce(sg_stepper *s, sg_comm *comm, double *values, size_t count)
 {
-    sg_stepper *s = user;
     if (!s->reduces_known) {
         SG_ASSERT(s->reduces < s->reduces_most);
+        s->reduce_comm[s->reduces] = comm;
         s->reduce_count[s->reduces++] = count;
     }
     SG_ASSERT(s->reduce_next < s->reduces && s->reduce_count[s->reduce_next] == count);
     s->reduce_next++;
     double start = sg_now();
     tell_wait(s, true);
-    sg_comm_sum_f64(s->comm, values, count);
+    sg_comm_sum_f64(comm, values, count);
     tell_wait(s, false);
     s->wait_s += sg_now() - start;
+}
+
+/* The executor's hooks. */
+static void reduce_norm(void *user, double *values, size_t count)
+{
+    sg_stepper *s = user;
+    reduce(s, s->norm, values, count);
+}
+
+static void reduce_loss(void *user, double *values, size_t count)
+{
+    sg_stepper *s = user;
+    reduce(s, s->comm, values, count);
 }
 
 static void enter_remaining_reduces(sg_stepper *s)
 {
     const double zeros[1024] = {0};
     double values[1024];
-    if ((s->options.sync_norm || s->sums_regions) && s->ranks > 1 && !s->reduces_known) {
+    if ((s->norm || s->sums_regions) && s->ranks > 1 && !s->reduces_known) {
         /* Which sums the others are waiting in is not known yet. */
         sg_error("%s", s->failure);
         sg_comm_abort(s->comm, 1);
     }
     while (s->reduce_next < s->reduces) {
+        sg_comm *comm = s->reduce_comm[s->reduce_next];
         size_t count = s->reduce_count[s->reduce_next++];
         double *buffer = values;
         if (count > 1024 && sg_calloc(count, sizeof(double), &buffer) != SG_OK)
             sg_comm_abort(s->comm, 1);
         if (buffer == values)
             memcpy(values, zeros, sizeof values);
-        sg_comm_sum_f64(s->comm, buffer, count);
+        sg_comm_sum_f64(comm, buffer, count);
         if (buffer != values)
             sg_free(buffer);
     }
@@ -298,11 +341,12 @@ static sg_err move_state(sg_stepper *s, int to_host)
                    : s->backend->upload(s->backend, s->weights->state, s->state, bytes);
 }
 
-/* Without sync_norm each rank has its own running statistics; averaging them with every step (they
- * are few) keeps the ranks equal, so that a checkpoint made anywhere holds what every rank has. */
+/* Where not all ranks share them, ranks have running statistics of their own; averaging them with
+ * every step (they are few) keeps the ranks equal, so that a checkpoint made anywhere holds what
+ * every rank has. */
 static int averages_state(const sg_stepper *s)
 {
-    return s->sums && !s->options.sync_norm && s->weights->host->layout->state_count > 0;
+    return s->sums && s->norm != s->comm && s->weights->host->layout->state_count > 0;
 }
 
 static void start_state(sg_stepper *s)
@@ -334,11 +378,10 @@ static double step_pixels(const sg_stepper *s)
 
 static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, sg_run *run)
 {
-    int shares = s->options.sync_norm && s->ranks > 1;
     sg_err err;
     run->loss_scale = (float)(1.0 / step_pixels(s));
-    run->reduce = shares ? reduce : NULL;
-    run->reduce_loss = s->ranks > 1 ? reduce : NULL;
+    run->reduce = s->norm ? reduce_norm : NULL;
+    run->reduce_loss = s->ranks > 1 ? reduce_loss : NULL;
     run->reduce_user = s;
     run->loss_sum = run->weight_sum = 0;
     s->reduce_next = 0;

@@ -12,10 +12,14 @@
 #include "comm/comm.h"
 #include "nn/exec.h"
 
+/* Which ranks share batch-norm statistics: each its own, all, those of a node; or a number above 1:
+ * so many neighbours, which all ranks are shared out into (fewer ranks are one group). */
+enum { SG_SYNC_NONE = 0, SG_SYNC_ALL = 1, SG_SYNC_NODE = -1 };
+
 typedef struct {
     int32_t accumulate; /* micro-batches per optimizer step, at least 1 */
     float clip_norm;    /* 0: off; of the mean gradient over all ranks, PyTorch's clip_grad_norm_ */
-    int32_t sync_norm;  /* batch-norm statistics over all ranks */
+    int32_t sync_norm;  /* SG_SYNC_..., or ranks of a group */
     int32_t recompute;  /* 1: less memory, see SG_PLAN_RECOMPUTE */
     size_t bucket_elements; /* of a gradient bucket; 0: default (4 MiB) */
     const float *rate;      /* factors on the rate, by parameter id, 0: frozen; NULL: 1; borrowed */
@@ -24,7 +28,8 @@ typedef struct {
 typedef struct sg_stepper sg_stepper;
 
 /* input: one rank's micro-batch. training_graph ends in the loss and is borrowed, like the weights,
- * which were made for training. Fails on all ranks or on none. */
+ * which were made for training. SG_EUSAGE: groups of sync_norm that ranks cannot be shared out
+ * into. Fails on all ranks or on none. */
 sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backend,
                          sg_weights *weights, const sg_graph *training_graph, sg_shape input,
                          sg_dtype type, const sg_step_options *options);

@@ -76,7 +76,7 @@ static sg_err make_local(trainer *tr)
         err = make_weights(tr);
     if (!err)
         err = sg_graph_with_losses(tr->t->graph, tr->t->loss->term, tr->t->loss->terms,
-                                   &tr->with_loss);
+                                   tr->t->loss->aux_weight, &tr->with_loss);
     if (!err)
         err = sg_graph_fuse(tr->with_loss, &tr->fused);
     if (!err)
@@ -117,6 +117,7 @@ static sg_err open_loader(trainer *tr)
         .sample = sample_of,
         .partner = partner_of,
         .user = &tr->sampler.sampler,
+        .margin = {t->margin.top, t->margin.bottom, t->margin.left, t->margin.right},
     };
     return sg_loader_open(&tr->loader, t->scenes, &options);
 }

@@ -67,7 +67,9 @@ sg_err sg_trainer_check_resume(const trainer *tr)
         sg_info("resuming on %d ranks what ran on %lld: samples and rates of every step stay, "
                 "losses differ by rounding%s",
                 tr->ranks, (long long)p->ranks,
-                tr->t->step.sync_norm ? "" : " and by batch norm's statistics, a rank's own");
+                tr->t->step.sync_norm == SG_SYNC_ALL
+                    ? ""
+                    : " and by batch norm's statistics, which not all ranks share");
     return SG_OK;
 }
 

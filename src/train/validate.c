@@ -17,15 +17,26 @@ typedef struct {
     sg_weights *weights;
     sg_exec *exec;
     sg_loader *loader;
-    uint8_t *prediction; /* (batch, tile, tile) */
+    uint8_t *prediction; /* (batch, side, side) */
     sg_gallery *gallery; /* borrowed, or NULL */
+    int64_t beside;      /* pixels around the cover's tiles: the network has no result there */
     int32_t batch;
     int64_t stopped; /* 1 when this rank was told to stop */
 } validator;
 
+/* Of what the network sees. */
+static int64_t side_of(const validator *v)
+{
+    return v->cover.tile + 2 * v->beside;
+}
+
 static void sample_of(void *user, uint64_t index, sg_sample *sample)
 {
-    sg_cover_sample(user, index, sample);
+    const validator *v = user;
+    sg_cover_sample(&v->cover, index, sample);
+    sample->window.x -= v->beside;
+    sample->window.y -= v->beside;
+    sample->window.w = sample->window.h = side_of(v);
 }
 
 /* One tile size for all regions, so that one plan serves them: large, so that little is context
@@ -38,18 +49,20 @@ static sg_err make_cover(validator *v, const sg_training *t, sg_split split)
     if (err)
         return err;
     tile = sg_min64(sg_cover_longest(t->regions, split), TILE_WANTED);
-    tile = sg_round_up(sg_max64(tile, t->tile), reach.stride);
-    margin = reach.unbounded ? tile / 8 : sg_min64(reach.halo, tile / 8);
+    v->beside = reach.widest_margin;
+    tile = sg_round_up(sg_max64(tile, t->tile - 2 * v->beside) + 2 * v->beside, reach.stride);
+    tile -= 2 * v->beside;
+    margin = reach.unbounded ? tile / 8 : sg_min64(reach.halo - v->beside, tile / 8);
     err = sg_cover_make(&v->cover, t->regions, split, tile, margin, reach.stride);
-    v->batch = (int32_t)sg_max64(
-        1, sg_min64((int64_t)t->batch * t->tile * t->tile / sg_comm_ranks(t->comm) / (tile * tile),
-                    BATCH_MOST));
+    v->batch = (int32_t)sg_max64(1, sg_min64((int64_t)t->batch * t->tile * t->tile /
+                                                 sg_comm_ranks(t->comm) / (side_of(v) * side_of(v)),
+                                             BATCH_MOST));
     return err;
 }
 
 static sg_err make_network(validator *v, const sg_training *t, sg_weights *weights)
 {
-    sg_shape input = {v->batch, v->cover.tile, v->cover.tile, t->spec->bands};
+    sg_shape input = {v->batch, side_of(v), side_of(v), t->spec->bands};
     const sg_abilities abilities = sg_backend_abilities(t->backend);
     sg_err err = sg_weights_to_host(weights);
     if (!err)
@@ -60,8 +73,7 @@ static sg_err make_network(validator *v, const sg_training *t, sg_weights *weigh
         err = sg_exec_create(t->backend, v->graph, v->weights, input, t->type, SG_PLAN_INFERENCE,
                              &v->exec);
     if (!err)
-        err = sg_malloc((size_t)v->batch * (size_t)v->cover.tile, (size_t)v->cover.tile,
-                        &v->prediction);
+        err = sg_malloc((size_t)v->batch * (size_t)side_of(v), (size_t)side_of(v), &v->prediction);
     return err;
 }
 
@@ -70,15 +82,15 @@ static sg_err open_loader(validator *v, const sg_training *t)
     uint64_t n = (uint64_t)v->batch;
     const sg_loader_options options = {
         .batch = v->batch,
-        .w = (int32_t)v->cover.tile,
-        .h = (int32_t)v->cover.tile,
+        .w = (int32_t)side_of(v),
+        .h = (int32_t)side_of(v),
         .threads = t->loader_threads,
         .ahead = 2,
         .first = n * (uint64_t)sg_comm_rank(t->comm),
         .end = v->cover.tiles,
         .stride = n * (uint64_t)sg_comm_ranks(t->comm),
         .sample = sample_of,
-        .user = &v->cover,
+        .user = v,
     };
     return sg_loader_open(&v->loader, t->scenes, &options);
 }
@@ -87,7 +99,7 @@ static sg_err open_loader(validator *v, const sg_training *t)
 static sg_err count_batch(validator *v, const sg_training *t, const sg_batch *batch,
                           sg_confusion *confusion)
 {
-    size_t pixels = (size_t)batch->n * (size_t)v->cover.tile * (size_t)v->cover.tile;
+    size_t pixels = (size_t)batch->n * (size_t)(side_of(v) * side_of(v));
     sg_err err;
     if (batch->error)
         return sg_fail(batch->error, "%s", batch->message);
@@ -96,9 +108,10 @@ static sg_err count_batch(validator *v, const sg_training *t, const sg_batch *ba
         err = sg_exec_classify(v->exec, v->prediction, NULL);
     if (!err)
         sg_confusion_add(confusion, batch->labels, v->prediction, pixels);
-    if (!err && v->gallery)
-        err = sg_gallery_look(v->gallery, &v->cover, t->spec, batch, v->prediction);
-    return err;
+    if (err || !v->gallery)
+        return err;
+    const sg_looked looked = {&v->cover, t->spec, v->beside, v->prediction};
+    return sg_gallery_look(v->gallery, &looked, batch);
 }
 
 static sg_err count_share(validator *v, const sg_training *t, sg_weights *weights, sg_split split,

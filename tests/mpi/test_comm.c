@@ -44,6 +44,26 @@ static void sums_and_maxima_are_over_all_ranks(void **state)
     sg_comm_sum_i64(comm, NULL, 0);
 }
 
+/* Odd and even ranks; then those of a node, which are all here. */
+static void parts_are_communicators_of_their_own(void **state)
+{
+    sg_comm *comm = *state, *part = NULL;
+    int rank = sg_comm_rank(comm), ranks = sg_comm_ranks(comm);
+    assert_int_equal(sg_comm_split(comm, rank % 2, &part), SG_OK);
+    assert_int_equal(sg_comm_rank(part), rank / 2);
+    assert_int_equal(sg_comm_ranks(part), (ranks + 1 - rank % 2) / 2);
+    int64_t sum = rank, wanted = 0;
+    for (int r = rank % 2; r < ranks; r += 2)
+        wanted += r;
+    sg_comm_sum_i64(part, &sum, 1);
+    assert_int_equal(sum, wanted);
+    sg_comm_close(part);
+    assert_int_equal(sg_comm_split(comm, SG_COMM_NODE, &part), SG_OK);
+    assert_int_equal(sg_comm_ranks(part), ranks);
+    sg_comm_close(part);
+    sg_comm_barrier(comm); /* which is still open */
+}
+
 /* With few elements to a call, what is too long for one goes in several. */
 static void long_vectors_go_in_pieces(void **state)
 {
@@ -363,6 +383,7 @@ int main(void)
 {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_and_maxima_are_over_all_ranks),
+        cmocka_unit_test(parts_are_communicators_of_their_own),
         cmocka_unit_test(long_vectors_go_in_pieces),
         cmocka_unit_test(gathering_keeps_the_order_of_ranks),
         cmocka_unit_test(every_rank_has_a_place_and_threads),

@@ -28,7 +28,8 @@ static const float class_weight[CLASSES] = {1, 0.5f, 2, 0.25f};
 typedef struct {
     int32_t accumulate, sync_norm, device, recompute, several; /* several: terms of the loss */
     float clip_norm;
-    int32_t slow; /* 1: tensors in turn frozen, slowed down and as they are */
+    int32_t groups; /* of ranks, whose batch-norm statistics are their own; 0: one */
+    int32_t slow;   /* 1: tensors in turn frozen, slowed down and as they are */
 } variant;
 
 /* By parameter id. */
@@ -83,7 +84,7 @@ static void open_network(network *net, sg_comm *comm, const variant *v)
     assert_int_equal(sg_reference_open(&net->backend), SG_OK);
     net->backend->host_memory = !v->device;
     assert_int_equal(sg_model_build(&options, &net->graph), SG_OK);
-    sg_err err = v->several ? sg_graph_with_losses(net->graph, terms, TERM_COUNT, &net->loss)
+    sg_err err = v->several ? sg_graph_with_losses(net->graph, terms, TERM_COUNT, 1, &net->loss)
                             : sg_graph_with_loss(net->graph, &net->loss);
     assert_int_equal(err, SG_OK);
     assert_int_equal(sg_graph_fuse(net->loss, &net->fused), SG_OK);
@@ -236,9 +237,11 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
 {
     network ranks, alone;
     sg_exec *exec = NULL;
-    sg_shape input = {BATCH / v->accumulate, SIDE, SIDE, BANDS};
     batch *b = malloc(sizeof *b);
     const variant host = {.several = v->several};
+    variant one = *v; /* a group of ranks is a part to one executor */
+    one.accumulate = v->groups > 0 ? v->groups : v->accumulate;
+    const sg_shape input = {BATCH / one.accumulate, SIDE, SIDE, BANDS};
     open_network(&ranks, comm, v);
     open_network(&alone, comm, &host);
     size_t count = alone.params->layout->trainable_count;
@@ -255,7 +258,7 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
         sg_step_result got, expected;
         make_batch(b, (uint64_t)step);
         assert_int_equal(step_by_ranks(stepper, &ranks, v, b, step, SG_OK, &got), SG_OK);
-        step_alone(&alone, exec, v, b, step, sum, &pieces, &expected);
+        step_alone(&alone, exec, &one, b, step, sum, &pieces, &expected);
         assert_true(fabs(got.loss - expected.loss) < TOLERANCE * expected.loss);
         assert_true(fabs(got.norm - expected.norm) < 10 * TOLERANCE * expected.norm);
         for (int t = 0; t < SG_MAX_TERMS; t++)
@@ -268,7 +271,10 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
     if (v->slow)
         check_frozen(&ranks);
     assert_near(ranks.params->trainable, alone.params->trainable, count);
-    assert_near(ranks.params->state, alone.params->state, alone.params->layout->state_count);
+    if (v->groups == 0)
+        assert_near(ranks.params->state, alone.params->state, alone.params->layout->state_count);
+    assert_same_on_all_ranks(comm, ranks.params->state,
+                             ranks.params->layout->state_count * sizeof(float));
     assert_same_on_all_ranks(comm, ranks.params->trainable, count * sizeof(float));
     sg_exec_close(exec);
     sg_stepper_close(stepper);
@@ -322,6 +328,36 @@ static void losses_of_regions_are_those_of_all_ranks(void **state)
     compare_with_one_executor(*state, &(variant){.accumulate = 1, .sync_norm = 1, .several = 1});
     compare_with_one_executor(
         *state, &(variant){.accumulate = parts, .sync_norm = 1, .several = 1, .device = 1});
+}
+
+/* Groups of two, which are all where there are no more ranks; those of a node, which are all here.
+ */
+static void groups_of_ranks_share_statistics(void **state)
+{
+    int ranks = sg_comm_ranks(*state);
+    variant pairs = {.accumulate = 1, .sync_norm = 2, .groups = ranks == 4 ? 2 : 0};
+    if (ranks != 3)
+        compare_with_one_executor(*state, &pairs);
+    compare_with_one_executor(*state,
+                              &(variant){.accumulate = 1, .sync_norm = SG_SYNC_NODE, .several = 1});
+}
+
+static void groups_that_do_not_come_out_even_are_refused(void **state)
+{
+    const variant v = {.accumulate = 1};
+    const sg_step_options options = {.accumulate = 1, .sync_norm = 2};
+    sg_shape input = {1, SIDE, SIDE, BANDS};
+    sg_stepper *stepper = NULL;
+    network net;
+    if (sg_comm_ranks(*state) != 3)
+        return;
+    open_network(&net, *state, &v);
+    assert_int_equal(sg_stepper_create(&stepper, net.comm, net.backend, net.weights, net.fused,
+                                       input, SG_F32, &options),
+                     SG_EUSAGE);
+    assert_null(stepper);
+    assert_non_null(strstr(sg_error_text(), "groups of 2 ranks"));
+    close_network(&net);
 }
 
 /* Without sync_norm the ranks' statistics differ in training; what is kept must not. */
@@ -387,6 +423,9 @@ static void a_failure_on_any_rank_is_known_to_all_in_the_same_step(void **state)
     int32_t parts = sg_comm_ranks(*state) == 4 ? 1 : 2;
     a_failure_on_any_rank_is_known_to_all(state, (variant){.accumulate = parts, .sync_norm = 1});
     a_failure_on_any_rank_is_known_to_all(state, (variant){.accumulate = 1, .several = 1});
+    if (sg_comm_ranks(*state) != 3)
+        a_failure_on_any_rank_is_known_to_all(
+            state, (variant){.accumulate = 1, .sync_norm = 2, .several = 1});
 }
 
 /* A backward pass of a convolution that fails when told to. */
@@ -538,6 +577,8 @@ int main(void)
         cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
         cmocka_unit_test(losses_of_regions_are_those_of_all_ranks),
         cmocka_unit_test(running_statistics_stay_equal_on_all_ranks),
+        cmocka_unit_test(groups_of_ranks_share_statistics),
+        cmocka_unit_test(groups_that_do_not_come_out_even_are_refused),
         cmocka_unit_test(a_failure_on_any_rank_is_known_to_all_in_the_same_step),
         cmocka_unit_test(a_failure_inside_the_backward_pass_hangs_nobody),
         cmocka_unit_test(a_loss_that_is_no_number_updates_nothing_anywhere),

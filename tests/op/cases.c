@@ -38,6 +38,16 @@
         .name = "batch_norm: " text, .op = SG_OP_batch_norm, .attr.norm = {1e-5f, .1f},            \
         __VA_ARGS__                                                                                \
     }
+#define GROUPS(text, count, ...)                                                                   \
+    {                                                                                              \
+        .name = "group_norm: " text, .op = SG_OP_group_norm, .attr.group_norm = {1e-5f, count},    \
+        __VA_ARGS__                                                                                \
+    }
+/* What is cut off and what is added, each top, bottom, left, right in brackets. */
+#define CROP(text, off, on, ...)                                                                   \
+    {                                                                                              \
+        .name = "crop: " text, .op = SG_OP_crop, .attr.crop = {UNWRAP off, UNWRAP on}, __VA_ARGS__ \
+    }
 #define ACT(text, kind, ...)                                                                       \
     {                                                                                              \
         .name = "activation: " text, .op = SG_OP_activation, .act = kind, __VA_ARGS__              \
@@ -191,6 +201,28 @@ const op_case op_cases[] = {
     NORM("relu6", IN1(1, 6, 7, 5), .act = SG_ACT_RELU6),
     NORM("silu", IN1(2, 4, 7, 5), .act = SG_ACT_SILU),
     NORM("sigmoid", IN1(1, 6, 7, 3), .act = SG_ACT_SIGMOID),
+
+    GROUPS("1 channel", 1, IN1(2, 5, 7, 1)),
+    GROUPS("6 channels in 2", 2, IN1(3, 4, 5, 6)),
+    GROUPS("each channel alone", 5, IN1(2, 6, 5, 5)),
+    GROUPS("all channels together", 1, IN1(2, 5, 6, 17), .act = SG_ACT_RELU),
+    GROUPS("64 channels in 32, relu", 32, IN1(2, 7, 5, 64), .act = SG_ACT_RELU),
+    GROUPS("24 channels in 3", 3, IN1(2, 3, 40, 24)),
+    GROUPS("one pixel", 2, IN1(3, 1, 1, 8)),
+    GROUPS("one value", 4, IN1(1, 1, 1, 4)),
+    GROUPS("a large mean", 2, IN1(2, 9, 8, 6), .values = OP_VALUES_OFFSET),
+    GROUPS("leaky", 2, IN1(1, 6, 7, 8), .act = SG_ACT_LEAKY),
+    GROUPS("relu6", 5, IN1(2, 6, 7, 5), .act = SG_ACT_RELU6),
+    GROUPS("silu", 3, IN1(2, 4, 7, 6), .act = SG_ACT_SILU),
+    GROUPS("sigmoid", 1, IN1(1, 6, 7, 3), .act = SG_ACT_SIGMOID),
+
+    CROP("nothing", (0), (0), IN1(2, 3, 4, 5)),
+    CROP("of the same margin", (2, 2, 2, 2), (0), IN1(2, 7, 9, 3)),
+    CROP("unevenly", (1, 2, 0, 3), (0), IN1(2, 7, 6, 16)),
+    CROP("to one pixel", (3, 2, 1, 4), (0), IN1(1, 6, 6, 8)),
+    CROP("adding only", (0), (1, 2, 3, 0), IN1(2, 4, 3, 5)),
+    CROP("and adding", (2, 0, 1, 1), (1, 3, 0, 2), IN1(2, 5, 7, 24)),
+    CROP("and adding, to f32", (0, 1, 2, 0), (3, 0, 0, 1), IN1(2, 5, 4, 2), .out_f32 = 1),
 
     ACT("relu", SG_ACT_RELU, IN1(2, 5, 7, 3)),
     ACT("relu6", SG_ACT_RELU6, IN1(1, 9, 5, 17)),

@@ -125,6 +125,10 @@ static void reach_is_no_wider_than_needed(void **state)
     expect_reach(reach_of(SG_OP_resize, &a), 2, 1, -1, 1);
     a = (sg_attr){.resize = {1, 2, 2}};
     assert_true(reach_of(SG_OP_resize, &a).unbounded);
+    a = (sg_attr){.crop = {.cut = {3, 9, 9, 9}, .pad = {1, 9, 9, 9}}};
+    expect_reach(reach_of(SG_OP_crop, &a), 1, 1, 2, 2);
+    a = (sg_attr){.group_norm = {1e-5f, 1}};
+    assert_true(reach_of(SG_OP_group_norm, &a).unbounded);
     a = (sg_attr){.global = {SG_POOL_MEAN}};
     assert_true(reach_of(SG_OP_global_pool, &a).unbounded);
 }

@@ -30,6 +30,13 @@ static lengths norm_lengths(const op_problem *p)
     return (lengths){pixels, pixels, pixels};
 }
 
+static lengths group_lengths(const op_problem *p)
+{
+    double pixels = (double)(p->out.h * p->out.w);
+    double group = pixels * (double)p->out.c / p->row->attr.group_norm.groups;
+    return (lengths){group, group, pixels * (double)p->out.n};
+}
+
 static lengths image_lengths(const op_problem *p)
 {
     return (lengths){(double)(p->in[0].h * p->in[0].w), 1, 0};
@@ -70,6 +77,8 @@ static lengths (*const lengths_of[SG_OP_COUNT])(const op_problem *) = {
     [SG_OP_softmax_loss] = channel_lengths,
     [SG_OP_region_loss] = channel_lengths,
     [SG_OP_lovasz_loss] = channel_lengths,
+    [SG_OP_group_norm] = group_lengths,
+    [SG_OP_crop] = input_lengths,
 };
 
 double op_sum_length(const op_problem *p, op_quantity quantity)
@@ -191,6 +200,42 @@ static void norm_bounds(const op_problem *p, op_result *m)
     set(m->state[3], c, 1.5 + 4 * x * x / fmax(a, 1));
 }
 
+/* The largest |x| / deviation of a group of an image. */
+static double group_amplification(const op_problem *p)
+{
+    size_t c = (size_t)p->out.c, pixels = (size_t)(p->out.h * p->out.w);
+    size_t groups = (size_t)p->node.attr.group_norm.groups, width = c / groups;
+    double worst = 0, each = (double)(pixels * width);
+    for (size_t g = 0; g < (size_t)p->out.n * groups; g++) {
+        const float *x = p->value[0] + g / groups * pixels * c + g % groups * width;
+        double mean = 0, variance = 0, largest = 0;
+        for (size_t i = 0; i < pixels * width; i++) {
+            mean += x[i / width * c + i % width] / each;
+            largest = fmax(largest, fabs(x[i / width * c + i % width]));
+        }
+        for (size_t i = 0; i < pixels * width; i++)
+            variance += pow(x[i / width * c + i % width] - mean, 2) / each;
+        worst = fmax(worst, largest / sqrt(variance + p->node.attr.group_norm.epsilon));
+    }
+    return worst;
+}
+
+/* As norm_bounds, with groups in the place of channels; gradients of scale and shift are sums over
+ * images as well. */
+static void group_bounds(const op_problem *p, op_result *m)
+{
+    size_t c = (size_t)p->out.c, count = sg_shape_count(p->out);
+    double pixels = (double)(count / c),
+           group = (double)(p->out.h * p->out.w) * (double)c / p->node.attr.group_norm.groups;
+    double a = group_amplification(p), x = most(p->value[0], count);
+    double normal = fmin(a, sqrt(group)), gain = most(p->param[0], c);
+    double gradient = 1.1 * most(p->grad_out, count), inverse = a / fmax(x, 1e-30);
+    set(m->out, count, a * gain + most(p->param[1], c) + 1);
+    set(m->grad_in[0], count, gain * inverse * gradient * (2 + normal * normal) * (1 + a));
+    set(m->param_grad[0], c, pixels * gradient * (1 + a));
+    set(m->param_grad[1], c, pixels * gradient);
+}
+
 static void activation_bounds(const op_problem *p, op_result *m)
 {
     size_t count = sg_shape_count(p->out);
@@ -271,6 +316,8 @@ static const rule rules[SG_OP_COUNT] = {
     [SG_OP_softmax_loss] = {NULL, softmax_bounds},
     [SG_OP_region_loss] = {NULL, region_bounds},
     [SG_OP_lovasz_loss] = {NULL, softmax_bounds},
+    [SG_OP_group_norm] = {NULL, group_bounds},
+    [SG_OP_crop] = {linear, NULL},
 };
 
 static void finish(const op_problem *p, op_result *m)

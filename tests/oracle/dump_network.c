@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "nn/exec.h"
 #include "nn/fuse.h"
+#include "nn/reach.h"
 #include "op/harness.h"
 #include "oracle/records.h"
 
@@ -89,6 +90,20 @@ static sg_err make_data(session *s, int32_t classes)
     return err;
 }
 
+/* Where a network without padding has no result nothing is labelled. */
+static sg_err mask_margin(session *s)
+{
+    sg_network_reach reach;
+    sg_err err = sg_graph_reach(s->plain, &reach);
+    for (int64_t i = 0; !err && i < s->shape.n * s->shape.h * s->shape.w; i++) {
+        int64_t x = i % s->shape.w, y = i / s->shape.w % s->shape.h;
+        if (y < reach.margin.top || y >= s->shape.h - reach.margin.bottom ||
+            x < reach.margin.left || x >= s->shape.w - reach.margin.right)
+            s->label_values[i] = s->labels[i] = SG_IGNORE_LABEL;
+    }
+    return err;
+}
+
 static sg_err put_class_weight(session *s)
 {
     sg_err err = s->backend->alloc(s->backend, sizeof s->class_weight, &s->device_class_weight);
@@ -145,9 +160,11 @@ static sg_err write_params(FILE *file, const session *s, const char *what, bool 
 static sg_err write_facts(FILE *file, const session *s)
 {
     sg_text line = {0};
-    sg_err err =
-        sg_text_add(&line, "{\"loss_scale\": %.9g, \"loss_sum\": %.17g, \"weight_sum\": %.17g}",
-                    (double)s->run.loss_scale, s->run.loss_sum, s->run.weight_sum);
+    sg_err err = sg_text_add(&line,
+                             "{\"loss_scale\": %.9g, \"loss_sum\": %.17g, \"weight_sum\": %.17g, "
+                             "\"aux_sum\": %.17g}",
+                             (double)s->run.loss_scale, s->run.loss_sum, s->run.weight_sum,
+                             s->run.term_sum[1]);
     if (!err)
         err = record_line(file, &line);
     sg_text_clear(&line);
@@ -200,6 +217,8 @@ static sg_err dump(FILE *file, session *s, const sg_model_options *options)
         return err;
     disturb_params(s);
     err = make_data(s, options->classes);
+    if (!err)
+        err = mask_margin(s);
     if (!err)
         err = write_params(file, s, "before", false);
     if (!err)

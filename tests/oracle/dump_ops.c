@@ -28,6 +28,20 @@ static sg_err add_norm(sg_text *text, const sg_attr *attr)
                        (double)attr->norm.momentum);
 }
 
+static sg_err add_group_norm(sg_text *text, const sg_attr *attr)
+{
+    return sg_text_add(text, ", \"epsilon\": %.9g, \"groups\": %d",
+                       (double)attr->group_norm.epsilon, (int)attr->group_norm.groups);
+}
+
+static sg_err add_crop(sg_text *text, const sg_attr *attr)
+{
+    const sg_pad *cut = &attr->crop.cut, *pad = &attr->crop.pad;
+    return sg_text_add(text, ", \"cut\": [%d, %d, %d, %d], \"pad\": [%d, %d, %d, %d]",
+                       (int)cut->top, (int)cut->bottom, (int)cut->left, (int)cut->right,
+                       (int)pad->top, (int)pad->bottom, (int)pad->left, (int)pad->right);
+}
+
 static sg_err add_resize(sg_text *text, const sg_attr *attr)
 {
     return sg_text_add(text, ", \"align_corners\": %d, \"scale\": [%d, %d]",
@@ -54,11 +68,12 @@ static sg_err add_loss(sg_text *text, const sg_attr *attr)
 
 /* NULL: nothing that PyTorch needs to know. */
 static sg_err (*const add_attributes[SG_OP_COUNT])(sg_text *, const sg_attr *) = {
-    [SG_OP_conv] = add_window,        [SG_OP_conv_transpose] = add_window,
-    [SG_OP_max_pool] = add_window,    [SG_OP_avg_pool] = add_window,
-    [SG_OP_batch_norm] = add_norm,    [SG_OP_resize] = add_resize,
-    [SG_OP_global_pool] = add_global, [SG_OP_softmax_loss] = add_loss,
-    [SG_OP_region_loss] = add_loss,   [SG_OP_lovasz_loss] = add_loss,
+    [SG_OP_conv] = add_window,           [SG_OP_conv_transpose] = add_window,
+    [SG_OP_max_pool] = add_window,       [SG_OP_avg_pool] = add_window,
+    [SG_OP_batch_norm] = add_norm,       [SG_OP_resize] = add_resize,
+    [SG_OP_global_pool] = add_global,    [SG_OP_softmax_loss] = add_loss,
+    [SG_OP_region_loss] = add_loss,      [SG_OP_lovasz_loss] = add_loss,
+    [SG_OP_group_norm] = add_group_norm, [SG_OP_crop] = add_crop,
 };
 
 static sg_err write_case(FILE *file, const op_problem *p, const op_result *r)

@@ -28,6 +28,15 @@ def pixel_loss(case, x, labels, weight, border):
         weights * -log_p).sum()
 
 
+def sigmoid_loss(x, labels, weight):
+    """Of two classes: binary cross-entropy of one logit, the difference of the two. A weight of the second
+    class is pos_weight, relative to that of the first."""
+    valid = labels != IGNORED
+    z = (x[:, 1] - x[:, 0])[valid]
+    return weight[0] * F.binary_cross_entropy_with_logits(z, (labels[valid] == 1).double(), reduction="sum",
+                                                          pos_weight=weight[1] / weight[0])
+
+
 def region_loss(case, x, labels, weight, border):
     rows, own, _ = pixels_of(x, labels)
     p, loss, present = F.softmax(rows, 1), x.sum() * 0, own.unique()

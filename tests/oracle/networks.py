@@ -6,6 +6,13 @@ import torch.nn.functional as F
 
 
 activate = F.relu  # or what a test puts in its place
+groups = 0  # most groups of a group norm; 0: batch norm. build sets it
+
+
+def make_norm(channels):
+    if not groups:
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(max(g for g in range(1, groups + 1) if channels % g == 0), channels)
 
 
 class Activation(nn.Module):
@@ -13,11 +20,11 @@ class Activation(nn.Module):
         return activate(x)
 
 
-def layer(module, number, inputs, outputs, kernel=1, dilation=1):
-    """conv{number}, bn{number} of module: convolution without bias, batch norm."""
+def layer(module, number, inputs, outputs, kernel=1, dilation=1, padded=True):
+    """conv{number}, bn{number} of module: convolution without bias, norm."""
     setattr(module, f"conv{number}", nn.Conv2d(inputs, outputs, kernel, bias=False, dilation=dilation,
-                                               padding=kernel // 2 * dilation))
-    setattr(module, f"bn{number}", nn.BatchNorm2d(outputs))
+                                               padding=kernel // 2 * dilation if padded else 0))
+    setattr(module, f"bn{number}", make_norm(outputs))
 
 
 def run(module, number, x):
@@ -42,11 +49,11 @@ class Block(nn.Module):
             d = dilation if kernel == 3 else 1
             setattr(self, f"conv{i + 1}", nn.Conv2d(inputs if i == 0 else widths[i - 1], widths[i], kernel,
                                                     strided, kernel // 2 * d, d, bias=False))
-            setattr(self, f"bn{i + 1}", nn.BatchNorm2d(widths[i]))
+            setattr(self, f"bn{i + 1}", make_norm(widths[i]))
         self.downsample = None
         if project:
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
-                                            nn.BatchNorm2d(outputs))
+                                            make_norm(outputs))
 
     def forward(self, x):
         past = self.downsample(x) if self.downsample else x
@@ -64,7 +71,7 @@ class ResNet(nn.Module):
         super().__init__()
         bottleneck = layers >= 50
         self.conv1 = nn.Conv2d(bands, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.bn1 = make_norm(64)
         inputs, now, dilation = 64, 4, 1
         self.channels = [64]
         for stage, blocks in enumerate(self.BLOCKS[layers]):
@@ -95,15 +102,15 @@ def resnet(o, bands, stride):
 
 
 class Stage(nn.Module):
-    def __init__(self, inputs, outputs, separable, first=False):
+    def __init__(self, inputs, outputs, separable, valid, first=False):
         super().__init__()
         self.separable = [separable and not first, separable]
         for i in (1, 2):
             channels = inputs if i == 1 else outputs
             if self.separable[i - 1]:
-                setattr(self, f"depthwise{i}", nn.Conv2d(channels, channels, 3, padding=1, groups=channels,
-                                                         bias=False))
-            layer(self, i, channels, outputs, 1 if self.separable[i - 1] else 3)
+                setattr(self, f"depthwise{i}", nn.Conv2d(channels, channels, 3, padding=0 if valid else 1,
+                                                         groups=channels, bias=False))
+            layer(self, i, channels, outputs, 1 if self.separable[i - 1] else 3, padded=not valid)
 
     def forward(self, x):
         for i in (1, 2):
@@ -111,10 +118,33 @@ class Stage(nn.Module):
         return x
 
 
+class AuxHead(nn.Module):
+    """torchvision's FCNHead on layer3, as its segmentation networks with aux_loss have it."""
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        layer(self, 1, channels, channels // 4, 3)
+        self.head = nn.Conv2d(channels // 4, classes, 1)
+
+    def forward(self, x, size):
+        return upsample(self.head(run(self, 1, x)), size)
+
+
+def aux_of(o, encoder, classes):
+    return AuxHead(encoder.channels[3], classes) if o.get("aux") == "1" else None
+
+
+def see(network, levels, image):
+    """The levels, after the auxiliary head has seen layer3."""
+    network.aux_logits = [network.aux(levels[3], image.shape[2:])] if network.aux else []
+    return levels
+
+
 class UNet(nn.Module):
     def __init__(self, o, bands, classes):
         super().__init__()
         width, separable = int(o.get("width", 32)), o.get("separable") == "1"
+        self.valid, aux = o.get("valid") == "1", o.get("aux") == "1"
         self.bilinear, self.depth = o.get("up") == "bilinear", int(o.get("depth", 4))
         self.encoder = None
         if "encoder" in o:
@@ -125,13 +155,18 @@ class UNet(nn.Module):
             bottom = width << self.depth
             for level in range(self.depth + 1):
                 setattr(self, f"encoder{level}", Stage(width << (level - 1) if level else bands, width << level,
-                                                       separable, level == 0))
+                                                       separable, self.valid, level == 0))
         for level in reversed(range(self.depth)):
             if not self.bilinear:
                 setattr(self, f"up{level}", nn.ConvTranspose2d(bottom, width << level, 2, 2))
                 bottom = width << level
-            setattr(self, f"decoder{level}", Stage(bottom + skips[level], width << level, separable))
+            setattr(self, f"decoder{level}", Stage(bottom + skips[level], width << level, separable,
+                                                   self.valid))
             bottom = width << level
+            if aux and level:
+                side = nn.Module()
+                side.head = nn.Conv2d(bottom, classes, 1)
+                setattr(self, f"aux{level}", side)
         self.head = nn.Conv2d(width, classes, 1)
 
     def down(self, x):
@@ -144,15 +179,37 @@ class UNet(nn.Module):
             x = F.max_pool2d(skips[-1], 2)
         return skips, getattr(self, f"encoder{self.depth}")(x)
 
-    def forward(self, x):
-        skips, x = self.down(x)
+    def frame(self, y, image):
+        """What the published network gives for all but the first 4 rows and columns (tiles are to be
+        multiples of 2^depth, and 572 is 4 less), cut to the pixels of the output, back in its place."""
+        if not self.valid:
+            return y
+        side = 6 * 2 ** self.depth - 4
+        first = side + 4 % 2 ** self.depth
+        spare = [(have - whole + first + side) // 2 for have, whole in zip(y.shape[2:], image.shape[2:])]
+        y = y[:, :, spare[0]:y.shape[2] - spare[0], spare[1]:y.shape[3] - spare[1]]
+        y = F.pad(y, (first, side, first, side))
+        assert y.shape[2:] == image.shape[2:]
+        return y
+
+    def crop(self, skip, x):
+        beside = [(a - b) // 2 for a, b in zip(skip.shape[2:], x.shape[2:])]
+        return skip[:, :, beside[0]:skip.shape[2] - beside[0], beside[1]:skip.shape[3] - beside[1]]
+
+    def forward(self, image):
+        self.aux_logits = []
+        first = 4 % 2 ** self.depth if self.valid else 0
+        skips, x = self.down(image[:, :, first:, first:])
         for level in reversed(range(self.depth)):
             size = [2 * n for n in x.shape[2:]]
             x = upsample(x, size) if self.bilinear else getattr(self, f"up{level}")(x)
             if skips[level] is not None:
-                x = torch.cat([x, skips[level]], 1)
+                x = torch.cat([x, self.crop(skips[level], x)], 1)
             x = getattr(self, f"decoder{level}")(x)
-        return self.head(x)
+            if hasattr(self, f"aux{level}"):
+                side = getattr(self, f"aux{level}").head(x)
+                self.aux_logits.append(self.frame(upsample(side, [n << level for n in side.shape[2:]]), image))
+        return self.frame(self.head(x), image)
 
 
 class ImagePooling(nn.Module):
@@ -160,7 +217,7 @@ class ImagePooling(nn.Module):
 
     def __init__(self, inputs, width, pool, stride):
         super().__init__()
-        self.conv, self.bn = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv, self.bn = nn.Conv2d(inputs, width, 1, bias=False), make_norm(width)
         self.radius = None if pool < 0 else pool // stride // 2
 
     def forward(self, x):
@@ -199,9 +256,10 @@ class DeepLab(nn.Module):
             layer(self.decoder.low, 1, self.encoder.channels[1], 48)
             layer(self.decoder, 2, width, width, 3)
         self.head = nn.Conv2d(width, classes, 1)
+        self.aux = aux_of(o, self.encoder, classes)
 
     def forward(self, image):
-        levels = self.encoder(image)
+        levels = see(self, self.encoder(image), image)
         x = self.aspp(levels[4])
         if self.plus:
             x = torch.cat([upsample(x, levels[1].shape[2:]), run(self.decoder.low, 1, levels[1])], 1)
@@ -221,9 +279,11 @@ class FCN(nn.Module):
         self.decoder = nn.Module()
         layer(self.decoder, 1, self.encoder.channels[4], width, 3)
         self.head = nn.Conv2d(width, classes, 1)
+        self.aux = aux_of(o, self.encoder, classes)
 
     def forward(self, image):
-        return upsample(self.head(run(self.decoder, 1, self.encoder(image)[4])), image.shape[2:])
+        x = see(self, self.encoder(image), image)[4]
+        return upsample(self.head(run(self.decoder, 1, x)), image.shape[2:])
 
 
 class VGG(nn.Module):
@@ -232,7 +292,7 @@ class VGG(nn.Module):
         layers = []
         for count, channels in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
             for _ in range(count):
-                layers += [nn.Conv2d(bands, channels, 3, padding=1), nn.BatchNorm2d(channels), Activation()]
+                layers += [nn.Conv2d(bands, channels, 3, padding=1), make_norm(channels), Activation()]
                 bands = channels
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
@@ -277,9 +337,10 @@ class PSPNet(nn.Module):
         width = int(o.get("width", 512))
         layer(self.decoder, 1, 2 * channels, width, 3)
         self.head = nn.Conv2d(width, classes, 1)
+        self.aux = aux_of(o, self.encoder, classes)
 
     def forward(self, image):
-        x = self.encoder(image)[4]
+        x = see(self, self.encoder(image), image)[4]
         parts = [x]
         for bins in (1, 2, 3, 6):
             # of each square of `pool` pixels so many bins along a side, as adaptive pooling gives
@@ -291,8 +352,10 @@ class PSPNet(nn.Module):
 
 def build(text):
     """The network that sg_model_parse makes of the text."""
+    global groups
     net, *options = text.split(",")
     o = dict(option.split("=") for option in options)
+    groups = int(o.get("groups", 32)) if o.get("norm") == "group" else 0
     bands, classes = int(o.pop("bands", 3)), int(o.pop("classes", 2))
     makers = {"unet": UNet, "pspnet": PSPNet, "fcn": FCN,
               "deeplabv3": lambda *a: DeepLab(*a, False), "deeplabv3+": lambda *a: DeepLab(*a, True),

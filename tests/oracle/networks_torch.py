@@ -22,6 +22,7 @@ import networks
 import records
 
 IGNORED = 255
+AUX_WEIGHT = .4  # torchvision's and PSPNet's
 
 
 # our name of a batch norm's parameters: PyTorch's
@@ -77,16 +78,19 @@ def compare(network, path):
     labels = torch.from_numpy(arrays["labels"].astype("i8"))
     weight = torch.from_numpy(arrays["class_weight"].astype("f8"))
     logits = network(x)
-    loss = F.cross_entropy(logits, labels, weight, ignore_index=IGNORED, reduction="sum")
+    terms = [F.cross_entropy(x, labels, weight, ignore_index=IGNORED, reduction="sum")
+             for x in [logits] + getattr(network, "aux_logits", [])]
+    loss = terms[0] + AUX_WEIGHT * sum(terms[1:])
     (loss * facts["loss_scale"]).backward()
 
     kernels = [p for p in network.parameters() if p.ndim == 4]
-    terms = max(k[0].numel() for k in kernels)
+    products = max(k[0].numel() for k in kernels)
     layers = 2 * len(kernels)
-    relative = 6 * terms ** .5 * 2.0 ** -24 * layers ** .5
+    relative = 6 * products ** .5 * 2.0 ** -24 * layers ** .5
     gradients = group(arrays, "gradient")
     pairs = [("logits", arrays["logits"], logits.detach().numpy().transpose(0, 2, 3, 1)),
              ("loss", facts["loss_sum"], loss.item()),
+             ("loss of auxiliary heads", facts["aux_sum"], float(sum(terms[1:]))),
              ("weight sum", facts["weight_sum"], weight[labels[labels != IGNORED]].sum().item())]
     after = group(arrays, "after")
     for name, parameter in network.named_parameters():
@@ -97,7 +101,7 @@ def compare(network, path):
     lines, worst = [], 0
     sizes = {what: numpy.abs(wanted).max() for what, _, wanted in pairs}
     for what, got, wanted in pairs:
-        size = sizes[what]
+        size = sizes[what] or 1
         # A bias in front of batch norm has no effect: its gradient is what rounding leaves of 0.
         if what.endswith(".bias") and size < 1e-12 * sizes.get(what[:-4] + "weight", 0):
             size = sizes[what[:-4] + "weight"]

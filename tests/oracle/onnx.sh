@@ -21,6 +21,8 @@ done <<'NETWORKS'
 unet,depth=2,width=8,bands=4,classes=3 2 32 48
 unet,depth=3,width=8,up=bilinear,bands=1 2 64 64
 unet,depth=2,width=8,separable=1,up=bilinear,dropout=0.3 2 40 40 forms
+unet,depth=3,width=4,valid=1,aux=1 2 104 104 forms
+unet,depth=2,width=24,norm=group,groups=8 2 32 48 forms
 unet,encoder=resnet18,width=8,bands=5 2 64 96
 unet,encoder=resnet50,width=4,up=bilinear 1 64 64
 deeplabv3,encoder=resnet18,width=16,bands=4,classes=5 2 96 64
@@ -28,7 +30,7 @@ deeplabv3+,encoder=resnet34,width=16,output_stride=8,rates=2:3:5,pool=64 2 64 64
 deeplabv3+,encoder=resnet50,width=8,pool=-1 2 64 64
 deeplabv3+,encoder=resnet101,width=8,pool=32 2 64 48
 pspnet,encoder=resnet18,width=16,pool=48 1 96 48
-fcn,encoder=resnet18,width=16 2 64 64
+fcn,encoder=resnet18,width=16,norm=group,aux=1 2 64 64
 fcn8s,width=16,classes=3 2 64 64 forms
 fcn16s,width=16 2 64 64
 fcn32s,width=16 1 64 96

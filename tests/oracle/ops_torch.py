@@ -64,6 +64,21 @@ def batch_norm(c, x, p):
     return F.batch_norm(x[0], p[2], p[3], p[0], p[1], True, c["momentum"], c["epsilon"])
 
 
+def group_norm(c, x, p):
+    if x[0][0].numel() == c["groups"]:  # PyTorch refuses a single value a group
+        return x[0] * 0 * p[0].view(1, -1, 1, 1) + p[1].view(1, -1, 1, 1)
+    return F.group_norm(x[0], c["groups"], p[0], p[1], c["epsilon"])
+
+
+def crop(c, x, p):
+    sides = [pad - cut for pad, cut in zip(c["pad"], c["cut"])]
+    (h, w), (top, bottom, left, right) = x[0].shape[2:], c["cut"]
+    top_pad, bottom_pad, left_pad, right_pad = c["pad"]
+    y = F.pad(x[0][:, :, top:h - bottom, left:w - right], (left_pad, right_pad, top_pad, bottom_pad))
+    assert list(y.shape[2:]) == [h + sum(sides[:2]), w + sum(sides[2:])]
+    return y
+
+
 def max_pool(c, x, p):
     top, bottom, left, right = c["pad"]
     padded = F.pad(x[0], (left, right, top, bottom), value=-numpy.inf)
@@ -98,6 +113,8 @@ OPERATORS = {
     "conv": conv,
     "conv_transpose": conv_transpose,
     "batch_norm": batch_norm,
+    "group_norm": group_norm,
+    "crop": crop,
     "activation": lambda c, x, p: x[0],
     "max_pool": max_pool,
     "avg_pool": avg_pool,
@@ -118,11 +135,22 @@ def numbered(arrays, what):
 
 def bound(array, case, arrays):
     scale = 1 + numpy.abs(array).max()
-    if case["op"] in ("batch_norm", *losses_torch.LOSSES):
+    if case["op"] in ("batch_norm", "group_norm", *losses_torch.LOSSES):
         scale *= max(1, numpy.abs(arrays["in0"]).max() / 10)
-    if case["case"] == "batch_norm: one value":
+    if case["case"] in ("batch_norm: one value", "group_norm: one value"):
         scale *= case["epsilon"] ** -.5  # of the variance 0
     return 6 * 2048 ** .5 * 2.0 ** -24 * scale
+
+
+def sigmoid_pairs(case, arrays, labels, weight):
+    """Cross-entropy of two classes is binary cross-entropy of their difference, gradients included."""
+    if case["op"] != "softmax_loss" or arrays["in0"].shape[3] != 2 or case["smoothing"] or case["gamma"]:
+        return {}
+    x = nchw(arrays["in0"]).requires_grad_()
+    loss = losses_torch.sigmoid_loss(x, labels, weight) * case["weight"]
+    (loss * case["loss_scale"]).backward()
+    return {"loss_sum as of a sigmoid": (numpy.float64(case["loss_sum"]), loss.item()),
+            "grad_in0 as of a sigmoid": (arrays["grad_in0"], nhwc(x.grad))}
 
 
 def loss_case(case, arrays):
@@ -138,7 +166,8 @@ def loss_case(case, arrays):
                                            torch.from_numpy(border.astype("f8")))
     loss = loss * case["weight"]
     (loss * case["loss_scale"]).backward()
-    return {
+    pairs = sigmoid_pairs(case, arrays, labels, weight)
+    return pairs | {
         "loss_sum": (numpy.float64(case["loss_sum"]), loss.item()),
         "out": (arrays["out"].reshape(()), loss.item()),
         "weight_sum": (numpy.float64(case["weight_sum"]), total),

@@ -75,7 +75,7 @@ sg_err sg_loss_bad_label(int32_t label, int64_t classes)
 float sg_loss_report(const sg_node *node, sg_run *run, double loss, double weight)
 {
     const sg_loss_attr *a = &node->attr.loss;
-    run->term_sum[a->term] = loss;
+    run->term_sum[a->term] += loss;
     run->loss_sum += a->weight * loss;
     run->weight_sum = weight;
     return (float)(a->weight * loss);

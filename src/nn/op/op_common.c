@@ -152,6 +152,11 @@ void sg_op_unbounded_reach(const sg_node *node, int axis, sg_reach *reach)
     *reach = (sg_reach){.up = 1, .stride = 1, .unbounded = 1};
 }
 
+void sg_op_everywhere_reach(const sg_node *node, int axis, sg_reach *reach)
+{
+    *reach = (sg_reach){.up = 1, .stride = 1, .unbounded = 1, .keeps_grid = 1};
+}
+
 int sg_op_needs_nothing(const sg_node *node)
 {
     return SG_NEEDS_NOTHING;

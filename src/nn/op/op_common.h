@@ -42,6 +42,8 @@ void sg_op_window_reach(const sg_node *node, int axis, sg_reach *reach);
 /* Reach of an operator that works pixel by pixel, and of one that reads everything. */
 void sg_op_pixel_reach(const sg_node *node, int axis, sg_reach *reach);
 void sg_op_unbounded_reach(const sg_node *node, int axis, sg_reach *reach);
+/* Of one that reads everything for each pixel. */
+void sg_op_everywhere_reach(const sg_node *node, int axis, sg_reach *reach);
 
 int sg_op_needs_nothing(const sg_node *node);
 int sg_op_needs_input(const sg_node *node);

@@ -156,6 +156,33 @@ static void batches_are_what_the_samples_say_for_any_thread_count(void **state)
         }
 }
 
+/* In the finished sample, whatever it was turned by. */
+static void labels_in_the_margin_do_not_count(void **state)
+{
+    uint32_t from = SCENES;
+    sg_loader_options options = options_of(2, 2, 60, &from);
+    sg_loader *plain_loader = NULL, *loader = NULL;
+    sg_batch *batch, *whole;
+    assert_int_equal(sg_loader_open(&plain_loader, &scenes, &options), SG_OK);
+    options.margin.top = 3;
+    options.margin.bottom = 1;
+    options.margin.left = 2;
+    options.margin.right = 4;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    while ((batch = sg_loader_next(loader))) {
+        whole = sg_loader_next(plain_loader);
+        for (int k = 0; k < batch->n * TILE * TILE; k++) {
+            int row = k / TILE % TILE, column = k % TILE;
+            bool inside = row >= 3 && row < TILE - 1 && column >= 2 && column < TILE - 4;
+            assert_int_equal(batch->labels[k], inside ? whole->labels[k] : SG_NO_CLASS);
+        }
+        sg_loader_return(loader, batch);
+        sg_loader_return(plain_loader, whole);
+    }
+    sg_loader_close(loader);
+    sg_loader_close(plain_loader);
+}
+
 static void more_scenes_than_a_thread_keeps_open(void **state)
 {
     uint32_t all = SCENES;
@@ -525,6 +552,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jitter_changes_contrast_and_brightness_by_sample),
         cmocka_unit_test(batches_are_what_the_samples_say_for_any_thread_count),
+        cmocka_unit_test(labels_in_the_margin_do_not_count),
         cmocka_unit_test(more_scenes_than_a_thread_keeps_open),
         cmocka_unit_test(scenes_without_labels_have_none),
         cmocka_unit_test(nothing_to_load_ends_at_once),

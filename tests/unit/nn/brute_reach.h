@@ -33,13 +33,20 @@ static inline int64_t distance_outside(int64_t o, int64_t p, int64_t stride)
     return p < cell ? cell - p : p - (cell + stride - 1);
 }
 
+/* What outputs that mean nothing take of either end, in whole strides. */
+static inline int64_t blind_end(const sg_network_reach *reach)
+{
+    return sg_round_up(reach->widest_margin, reach->stride);
+}
+
 /* The largest distance along one axis over all outputs and all inputs; in a large network, over the
- * inputs of one cell in the middle, which is a halo away from either end. */
+ * inputs of one cell in the middle, which is a halo away from what has a result. */
 static inline int64_t measure_reach(const sg_graph *graph, int axis, int64_t length,
                                     const sg_network_reach *reach)
 {
     sg_params *params;
-    int64_t across = reach->stride, most = 0;
+    int64_t across = reach->stride + 2 * blind_end(reach), most = 0;
+    int64_t middle = reach->widest_margin > 0 ? across / 2 : 0;
     sg_shape shape = {1, axis ? across : length, axis ? length : across,
                       sg_graph_input_channels(graph)};
     must(sg_params_create(graph, &params));
@@ -51,9 +58,10 @@ static inline int64_t measure_reach(const sg_graph *graph, int axis, int64_t len
     memcpy(before, r.output, r.outputs * sizeof *before);
     sg_shape out = sg_exec_plan(r.exec)->tensor[graph->tensors - 1].shape;
     bool large = length > 64;
-    int64_t first = large ? reach->halo : 0, end = large ? first + reach->stride : length;
+    int64_t first = large ? reach->halo + blind_end(reach) : 0,
+            end = large ? first + reach->stride : length;
     for (int64_t p = first; p < end; p++) {
-        size_t at = (size_t)((axis ? p : p * shape.w) * shape.c);
+        size_t at = (size_t)((axis ? p + middle * shape.w : p * shape.w + middle) * shape.c);
         r.input[at] = 1;
         runner_forward(&r, NULL, NULL);
         r.input[at] = 0;

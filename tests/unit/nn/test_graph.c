@@ -61,7 +61,7 @@ static void losses_are_added_side_by_side(void **state)
     const sg_loss_term none = {SG_OP_add, {.weight = 1}};
     sg_graph *graph = net_unet(), *with, *back, *refused;
     sg_text text = {0};
-    must(sg_graph_with_losses(graph, terms, 3, &with));
+    must(sg_graph_with_losses(graph, terms, 3, 1, &with));
     assert_int_equal(with->nodes, graph->nodes + 3);
     assert_int_equal(sg_graph_output_channels(with), 3);
     for (int32_t k = 0; k < 3; k++) {
@@ -74,8 +74,44 @@ static void losses_are_added_side_by_side(void **state)
     must(sg_graph_write(with, &text));
     must(sg_graph_read(text.data, &back));
     same_graph(with, back);
-    must_fail(sg_graph_with_losses(graph, terms, 0, &refused), SG_EUSAGE, "0 terms");
-    must_fail(sg_graph_with_losses(graph, &none, 1, &refused), SG_EUSAGE, "no loss");
+    must_fail(sg_graph_with_losses(graph, terms, 0, 1, &refused), SG_EUSAGE, "0 terms");
+    must_fail(sg_graph_with_losses(graph, &none, 1, 1, &refused), SG_EUSAGE, "no loss");
+    sg_text_clear(&text);
+    sg_graph_close(back);
+    sg_graph_close(with);
+    sg_graph_close(graph);
+}
+
+/* Two heads before the last one, each with all terms, whose weights are multiplied. */
+static void auxiliary_heads_have_the_same_losses(void **state)
+{
+    const sg_loss_term terms[] = {
+        {SG_OP_softmax_loss, {.weight = 1}},
+        {SG_OP_region_loss, {.weight = .5f, .alpha = .5f, .beta = .5f, .smooth = 1}}};
+    int32_t in;
+    sg_graph *graph = net_new(2, &in), *with, *back;
+    sg_text text = {0};
+    int32_t deep = net_conv(graph, "deep", in, 4, 3, 0);
+    int32_t side = net_conv(graph, "side", deep, 3, 1, 1),
+            next = net_conv(graph, "next", deep, 4, 3, 0);
+    int32_t other = net_conv(graph, "other", next, 3, 1, 1);
+    net_conv(graph, "head", next, 3, 1, 1);
+    must_fail(sg_graph_freeze(graph), SG_EUSAGE, "side: no later node");
+    graph->node[side].aux = graph->node[other].aux = 1;
+    must(sg_graph_freeze(graph));
+    must(sg_graph_with_losses(graph, terms, 2, .25f, &with));
+    assert_int_equal(with->nodes, graph->nodes + 6);
+    for (int32_t k = 0; k < 6; k++) {
+        const sg_node *node = &with->node[graph->nodes + k];
+        const int32_t read[] = {side, other, graph->nodes - 1};
+        assert_int_equal(node->op, terms[k % 2].op);
+        assert_int_equal(node->input[0], read[k / 2]);
+        assert_int_equal(node->attr.loss.term, k < 4 ? 2 : k % 2);
+        assert_true(node->attr.loss.weight == terms[k % 2].attr.weight * (k < 4 ? .25f : 1));
+    }
+    must(sg_graph_write(with, &text));
+    must(sg_graph_read(text.data, &back));
+    same_graph(with, back);
     sg_text_clear(&text);
     sg_graph_close(back);
     sg_graph_close(with);
@@ -241,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_graph_comes_back_from_its_text),
         cmocka_unit_test(the_loss_is_added_to_a_copy),
         cmocka_unit_test(losses_are_added_side_by_side),
+        cmocka_unit_test(auxiliary_heads_have_the_same_losses),
         cmocka_unit_test(a_frozen_graph_refuses_nodes),
         cmocka_unit_test(wrong_nodes_are_refused),
         cmocka_unit_test(damage_is_named_with_its_line),

@@ -46,10 +46,12 @@ static void check_axis(int64_t origin, int64_t tile, int64_t core, int64_t lengt
                        const sg_grid *grid)
 {
     assert_true(length > 0);
-    assert_true(origin >= 0 && origin + tile <= padded);
+    int64_t beyond = grid->beyond;
+    assert_true(origin >= -beyond && origin + tile <= padded + beyond);
     assert_int_equal(origin % grid->stride, 0);
-    assert_true(origin == 0 || core - origin >= grid->halo);
-    assert_true(origin + tile == padded || origin + tile - (core + length) >= grid->halo);
+    assert_true((origin == 0 && beyond == 0) || core - origin >= grid->halo);
+    assert_true((origin + tile == padded && beyond == 0) ||
+                origin + tile - (core + length) >= grid->halo);
 }
 
 static void check_tiles(const sg_grid *grid, const sg_grid_wish *wish)
@@ -132,6 +134,13 @@ static void random_grids_keep_every_rule(void **state)
                              .ranks = 1 + below(b.v[3], 17),
                              .most_pixels = least * least + below(b.v[2], 20000),
                              .most_chunk = b.v[1] & 4 ? 1 : 0};
+        check(&wish);
+        wish.surrounded = true; /* halos go on beyond the scene */
+        check(&wish);
+        wish.part.x = wish.width / 3;
+        wish.part.y = wish.height / 2;
+        wish.part.w = 1 + (wish.width - 1) / 2;
+        wish.part.h = 1 + (wish.height - 1) / 3;
         check(&wish);
     }
 }

@@ -61,7 +61,7 @@ static void rows_hold_exact_losses_and_validation(void **state)
 
 static void terms_of_a_loss_have_columns_where_they_are_several(void **state)
 {
-    const sg_loss loss = {.name = {"ce", "dice"}, .terms = 2};
+    const sg_loss loss = {.name = {"ce", "dice"}, .terms = 2, .columns = 2};
     const double term[] = {.5, .25};
     sg_metrics_log log;
     assert_int_equal(sg_metrics_log_open(&log, *state, &two, &loss, false, 0), SG_OK);

@@ -63,6 +63,33 @@ static void crops_lie_in_training_regions_by_their_area(void **state)
     sg_sampler_clear(&tables);
 }
 
+/* What has labels lies in the region; the margin around it may not. */
+static void margins_may_lie_outside_of_regions(void **state)
+{
+    const sg_training training = {
+        .regions = &regions, .tile = 64, .margin = {20, 16, 20, 16}, .augment = 1, .seed = 5};
+    const sg_training too_small = {.regions = &regions, .tile = 40, .margin = {20, 16, 20, 16}};
+    sg_sampler_tables tables;
+    int64_t least = INT64_MAX, most = 0;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    for (uint64_t i = 0; i < 20000; i++) {
+        sg_sample s;
+        sg_sampler_sample(&tables.sampler, i, &s);
+        const sg_window inner = {s.window.x + 20, s.window.y + 20, 24, 24};
+        assert_true(s.window.w == 64 && s.window.h == 64);
+        assert_true(sg_window_contains(region[s.scene == 0 ? 0 : 2].window, inner));
+        assert_true(sg_window_contains(region[s.scene == 0 ? 0 : 2].window, s.count));
+        assert_true(sg_window_contains(s.count, inner));
+        least = s.scene == 0 ? sg_min64(least, inner.x) : least;
+        most = s.scene == 0 ? sg_max64(most, inner.x) : most;
+    }
+    assert_int_equal(least, 100);
+    assert_int_equal(most, 100 + 300 - 24);
+    sg_sampler_clear(&tables);
+    assert_int_equal(sg_sampler_make(&tables, &too_small), SG_EUSAGE);
+    assert_non_null(strstr(sg_error_text(), "margins of 20"));
+}
+
 static void a_sample_depends_on_seed_and_index_alone(void **state)
 {
     sg_sampler_tables a, b, other;
@@ -407,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crops_lie_in_training_regions_by_their_area),
+        cmocka_unit_test(margins_may_lie_outside_of_regions),
         cmocka_unit_test(a_sample_depends_on_seed_and_index_alone),
         cmocka_unit_test(without_training_regions_there_is_nothing_to_sample),
         cmocka_unit_test(strips_beside_another_split_are_left_out),
