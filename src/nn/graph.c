@@ -230,6 +230,8 @@ static sg_err check_links(const sg_graph *graph, int32_t id)
                  graph->param[node->param[p]].node == id;
     if (!linked)
         return sg_fail(SG_EUSAGE, "%s: its output or parameters are not its own", node->name);
+    if (node->aux != 0 && (node->aux != 1 || sg_op_is_loss(node->op) || node->op == SG_OP_input))
+        return sg_fail(SG_EUSAGE, "%s: it cannot be the logits of an auxiliary head", node->name);
     for (int32_t later = id + 1; sg_op_is_loss(node->op) && later < graph->nodes; later++)
         if (!sg_op_is_loss(graph->node[later].op))
             return sg_fail(SG_EUSAGE, "%s: a loss must be the last node, or stand before others",

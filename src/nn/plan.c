@@ -37,6 +37,16 @@ static sg_err allocate(maker *m, const sg_graph *graph, sg_dtype type, sg_plan_m
     return err;
 }
 
+/* There is a label for each pixel of the input: a loss must not read more. */
+static sg_err check_labels(const sg_node *node, sg_shape logits, sg_shape input)
+{
+    if (logits.n * logits.h * logits.w <= input.n * input.h * input.w)
+        return SG_OK;
+    return sg_fail(SG_EUSAGE, "%s: logits of %lld x %lld pixels, but labels of %lld x %lld",
+                   node->name, (long long)logits.h, (long long)logits.w, (long long)input.h,
+                   (long long)input.w);
+}
+
 static sg_err infer_node(const sg_plan *plan, int32_t n, sg_shape input)
 {
     const sg_node *node = &plan->graph->node[n];
@@ -46,6 +56,8 @@ static sg_err infer_node(const sg_plan *plan, int32_t n, sg_shape input)
     for (int32_t i = 0; i < node->inputs; i++)
         in[i] = plan->tensor[node->input[i]].shape;
     sg_err err = def->shape(node, in, &out->shape);
+    if (!err && sg_op_is_loss(node->op))
+        err = check_labels(node, in[0], plan->tensor[0].shape);
     if (err)
         return err;
     SG_ASSERT(out->shape.c == plan->graph->tensor[node->output].channels);

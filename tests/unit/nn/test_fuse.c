@@ -187,6 +187,31 @@ static void folding_takes_what_it_may_and_no_more(void **state)
     sg_graph_close(graph);
 }
 
+/* Folding leaves out what only an auxiliary head has, and fuses past the place where it began. */
+static void auxiliary_heads_are_for_training_alone(void **state)
+{
+    int32_t in;
+    sg_graph *graph = net_new(2, &in), *folded;
+    sg_params *params, *folded_params;
+    int32_t deep = net_conv(graph, "deep", in, 4, 3, 0);
+    int32_t side = net_norm(graph, "side.bn", net_conv(graph, "side", deep, 3, 1, 1));
+    int32_t norm = net_norm(graph, "deep.bn", deep);
+    net_conv(graph, "head", net_act(graph, "deep.relu", norm, SG_ACT_RELU), 3, 1, 1);
+    graph->node[side].aux = 1;
+    must(sg_graph_freeze(graph));
+    must(sg_params_create(graph, &params));
+    must(sg_params_init(graph, params, 1));
+    must(sg_graph_fold(graph, params, &folded, &folded_params));
+    assert_int_equal(folded->nodes, 3); /* input, deep with its norm and activation, head */
+    assert_int_equal(node_named(folded, "deep")->act, SG_ACT_RELU);
+    assert_null(node_named(folded, "side"));
+    assert_int_equal(folded->param_count, 4);
+    sg_params_close(params);
+    sg_params_close(folded_params);
+    sg_graph_close(folded);
+    sg_graph_close(graph);
+}
+
 /* Loss, gradients and running statistics of one training step. */
 typedef struct {
     double loss;
@@ -282,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_sum_goes_into_the_later_convolution),
         cmocka_unit_test(folding_a_fused_network_changes_no_result),
         cmocka_unit_test(folding_takes_what_it_may_and_no_more),
+        cmocka_unit_test(auxiliary_heads_are_for_training_alone),
         cmocka_unit_test(fusing_changes_no_training_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,8 @@ static void auxiliary_heads_have_the_same_losses(void **state)
     int32_t other = net_conv(graph, "other", next, 3, 1, 1);
     net_conv(graph, "head", next, 3, 1, 1);
     must_fail(sg_graph_freeze(graph), SG_EUSAGE, "side: no later node");
+    graph->node[side].aux = 2;
+    must_fail(sg_graph_freeze(graph), SG_EUSAGE, "side: it cannot be");
     graph->node[side].aux = graph->node[other].aux = 1;
     must(sg_graph_freeze(graph));
     must(sg_graph_with_losses(graph, terms, 2, .25f, &with));
