@@ -22,7 +22,7 @@ unet,depth=2,width=8,bands=4,classes=3 2 32 48
 unet,depth=3,width=8,up=bilinear,bands=1 2 64 64
 unet,depth=2,width=8,separable=1,up=bilinear,dropout=0.3 2 40 40 forms
 unet,depth=3,width=4,valid=1,aux=1 2 104 104 forms
-unet,depth=2,width=24,norm=group,groups=8 2 32 48 forms
+unet,depth=2,width=24,norm=group,groups=8 2 48 48 forms
 unet,encoder=resnet18,width=8,bands=5 2 64 96
 unet,encoder=resnet50,width=4,up=bilinear 1 64 64
 deeplabv3,encoder=resnet18,width=16,bands=4,classes=5 2 96 64
