@@ -135,6 +135,8 @@ static void random_grids_keep_every_rule(void **state)
                              .most_pixels = least * least + below(b.v[2], 20000),
                              .most_chunk = b.v[1] & 4 ? 1 : 0};
         check(&wish);
+        if (i % 8 > 0)
+            continue;
         wish.surrounded = true; /* halos go on beyond the scene */
         check(&wish);
         wish.part.x = wish.width / 3;
