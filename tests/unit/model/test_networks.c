@@ -118,12 +118,10 @@ static void all_give_full_resolution_and_say_how_far_they_reach(void **state)
  * window's outermost tap falls beside a coarser grid, never smaller, and by at most a stride. */
 static void reach_covers_what_brute_force_measures(void **state)
 {
-    static const char *const texts[] = {"deeplabv3+,encoder=resnet18,width=1,rates=1:2:3,pool=48",
-                                        "unet,encoder=resnet18,width=1,up=bilinear",
-                                        "unet,width=1,depth=3,separable=1,up=bilinear",
-                                        "unet,width=1,depth=2,valid=1",
-                                        "unet,width=1,depth=3,valid=1",
-                                        "unet,width=1,depth=3,valid=1,up=bilinear"};
+    static const char *const texts[] = {
+        "deeplabv3+,encoder=resnet18,width=1,rates=1:2:3,pool=48",
+        "unet,encoder=resnet18,width=1,up=bilinear", "unet,width=1,depth=3,separable=1,up=bilinear",
+        "unet,width=1,depth=2,valid=1", "unet,width=1,depth=3,valid=1,up=bilinear"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         sg_graph *graph = build(texts[i]);
         sg_network_reach reach;
