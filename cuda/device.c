@@ -1,11 +1,46 @@
 /* Memory of the GPU and checks of CUDA's results. */
 #include "cuda/device.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Errors after which every later call fails, too: the process cannot use the GPU again. Some have
+ * names in newer toolkits only. */
+static bool is_lost(cudaError_t result)
+{
+    const int lasting[] = {
+        cudaErrorECCUncorrectable,    cudaErrorNvlinkUncorrectable, 226 /* contained */,
+        cudaErrorIllegalAddress,      cudaErrorLaunchTimeout,       cudaErrorAssert,
+        cudaErrorHardwareStackError,  cudaErrorIllegalInstruction,  cudaErrorMisalignedAddress,
+        cudaErrorInvalidAddressSpace, cudaErrorInvalidPc,           cudaErrorLaunchFailure,
+        721 /* tensor memory */,      cudaErrorExternalDevice};
+    for (size_t i = 0; i < sizeof lasting / sizeof *lasting; i++)
+        if ((int)result == lasting[i])
+            return true;
+    return false;
+}
+
+static sg_err lost(cudaError_t result)
+{
+    char node[64] = "?";
+    int device = 0;
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    cudaGetDevice(&device);
+    gethostname(node, sizeof node - 1);
+    return sg_fail(SG_EINTERNAL,
+                   "GPU %d%s%s of node %s is lost: %s (CUDA error %d); run again, and without "
+                   "this node where it comes back: what was saved is intact",
+                   device, visible ? " of CUDA_VISIBLE_DEVICES=" : "", visible ? visible : "", node,
+                   cudaGetErrorString(result), (int)result);
+}
+
 sg_err sg_cuda_check(cudaError_t result, const char *what)
 {
     if (result == cudaSuccess)
         return SG_OK;
     cudaGetLastError(); /* an error that is told is over, unless it broke the device */
+    if (is_lost(result))
+        return lost(result);
     return sg_fail(result == cudaErrorMemoryAllocation ? SG_ENOMEM : SG_EINTERNAL, "CUDA: %s: %s",
                    what, cudaGetErrorString(result));
 }

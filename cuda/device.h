@@ -40,7 +40,8 @@ static inline sg_cuda *sg_cuda_of(sg_backend *backend)
     return (sg_cuda *)backend;
 }
 
-/* SG_OK, or SG_ENOMEM or SG_EINTERNAL with a text that says what could not be done. */
+/* SG_OK, or SG_ENOMEM or SG_EINTERNAL with a text that says what could not be done; where the GPU
+ * can no longer be used by this process: which, of which node, and what to do. */
 sg_err sg_cuda_check(cudaError_t result, const char *what);
 /* Make this thread's calls go to the backend's GPU. */
 sg_err sg_cuda_use(const sg_cuda *cuda);
@@ -80,6 +81,9 @@ sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, 
 sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_update_arrays *arrays);
 sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
                        float share);
+sg_err sg_cuda_squares(sg_backend *backend, const sg_update_arrays *arrays, double *sum);
+
+extern const sg_lane_calls sg_cuda_lanes; /* lane.c */
 
 /* See sg_backend: repeat.c. */
 sg_err sg_cuda_repeat(sg_backend *backend, void **recording, sg_err (*work)(void *), void *context);

@@ -4,7 +4,8 @@
  *
  * Element by element in f32, in the order of nn/update.c. Norms in f64: a thread's elements in
  * order, then the threads of a block by halving; then, by every block anew, the pieces of its
- * tensor in order. No atomics: the same bits with every run.
+ * tensor in order. No atomics: the same bits with every run. The gradient's norm is summed in the
+ * same way, its pieces by the host.
  */
 #include <math.h>
 #include "cuda/launch.cuh"
@@ -152,4 +153,47 @@ sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_upd
     if (sg_update_sums(update))
         err = sg_launch(cuda, sum_pieces, blocks, threads, a);
     return err ? err : sg_launch(cuda, step_pieces, blocks, threads, a);
+}
+
+/* ---- the gradient's norm ---- */
+
+struct squares_args {
+    sg_update_arrays arrays;
+};
+
+__global__ void square_pieces(squares_args a)
+{
+    __shared__ double sum[SG_THREADS];
+    const sg_update_piece piece = a.arrays.piece[blockIdx.x];
+    uint32_t t = threadIdx.x;
+    sum[t] = 0;
+    for (uint32_t i = t; piece.rate != 0 && i < piece.count; i += blockDim.x) {
+        double g = a.arrays.gradient[piece.offset + i];
+        sum[t] += g * g;
+    }
+    for (uint32_t half = SG_THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (t < half)
+            sum[t] += sum[t + half];
+    }
+    if (t == 0)
+        a.arrays.norms[blockIdx.x] = sum[0];
+}
+
+sg_err sg_cuda_squares(sg_backend *backend, const sg_update_arrays *arrays, double *sum)
+{
+    sg_cuda *cuda = sg_cuda_of(backend);
+    size_t pieces = (size_t)arrays->pieces;
+    double *part = NULL;
+    squares_args a = {*arrays};
+    *sum = 0;
+    sg_err err = sg_malloc(pieces > 0 ? pieces : 1, sizeof *part, (void **)&part);
+    if (!err && pieces > 0)
+        err = sg_launch(cuda, square_pieces, dim3((uint32_t)pieces), dim3(SG_THREADS), a);
+    if (!err)
+        err = sg_cuda_download(cuda, part, arrays->norms, pieces * sizeof *part);
+    for (size_t i = 0; !err && i < pieces; i++)
+        *sum += part[i];
+    sg_free(part);
+    return err;
 }

@@ -122,6 +122,21 @@ static sg_err average(sg_backend *backend, size_t count, float *mean, const floa
     return SG_OK;
 }
 
+static void squares_of_pieces(void *context, int64_t begin, int64_t end)
+{
+    sg_update_squares(context, begin, end);
+}
+
+static sg_err squares(sg_backend *backend, const sg_update_arrays *arrays, double *sum)
+{
+    sg_update_arrays job = *arrays;
+    sg_cpu_for(cpu_of(backend), arrays->pieces, 1, squares_of_pieces, &job);
+    *sum = 0;
+    for (int32_t i = 0; i < arrays->pieces; i++)
+        *sum += arrays->norms[i];
+    return SG_OK;
+}
+
 static sg_err synchronize(sg_backend *backend)
 {
     return SG_OK;
@@ -154,6 +169,7 @@ static const sg_backend table = {
     .classify = sg_cpu_classify,
     .update = update,
     .average = average,
+    .squares = squares,
     .synchronize = synchronize,
     .close = close_cpu,
 };

@@ -10,6 +10,7 @@
 #ifndef SG_NN_BACKEND_H
 #define SG_NN_BACKEND_H
 
+#include "nn/lane.h"
 #include "nn/params.h"
 #include "nn/update.h"
 
@@ -119,11 +120,14 @@ struct sg_backend {
     sg_err (*update)(sg_backend *, const sg_update *, const sg_update_arrays *);
     sg_err (*average)(sg_backend *, size_t count, float *mean, const float *value,
                       float share); /* sg_average_apply */
+    /* The sum of the squares of arrays->gradient, of what is stepped: sg_update_squares. */
+    sg_err (*squares)(sg_backend *, const sg_update_arrays *, double *sum);
     /* Do work(context), which gives the same calls with the same pointers each time and neither
      * copies from or to the host nor waits; or what it did before, as kept in *recording (NULL at
      * first, to be forgotten at last). Both NULL: not offered. */
     sg_err (*repeat)(sg_backend *, void **recording, sg_err (*work)(void *), void *context);
     void (*forget)(sg_backend *, void *recording); /* NULL is fine */
+    const sg_lane_calls *lanes;                    /* NULL: none of its own */
     sg_err (*synchronize)(sg_backend *);
     void (*close)(sg_backend *);
 };

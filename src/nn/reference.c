@@ -97,6 +97,15 @@ static sg_err average(sg_backend *backend, size_t count, float *mean, const floa
     return SG_OK;
 }
 
+static sg_err squares(sg_backend *backend, const sg_update_arrays *arrays, double *sum)
+{
+    sg_update_squares(arrays, 0, arrays->pieces);
+    *sum = 0;
+    for (int32_t i = 0; i < arrays->pieces; i++)
+        *sum += arrays->norms[i];
+    return SG_OK;
+}
+
 static sg_err synchronize(sg_backend *backend)
 {
     return SG_OK;
@@ -128,6 +137,7 @@ static const sg_backend reference = {
     .classify = classify,
     .update = update,
     .average = average,
+    .squares = squares,
     .synchronize = synchronize,
     .close = close_reference,
 };

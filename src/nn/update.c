@@ -133,6 +133,31 @@ static void sum_lamb(const work *w, double *norms)
     norms[1] = sum;
 }
 
+/* Several sums at once, so that they need not wait for one another. */
+static double squares_of(const float *values, size_t count)
+{
+    enum { LANES = 8 };
+    double lane[LANES] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lane[k] += (double)values[i + k] * (double)values[i + k];
+    for (; i < count; i++)
+        lane[0] += (double)values[i] * (double)values[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += lane[k];
+    return sum;
+}
+
+void sg_update_squares(const sg_update_arrays *arrays, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++) {
+        const sg_update_piece *piece = &arrays->piece[i];
+        arrays->norms[i] =
+            piece->rate == 0 ? 0 : squares_of(arrays->gradient + piece->offset, piece->count);
+    }
+}
+
 static work work_on(const sg_update *u, const sg_update_arrays *a, const sg_update_piece *piece)
 {
     size_t at = (size_t)piece->offset;

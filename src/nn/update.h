@@ -53,7 +53,7 @@ typedef struct {
     float *m, *v;
     const sg_update_piece *piece; /* [pieces]; elements of no piece are left alone */
     int32_t pieces;
-    double *norms; /* [2 * pieces] for what is summed between the two parts of a step */
+    double *norms; /* [2 * pieces] for what is summed before a step and within it */
 } sg_update_arrays;
 
 /* Is there anything to sum over tensors before the parameters change? LARS and LAMB. */
@@ -68,6 +68,10 @@ void sg_update_sum(const sg_update *update, const sg_update_arrays *arrays, int6
                    int64_t end);
 void sg_update_apply(const sg_update *update, const sg_update_arrays *arrays, int64_t begin,
                      int64_t end);
+
+/* Sums of the squares of the gradient of pieces [begin, end), 0 of frozen ones, into norms[piece];
+ * their sum in order is the square of the gradient's norm. */
+void sg_update_squares(const sg_update_arrays *arrays, int64_t begin, int64_t end);
 
 /* What a step needs that does not depend on the element. */
 typedef struct {

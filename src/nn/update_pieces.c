@@ -73,3 +73,10 @@ sg_err sg_update_step(const sg_update_pieces *p, const sg_update *update, float 
     const sg_update_arrays arrays = {param, gradient, m, v, p->piece, p->pieces, p->norms};
     return p->backend->update(p->backend, update, &arrays);
 }
+
+sg_err sg_update_norm(const sg_update_pieces *p, const float *gradient, double *squares)
+{
+    const sg_update_arrays arrays = {
+        .gradient = gradient, .piece = p->piece, .pieces = p->pieces, .norms = p->norms};
+    return p->backend->squares(p->backend, &arrays, squares);
+}

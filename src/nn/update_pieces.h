@@ -22,5 +22,7 @@ void sg_update_pieces_close(sg_update_pieces *pieces); /* zeros are fine */
 /* One step of all parameters. v: NULL for SGD and LARS. */
 sg_err sg_update_step(const sg_update_pieces *pieces, const sg_update *update, float *param,
                       const float *gradient, float *m, float *v);
+/* The sum of the squares of what a step would take: of all tensors that are not frozen. */
+sg_err sg_update_norm(const sg_update_pieces *pieces, const float *gradient, double *squares);
 
 #endif

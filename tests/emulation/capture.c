@@ -66,16 +66,23 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
     return cudaSuccess;
 }
 
+static void run_graph(const void *context)
+{
+    const cudaGraphExec_t *exec = context;
+    for (kept *one = (*exec)->first; one; one = one->next)
+        one->work(one->context);
+}
+
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     launches++;
-    for (kept *one = exec->first; one; one = one->next)
-        one->work(one->context);
-    return cudaSuccess;
+    sg_emulated_put(stream, run_graph, &exec, sizeof exec);
+    return sg_emulated_health();
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
 {
+    sg_emulated_settle();
     return cudaGraphDestroy(exec);
 }
 

@@ -15,16 +15,21 @@ enum { MOST_PLANS = 4096 };
 
 struct sg_cudnn_plan {
     sg_conv_request request;
+    const sg_cudnn *cudnn;
 };
 
 struct sg_cudnn {
+    sg_cuda *cuda;
     sg_cudnn_plan plan[MOST_PLANS];
     int plans;
 };
 
 sg_err sg_cudnn_open(sg_cuda *cuda, const char *chip, sg_cudnn **cudnn)
 {
-    return sg_calloc(1, sizeof **cudnn, cudnn);
+    sg_err err = sg_calloc(1, sizeof **cudnn, cudnn);
+    if (!err)
+        (*cudnn)->cuda = cuda;
+    return err;
 }
 
 void sg_cudnn_close(sg_cudnn *cudnn)
@@ -58,6 +63,7 @@ sg_err sg_cudnn_plan_get(sg_cudnn *cudnn, const sg_conv_request *request, sg_cud
     SG_ASSERT(cudnn->plans < MOST_PLANS);
     *plan = &cudnn->plan[cudnn->plans++];
     (*plan)->request = *request;
+    (*plan)->cudnn = cudnn;
     return SG_OK;
 }
 
@@ -154,7 +160,6 @@ static void run_now(const void *context)
 sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const sg_conv_tensors *tensors)
 {
     const run_arguments run = {plan, *tensors};
-    if (!sg_emulated_keep(run_now, &run, sizeof run))
-        run_now(&run);
+    sg_emulated_put(plan->cudnn->cuda->stream, run_now, &run, sizeof run);
     return SG_OK;
 }

@@ -11,6 +11,23 @@ enum { ALIGNMENT = 256 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t used;
 
+/* SEGTILES_EMULATED_LOST: the GPU breaks with so many calls that look at its health. */
+cudaError_t sg_emulated_health(void)
+{
+    static int calls;
+    const char *lost = getenv("SEGTILES_EMULATED_LOST");
+    if (!lost)
+        return cudaSuccess;
+    return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) > atoi(lost) ? cudaErrorECCUncorrectable
+                                                                        : cudaSuccess;
+}
+
+static int gpus(void)
+{
+    const char *wish = getenv("SEGTILES_EMULATED_GPUS");
+    return wish ? atoi(wish) : 2;
+}
+
 static size_t total(void)
 {
     const char *mib = getenv("SEGTILES_EMULATED_MIB");
@@ -24,18 +41,29 @@ cudaError_t cudaGetLastError(void)
 
 const char *cudaGetErrorString(cudaError_t error)
 {
-    return error == cudaSuccess ? "no error" : "error";
+    return error == cudaSuccess                 ? "no error"
+           : error == cudaErrorECCUncorrectable ? "uncorrectable ECC error encountered"
+                                                : "error";
 }
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = 2;
+    *count = gpus();
     return cudaSuccess;
 }
 
+static _Thread_local int current;
+
 cudaError_t cudaSetDevice(int device)
 {
-    return device >= 0 && device < 2 ? cudaSuccess : cudaErrorNoDevice;
+    current = device;
+    return device >= 0 && device < gpus() ? cudaSuccess : cudaErrorNoDevice;
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = current;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device)
@@ -43,6 +71,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
     snprintf(properties->name, sizeof properties->name, "emulated GPU");
     properties->major = 9;
     properties->minor = 0;
+    memset(&properties->uuid, device, sizeof properties->uuid);
     return cudaSuccess;
 }
 
@@ -74,6 +103,7 @@ cudaError_t cudaFree(void *memory)
     size_t bytes;
     if (!memory)
         return cudaSuccess;
+    sg_emulated_settle();
     memcpy(&bytes, (char *)memory - ALIGNMENT, sizeof bytes);
     pthread_mutex_lock(&lock);
     used -= bytes;
@@ -92,63 +122,48 @@ cudaError_t cudaMemGetInfo(size_t *unused, size_t *all)
 cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
     *memory = malloc(bytes);
+    if (*memory)
+        memset(*memory, 0xff, bytes);
     return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
 cudaError_t cudaFreeHost(void *memory)
 {
+    sg_emulated_settle();
     free(memory);
     return cudaSuccess;
+}
+
+typedef struct {
+    void *to;
+    const void *from;
+    size_t bytes;
+    int value;
+} transfer;
+
+static void copy(const void *context)
+{
+    const transfer *t = context;
+    memcpy(t->to, t->from, t->bytes);
+}
+
+static void fill(const void *context)
+{
+    const transfer *t = context;
+    memset(t->to, t->value, t->bytes);
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    memcpy(to, from, bytes);
-    return cudaSuccess;
+    const transfer t = {to, from, bytes, 0};
+    sg_emulated_put(stream, copy, &t, sizeof t);
+    return sg_emulated_health();
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
-    memset(to, value, bytes);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
-{
-    *stream = malloc(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t stream)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    free(stream);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
-{
-    *event = malloc(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event)
-{
-    free(event);
-    return cudaSuccess;
+    const transfer t = {to, NULL, bytes, value};
+    sg_emulated_put(stream, fill, &t, sizeof t);
+    return sg_emulated_health();
 }

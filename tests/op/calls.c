@@ -169,6 +169,94 @@ static sg_err compare_rules(sg_backend *backend, sg_backend *reference)
     return err;
 }
 
+/* Of all but what is frozen, against a plain loop: both sum exact squares in f64, in other orders.
+ */
+static sg_err compare_squares(sg_backend *backend)
+{
+    numbers n;
+    void *gradient = NULL, *piece = NULL, *norms = NULL;
+    double got = 0, wanted = 0;
+    fill_numbers(&n);
+    cut_pieces(n.piece, 0);
+    for (int k = 0; k < PIECES; k++)
+        for (uint32_t i = 0; n.piece[k].rate != 0 && i < n.piece[k].count; i++)
+            wanted += pow((double)n.gradient[n.piece[k].offset + i], 2);
+    sg_err err = put(backend, n.gradient, sizeof n.gradient, &gradient);
+    if (!err)
+        err = put(backend, n.piece, sizeof n.piece, &piece);
+    if (!err)
+        err = backend->alloc(backend, 2 * PIECES * sizeof(double), &norms);
+    const sg_update_arrays arrays = {
+        .gradient = gradient, .piece = piece, .pieces = PIECES, .norms = norms};
+    if (!err)
+        err = backend->squares(backend, &arrays, &got);
+    if (!err && !(fabs(got - wanted) <= 1e-13 * COUNT * wanted))
+        err = sg_fail(SG_EINTERNAL, "squares: %.17g, should be %.17g", got, wanted);
+    drop(backend, gradient);
+    drop(backend, piece);
+    drop(backend, norms);
+    return err;
+}
+
+/* ---- lanes ---- */
+
+/* Up and down beside the backend's own work, which comes before the one and after the other. */
+static sg_err go_round(sg_backend *backend, const sg_lane_calls *calls, sg_lane *lane, float *host)
+{
+    void *a = NULL, *b = NULL;
+    bool passed = false;
+    float back[COUNT];
+    sg_err err = put(backend, host, COUNT * sizeof *host, &a);
+    if (!err)
+        err = put(backend, host, COUNT * sizeof *host, &b);
+    if (!err)
+        err = backend->accumulate(backend, a, b, SG_F32, COUNT);
+    if (!err)
+        err = calls->follow(lane);
+    if (!err)
+        err = calls->down(lane, host, a, COUNT * sizeof *host);
+    if (!err)
+        err = calls->mark(lane, 1);
+    while (!err && !passed)
+        err = calls->passed(lane, 1, &passed);
+    for (size_t i = 0; !err && i < COUNT; i++)
+        if (host[i] != 2 * draw(6, i))
+            err = sg_fail(SG_EINTERNAL, "a lane brought element %zu down too early", i);
+    if (!err)
+        err = calls->up(lane, b, host, COUNT * sizeof *host);
+    if (!err)
+        err = calls->lead(lane);
+    if (!err)
+        err = backend->accumulate(backend, a, b, SG_F32, COUNT);
+    if (!err)
+        err = backend->download(backend, back, a, sizeof back);
+    for (size_t i = 0; !err && i < COUNT; i++)
+        if (back[i] != 4 * draw(6, i))
+            err = sg_fail(SG_EINTERNAL, "a lane brought element %zu up too late", i);
+    drop(backend, a);
+    drop(backend, b);
+    return err;
+}
+
+static sg_err compare_lanes(sg_backend *backend)
+{
+    const sg_lane_calls *calls = sg_lanes_of(backend);
+    sg_lane *lane = NULL;
+    void *host = NULL;
+    sg_err err = calls->open(backend, 2, &lane);
+    if (!err)
+        err = calls->host_alloc(lane, COUNT * sizeof(float), &host);
+    for (int round = 0; !err && round < 3; round++) {
+        for (size_t i = 0; i < COUNT; i++)
+            ((float *)host)[i] = draw(6, i);
+        err = go_round(backend, calls, lane, host);
+    }
+    if (host)
+        calls->host_free(lane, host);
+    calls->close(lane);
+    return err;
+}
+
 /* ---- accumulate ---- */
 
 static sg_err add_up(sg_backend *backend, sg_dtype type, const void *a, const void *b, void *sum)
@@ -248,6 +336,10 @@ sg_err op_compare_calls(sg_backend *backend)
         err = compare_copies(backend);
     if (!err)
         err = compare_rules(backend, reference);
+    if (!err)
+        err = compare_squares(backend);
+    if (!err)
+        err = compare_lanes(backend);
     for (sg_dtype type = SG_F32; !err && type <= SG_BF16; type++)
         if (backend->supports(backend, type))
             err = compare_sums(backend, reference, type);

@@ -1,7 +1,7 @@
 /*
- * A backend's calls that compute but are no operators, against the reference: accumulate, classify,
- * the optimizers, the running mean, copies larger than any buffer in between. Independent of the
- * test framework. [local]
+ * A backend's calls that compute but are no operators, against the reference or plain loops:
+ * accumulate, classify, the optimizers, the gradient's norm, the running mean, lanes, copies larger
+ * than any buffer in between. Independent of the test framework. [local]
  */
 #ifndef SG_TEST_OP_CALLS_H
 #define SG_TEST_OP_CALLS_H

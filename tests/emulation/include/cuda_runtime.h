@@ -91,9 +91,8 @@ static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*k
         sg_emulate(blocks, threads, sg_emulated_body<decltype(thread)>, &thread);
     };
     static_assert(std::is_trivially_copyable<decltype(launch)>::value, "kept as bytes");
-    if (!sg_emulated_keep(sg_emulated_body<decltype(launch)>, &launch, sizeof launch))
-        launch();
-    return cudaSuccess;
+    sg_emulated_put(config->stream, sg_emulated_body<decltype(launch)>, &launch, sizeof launch);
+    return sg_emulated_health();
 }
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * As much of CUDA's runtime as the GPU backend uses, on the processor: device memory is ordinary
- * memory, and work is done when it is given. Stands in for CUDA's header of the same name in the
+ * memory, and work given to a stream is done as late as events allow, or by chance before: see
+ * streams.c. Stands in for CUDA's header of the same name in the
  * emulated backend, which runs the backend's own kernels where there is no GPU. [local]
  */
 #ifndef SG_TEST_CUDA_RUNTIME_API_H
@@ -18,7 +19,20 @@ typedef enum {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
-    cudaErrorStreamCaptureInvalidated = 901
+    cudaErrorECCUncorrectable = 214,
+    cudaErrorNvlinkUncorrectable = 220,
+    cudaErrorNotReady = 600,
+    cudaErrorIllegalAddress = 700,
+    cudaErrorLaunchTimeout = 702,
+    cudaErrorAssert = 710,
+    cudaErrorHardwareStackError = 714,
+    cudaErrorIllegalInstruction = 715,
+    cudaErrorMisalignedAddress = 716,
+    cudaErrorInvalidAddressSpace = 717,
+    cudaErrorInvalidPc = 718,
+    cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorExternalDevice = 911
 } cudaError_t;
 
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
@@ -29,15 +43,22 @@ typedef struct sg_emulated_event *cudaEvent_t;
 typedef struct sg_emulated_graph *cudaGraph_t, *cudaGraphExec_t;
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 
+typedef struct {
+    char bytes[16];
+} cudaUUID_t;
+
 struct cudaDeviceProp {
     char name[256];
+    cudaUUID_t uuid; /* of the emulated GPUs: their numbers */
     int major, minor;
 };
 
 cudaError_t cudaGetLastError(void);
 const char *cudaGetErrorString(cudaError_t error);
+/* SEGTILES_EMULATED_GPUS: how many there are (2). */
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
+cudaError_t cudaGetDevice(int *device);
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device);
 cudaError_t cudaDriverGetVersion(int *version);
 /* New memory holds 0xff, NaN in every format; SEGTILES_EMULATED_MIB limits how much there is. */
@@ -54,6 +75,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 /* One capture at a time: launches and copies on the device are kept. SEGTILES_EMULATED_CAPTURE=no:
@@ -67,6 +90,16 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 /* Keep work while a capture lasts (1), with a copy of its context; or 0: it is to be done now. */
 int sg_emulated_keep(void (*work)(const void *), const void *context, size_t bytes);
+/* Give a stream work, with a copy of its context, or keep it while a capture lasts; work that is
+ * asked again until it says that it is over (1), for what other processes take part in. */
+void sg_emulated_put(cudaStream_t stream, void (*work)(const void *), const void *context,
+                     size_t bytes);
+void sg_emulated_put_poll(cudaStream_t stream, int (*poll)(void *), const void *context,
+                          size_t bytes);
+/* Do all that does not wait for other processes. */
+void sg_emulated_settle(void);
+/* cudaSuccess, or cudaErrorECCUncorrectable once SEGTILES_EMULATED_LOST calls have asked. */
+cudaError_t sg_emulated_health(void);
 /* Launches of graphs so far, for tests. */
 int sg_emulated_graph_launches(void);
 
