@@ -143,6 +143,7 @@ static const sg_yaml_field job_fields[] = {
     {"train.accumulate", SG_YAML_INT, AT(train.accumulate), .min = 1, .max = 65536,
      .fallback = "1"},
     {"train.recompute", SG_YAML_BOOL, AT(train.recompute), .fallback = "false"},
+    {"train.wire", SG_YAML_ENUM, AT(train.wire), .allowed = "f32|bf16", .fallback = "f32"},
     {"train.augment.turns", SG_YAML_BOOL, AT(train.augment.turns), .fallback = "true",
      .alone = true},
     {"train.augment.rotate", SG_YAML_FLOAT, AT(train.augment.rotate), .min = 0, .max = 180,

@@ -141,6 +141,7 @@ typedef struct {
     sg_yaml_maps layers; /* of sg_job_rate */
     int32_t nesterov, accumulate, recompute, loader_threads;
     char sync_norm[16]; /* true, false, node or a number: sg_job_sync_norm */
+    int32_t wire;       /* of gradients: 0: f32, 1: bf16 */
     double aux_weight;
     sg_job_augment augment;
     sg_yaml_maps loss;                  /* of sg_job_term */

@@ -346,6 +346,7 @@ static sg_err run_training(sg_train_run *run)
                  .clip_norm = (float)train->clip,
                  .sync_norm = run->sync_norm,
                  .recompute = train->recompute,
+                 .narrow = train->wire,
                  .rate = run->rate},
         .class_weight = run->weights > 0 ? run->weight : NULL,
         .loss = &run->loss,

@@ -60,6 +60,10 @@ static void find_place(sg_comm *comm)
     MPI_Comm_rank(node, &comm->local_rank);
     MPI_Comm_size(node, &comm->local_ranks);
     comm->threads = sg_comm_share_processors(node);
+    comm->node = comm->rank;
+    MPI_Bcast(&comm->node, 1, MPI_INT, 0, node);
+    comm->nodes = comm->local_rank == 0;
+    MPI_Allreduce(MPI_IN_PLACE, &comm->nodes, 1, MPI_INT, MPI_SUM, comm->world);
     MPI_Comm_free(&node);
 }
 
@@ -148,6 +152,11 @@ int sg_comm_local_ranks(const sg_comm *comm)
     return comm->local_ranks;
 }
 
+int sg_comm_nodes(const sg_comm *comm)
+{
+    return comm->nodes;
+}
+
 int sg_comm_threads(const sg_comm *comm)
 {
     return comm->threads;
@@ -183,6 +192,12 @@ size_t sg_comm_limit_piece(sg_comm *comm, size_t elements)
     size_t former = comm->piece;
     comm->piece = elements;
     return former;
+}
+
+void sg_comm_pretend_nodes(sg_comm *comm, int ranks)
+{
+    comm->node = comm->rank / ranks;
+    comm->nodes = (comm->ranks + ranks - 1) / ranks;
 }
 
 /* In pieces: MPI counts are int. */

@@ -26,6 +26,7 @@ int sg_comm_rank(const sg_comm *comm);       /* [local] */
 int sg_comm_ranks(const sg_comm *comm);      /* [local] */
 int sg_comm_local_rank(const sg_comm *comm); /* among the ranks of this node [local] */
 int sg_comm_local_ranks(const sg_comm *comm);
+int sg_comm_nodes(const sg_comm *comm); /* [local] */
 /*
  * Threads this rank should compute with: OMP_NUM_THREADS when set, else its processors, each
  * divided among the ranks of the node that may use it; so it is right for ranks that are pinned,
@@ -60,6 +61,8 @@ void sg_comm_max_f64(sg_comm *comm, double *values, size_t count);
 /* How many elements one MPI call carries at most (below INT_MAX), from now on; returns what it was.
  * For tests: the same on all ranks. [local] */
 size_t sg_comm_limit_piece(sg_comm *comm, size_t elements);
+/* Sums that are created from now on take every so many ranks for a node. For tests. [local] */
+void sg_comm_pretend_nodes(sg_comm *comm, int ranks);
 /* Bytes of root to all. [collective] */
 void sg_comm_broadcast(sg_comm *comm, void *bytes, size_t count, int root);
 /* count bytes of each rank, in rank order, into all (count * ranks bytes) on every rank.
@@ -67,15 +70,45 @@ void sg_comm_broadcast(sg_comm *comm, void *bytes, size_t count, int root);
 void sg_comm_all_gather(sg_comm *comm, const void *mine, size_t count, void *all);
 
 /*
- * Sums under way. A progress thread drives them while the caller computes (a non-blocking MPI
- * all-reduce does not move by itself). sg_sum_start enters one all-reduce of f32 values in place
- * [collective, same order and counts on all ranks]; sg_sum_wait_all returns when all have ended.
+ * Sums under way. A progress thread drives them while the caller computes (what MPI has begun does
+ * not move by itself). sg_sum_start enters one all-reduce of f32 values in place [collective, same
+ * order and counts on all ranks] and gives it a number, which rises.
+ *
+ * Sums within nodes come first, then those over nodes. The bits of a sum depend on its terms and on
+ * the layout of ranks over nodes alone: not on time, nor on how values are cut into sums.
  */
 typedef struct sg_sums sg_sums;
-sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, int most_at_once); /* [collective] */
-void sg_sum_start(sg_sums *sums, float *values, size_t count);
-void sg_sum_wait_all(sg_sums *sums); /* [local] */
-void sg_sums_close(sg_sums *sums);   /* [collective] */
+typedef struct {
+    int most_at_once; /* sums under way, above 0; who starts one more, waits */
+    size_t longest;   /* elements of one sum; longer ones go in pieces; 0: 1 Mi */
+    /* Of values in here what is sent between nodes (with one node, between ranks) is rounded to
+     * bf16, and what rounding took away is added the next time: see reduce.h. NULL: none */
+    const float *narrow;
+    size_t narrow_count;
+} sg_sums_options;
+sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, const sg_sums_options *options);
+int64_t sg_sum_start(sg_sums *sums, float *values, size_t count);
+void sg_sum_wait(sg_sums *sums, int64_t number); /* until it and all before have ended [local] */
+void sg_sum_wait_all(sg_sums *sums);             /* [local] */
+void sg_sums_close(sg_sums *sums);               /* [collective] */
+
+/* When values that another thread or device brings are there. The progress thread asks, now and
+ * then, and enters no later sum before; where the answer is an error zeros are summed. */
+typedef struct {
+    sg_err (*passed)(void *user, int32_t which, bool *passed);
+    void *user;
+    int32_t which;
+} sg_arrival;
+int64_t sg_sum_start_after(sg_sums *sums, float *values, size_t count, const sg_arrival *arrival);
+/* The same of values in a device's memory, where sg_comm_takes_device_memory; at most a piece.
+ * instead: [count] on the host, for where they cannot be had: with no arrival at once. */
+int64_t sg_sum_start_on_device(sg_sums *sums, float *values, size_t count,
+                               const sg_arrival *arrival, float *instead);
+bool sg_comm_takes_device_memory(void); /* the MPI library says so of itself [local] */
+/* What such a sum takes: seconds, and seconds for each element besides; the slowest rank's.
+ * [collective] */
+sg_err sg_sums_measure(sg_comm *comm, double *latency, double *per_element);
+double sg_sums_under_way(sg_sums *sums); /* seconds during which any was [local] */
 
 /*
  * A counter that all ranks share: who asks, gets the next number. A thread of rank 0 keeps it and

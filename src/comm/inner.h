@@ -9,8 +9,9 @@ struct sg_comm {
     MPI_Comm world; /* our own copy: other users of MPI in the process cannot meet our messages */
     int rank, ranks, local_rank, local_ranks;
     int threads;
-    size_t piece; /* see sg_comm_limit_piece */
-    bool started; /* MPI was initialised here, so it is finalised here */
+    int node, nodes; /* a number that the ranks of this node share: the lowest; how many nodes */
+    size_t piece;    /* see sg_comm_limit_piece */
+    bool started;    /* MPI was initialised here, so it is finalised here */
 };
 
 /* SG_EINTERNAL with MPI's own text. */

@@ -1,21 +1,27 @@
-#include "comm/inner.h"
+#include "comm/reduce.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/size.h"
 
-/* Nanoseconds between two looks at sums under way: while the program computes, and while it waits.
- */
-enum { COMPUTING_PAUSE = 300000, WAITING_PAUSE = 20000 };
+/* Nanoseconds between two looks at sums under way: while the program computes, while values are
+ * awaited, and while the program waits. */
+enum { COMPUTING_PAUSE = 300000, ARRIVING_PAUSE = 100000, WAITING_PAUSE = 20000 };
+/* Sums that move at once: while one waits for a message, another adds up. */
+enum { AT_ONCE = 4, LONGEST = 1 << 20 };
 
 typedef struct {
-    float *values;
-    int count;
+    sg_terms terms;
+    sg_arrival arrival;
+    float *instead; /* what is summed where `values`, a device's memory, cannot be; else NULL */
+    bool on_device; /* on some rank */
 } sum;
 
 /*
- * MPI moves a non-blocking reduction only while somebody is inside MPI. So a thread of its own does
+ * MPI moves messages only while somebody is inside MPI. So a thread of its own does
  * all of it: it enters the sums in the order in which they were asked for, and looks after them now
  * and then. The caller never adds up anything itself, nor waits for the thread's adding.
  */
@@ -26,18 +32,27 @@ struct sg_sums {
     pthread_t thread;
     pthread_mutex_t lock; /* for what follows */
     pthread_cond_t work;  /* something to do, or to do sooner */
-    pthread_cond_t idle;  /* all sums have ended */
-    sum *asked;           /* [most]; the first asked_count are not ended */
-    int asked_count;
+    pthread_cond_t ended; /* a sum has ended */
+    sum *asked;           /* [most] */
+    int asked_count;      /* of them; counted anew when all have ended */
+    int ended_count;      /* the first of these have ended */
+    int64_t before;       /* sums that had ended when counting began anew */
     bool waiting, ending, running;
-    MPI_Request *request; /* [most]; the thread's alone */
+    double under_way;    /* seconds */
+    const float *narrow; /* see sg_sums_options */
+    size_t narrow_count;
+    float *error, *kept; /* [narrow_count] or NULL */
+    sg_layout layout;
+    /* The thread's alone. Sum i of asked has the one of its number modulo AT_ONCE. */
+    sg_reduction *reduction[AT_ONCE];
+    int64_t entered; /* in all */
 };
 
-static void pause_at_most(sg_sums *sums)
+static void pause_at_most(sg_sums *sums, long pause)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += sums->waiting ? WAITING_PAUSE : COMPUTING_PAUSE;
+    until.tv_nsec += sums->waiting ? WAITING_PAUSE : pause;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
@@ -45,40 +60,82 @@ static void pause_at_most(sg_sums *sums)
     pthread_cond_timedwait(&sums->work, &sums->lock, &until);
 }
 
-/* Enter the sums from *entered up to asked, and see whether all have ended. Without the lock: what
- * was asked for does not change until it has ended. */
-static bool advance(sg_sums *sums, int *entered, int asked)
+/* Are the values there? Those that never will be are zeros. */
+static bool has_arrived(sum *s)
 {
-    int all = 0;
-    for (; *entered < asked; ++*entered) {
-        sum *s = &sums->asked[*entered];
-        MPI_Iallreduce(MPI_IN_PLACE, s->values, s->count, MPI_FLOAT, MPI_SUM, sums->comm,
-                       &sums->request[*entered]);
+    bool passed = true;
+    if (!s->arrival.passed ||
+        s->arrival.passed(s->arrival.user, s->arrival.which, &passed) == SG_OK)
+        return passed;
+    if (s->instead)
+        s->terms.values = s->instead;
+    memset(s->terms.values, 0, s->terms.count * sizeof(float));
+    return true;
+}
+
+/* A device's memory goes into MPI's own call: nobody else can add it up there. */
+static void enter(sg_sums *sums, sum *s)
+{
+    if (s->on_device)
+        MPI_Allreduce(MPI_IN_PLACE, s->terms.values, (int)s->terms.count, MPI_FLOAT, MPI_SUM,
+                      sums->comm);
+    else
+        sg_reduction_begin(sums->reduction[sums->entered % AT_ONCE], &s->terms, sums->entered);
+    sums->entered++;
+}
+
+/* Enter the sums from *entered up to asked whose values are there, move them, and count on *ended.
+ * Without the lock: what was asked for does not change until it has ended. */
+static void advance(sg_sums *sums, int asked, int *entered, int *ended)
+{
+    bool moves = false;
+    for (; *entered < asked && *entered - *ended < AT_ONCE && has_arrived(&sums->asked[*entered]);
+         ++*entered)
+        enter(sums, &sums->asked[*entered]);
+    int64_t oldest = sums->entered - (*entered - *ended);
+    for (int64_t i = oldest; i < sums->entered; i++) {
+        moves = sg_reduction_moves(sums->reduction[i % AT_ONCE]) || moves;
+        *ended += !moves;
     }
-    MPI_Testall(*entered, sums->request, &all, MPI_STATUSES_IGNORE);
-    return all;
+}
+
+/* What the thread found out, with the lock. */
+static void tell(sg_sums *sums, int *entered, int *ended)
+{
+    if (*ended == sums->ended_count)
+        return;
+    sums->ended_count = *ended;
+    if (*ended == sums->asked_count) {
+        sums->before += *ended;
+        sums->asked_count = sums->ended_count = *entered = *ended = 0;
+    }
+    pthread_cond_broadcast(&sums->ended);
 }
 
 static void *run(void *user)
 {
     sg_sums *sums = user;
-    int entered = 0;
+    int entered = 0, ended = 0;
+    double since = sg_now();
     pthread_mutex_lock(&sums->lock);
     while (!sums->ending) {
-        int asked = sums->asked_count;
+        int asked = sums->asked_count, former = ended;
+        bool under_way = entered > ended;
         if (asked == 0) {
             pthread_cond_wait(&sums->work, &sums->lock);
+            since = sg_now();
             continue;
         }
         pthread_mutex_unlock(&sums->lock);
-        bool all = advance(sums, &entered, asked);
+        advance(sums, asked, &entered, &ended);
         pthread_mutex_lock(&sums->lock);
-        if (all && sums->asked_count == asked) {
-            sums->asked_count = entered = 0;
-            pthread_cond_broadcast(&sums->idle);
-        } else if (sums->asked_count == asked) {
-            pause_at_most(sums);
-        }
+        double now = sg_now();
+        sums->under_way += under_way || entered > former ? now - since : 0;
+        since = now;
+        bool moved = ended > former;
+        tell(sums, &entered, &ended);
+        if (sums->asked_count == asked && !moved)
+            pause_at_most(sums, entered < asked ? ARRIVING_PAUSE : COMPUTING_PAUSE);
     }
     pthread_mutex_unlock(&sums->lock);
     return NULL;
@@ -91,7 +148,7 @@ static sg_err start_thread(sg_sums *sums)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&sums->lock, NULL);
     pthread_cond_init(&sums->work, &monotonic);
-    pthread_cond_init(&sums->idle, NULL);
+    pthread_cond_init(&sums->ended, NULL);
     pthread_condattr_destroy(&monotonic);
     if (pthread_create(&sums->thread, NULL, run, sums) != 0) {
         return sg_fail(SG_ENOMEM, "the thread that sums gradients cannot be started; raise the "
@@ -114,74 +171,160 @@ static void unmake(sg_sums *sums)
         pthread_mutex_unlock(&sums->lock);
         pthread_join(sums->thread, NULL);
     }
+    for (int i = 0; i < AT_ONCE; i++) {
+        sg_reduction_close(sums->reduction[i]);
+    }
+    sg_layout_clear(&sums->layout);
     sg_free(sums->asked);
-    sg_free(sums->request);
+    sg_free(sums->error);
+    sg_free(sums->kept);
     sg_free(sums);
 }
 
-static sg_err make(sg_sums **sums, const sg_comm *comm, MPI_Comm own, int most)
+static sg_err make_local(sg_sums *s, const sg_sums_options *options)
 {
-    sg_err err = sg_calloc(1, sizeof **sums, sums);
-    if (err) {
-        return err;
+    size_t longest = options->longest > 0 ? options->longest : LONGEST;
+    s->most = options->most_at_once;
+    s->piece = longest < s->piece ? longest : s->piece;
+    s->narrow = options->narrow;
+    s->narrow_count = options->narrow_count;
+    sg_err err = sg_calloc((size_t)s->most, sizeof *s->asked, &s->asked);
+    for (int i = 0; !err && i < AT_ONCE; i++) {
+        err = sg_reduction_create(&s->reduction[i], &s->layout, s->piece);
     }
-    sg_sums *s = *sums;
-    s->comm = own;
-    s->piece = comm->piece;
-    s->most = most;
-    err = sg_calloc((size_t)most, sizeof *s->asked, &s->asked);
-    if (!err) {
-        err = sg_calloc((size_t)most, sizeof *s->request, &s->request);
+    if (!err && s->narrow) {
+        err = sg_calloc(s->narrow_count, sizeof(float), &s->error);
+    }
+    if (!err && s->narrow) {
+        err = sg_calloc(s->narrow_count, sizeof(float), &s->kept);
     }
     return err ? err : start_thread(s);
 }
 
-sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, int most_at_once)
+/* The ranks of one node count as nodes where what is between nodes is to be narrow. [collective] */
+static sg_err find_layout(sg_sums *s, const sg_comm *comm, bool narrow)
 {
-    SG_ASSERT(most_at_once > 0);
+    sg_err err = sg_layout_create(&s->layout, s->comm, comm->node);
+    if (err || !narrow || s->layout.nodes > 1) {
+        return err;
+    }
+    sg_layout_clear(&s->layout);
+    return sg_layout_create(&s->layout, s->comm, comm->rank);
+}
+
+sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, const sg_sums_options *options)
+{
+    SG_ASSERT(options->most_at_once > 0);
     *sums = NULL;
     sg_sums *s = NULL;
-    MPI_Comm own;
-    MPI_Comm_dup(comm->world,
-                 &own); /* first: it is collective, what follows may fail on one rank */
-    sg_err err = sg_comm_made(own, make(&s, comm, own, most_at_once));
+    sg_err err = sg_comm_made(comm->world, sg_calloc(1, sizeof *s, &s));
     if (err) {
-        MPI_Comm_free(&own);
+        sg_free(s);
+        return err;
+    }
+    s->piece = comm->piece;
+    MPI_Comm_dup(comm->world, &s->comm);
+    err = find_layout(s, comm, options->narrow != NULL);
+    if (!err) {
+        err = sg_comm_made(s->comm, make_local(s, options));
+    }
+    if (err) {
+        MPI_Comm own = s->comm;
         unmake(s);
+        MPI_Comm_free(&own);
         return err;
     }
     *sums = s;
     return SG_OK;
 }
 
-static void ask(sg_sums *sums, float *values, size_t count)
+/* With the lock: until sum number `ticket` has ended. */
+static void wait_for(sg_sums *sums, int64_t ticket)
 {
-    pthread_mutex_lock(&sums->lock);
-    while (sums->asked_count == sums->most) {
-        pthread_cond_wait(&sums->idle, &sums->lock);
-    }
-    sums->asked[sums->asked_count++] = (sum){values, (int)count};
+    sums->waiting = true;
     pthread_cond_signal(&sums->work);
-    pthread_mutex_unlock(&sums->lock);
+    while (sums->before + sums->ended_count < ticket) {
+        pthread_cond_wait(&sums->ended, &sums->lock);
+    }
+    sums->waiting = false;
 }
 
-void sg_sum_start(sg_sums *sums, float *values, size_t count)
+static int64_t ask(sg_sums *sums, const sum *wanted)
 {
-    for (size_t done = 0; done < count; done += sums->piece) {
-        ask(sums, values + done, count - done < sums->piece ? count - done : sums->piece);
+    pthread_mutex_lock(&sums->lock);
+    if (sums->asked_count == sums->most) {
+        wait_for(sums, sums->before + sums->asked_count);
     }
+    sums->asked[sums->asked_count++] = *wanted;
+    int64_t ticket = sums->before + sums->asked_count;
+    pthread_cond_signal(&sums->work);
+    pthread_mutex_unlock(&sums->lock);
+    return ticket;
+}
+
+static sg_terms terms_of(const sg_sums *sums, float *values, size_t count)
+{
+    sg_terms terms = {.values = values, .count = count};
+    if (sums->narrow && values >= sums->narrow && values < sums->narrow + sums->narrow_count) {
+        terms.error = sums->error + (values - sums->narrow);
+        terms.kept = sums->kept + (values - sums->narrow);
+    }
+    return terms;
+}
+
+int64_t sg_sum_start_after(sg_sums *sums, float *values, size_t count, const sg_arrival *arrival)
+{
+    int64_t ticket = 0;
+    for (size_t done = 0; done < count; done += sums->piece) {
+        size_t n = count - done < sums->piece ? count - done : sums->piece;
+        sum wanted = {.terms = terms_of(sums, values + done, n)};
+        if (arrival) {
+            wanted.arrival = *arrival;
+        }
+        ticket = ask(sums, &wanted);
+    }
+    return ticket;
+}
+
+int64_t sg_sum_start(sg_sums *sums, float *values, size_t count)
+{
+    return sg_sum_start_after(sums, values, count, NULL);
+}
+
+int64_t sg_sum_start_on_device(sg_sums *sums, float *values, size_t count,
+                               const sg_arrival *arrival, float *instead)
+{
+    SG_ASSERT(count <= sums->piece && instead);
+    sum wanted = {.terms = {.values = values, .count = count}, .instead = instead};
+    wanted.on_device = true;
+    if (arrival) {
+        wanted.arrival = *arrival;
+    } else {
+        wanted.terms.values = instead;
+    }
+    return ask(sums, &wanted);
+}
+
+void sg_sum_wait(sg_sums *sums, int64_t ticket)
+{
+    pthread_mutex_lock(&sums->lock);
+    wait_for(sums, ticket);
+    pthread_mutex_unlock(&sums->lock);
 }
 
 void sg_sum_wait_all(sg_sums *sums)
 {
     pthread_mutex_lock(&sums->lock);
-    sums->waiting = true;
-    pthread_cond_signal(&sums->work);
-    while (sums->asked_count > 0) {
-        pthread_cond_wait(&sums->idle, &sums->lock);
-    }
-    sums->waiting = false;
+    wait_for(sums, sums->before + sums->asked_count);
     pthread_mutex_unlock(&sums->lock);
+}
+
+double sg_sums_under_way(sg_sums *sums)
+{
+    pthread_mutex_lock(&sums->lock);
+    double seconds = sums->under_way;
+    pthread_mutex_unlock(&sums->lock);
+    return seconds;
 }
 
 void sg_sums_close(sg_sums *sums)

@@ -329,6 +329,23 @@ static void report_waits(const trainer *tr, sg_rank_times *times)
                tr->step_seconds, times->compute, times->wait, times->read);
 }
 
+/* How long sums of gradients were under way, and what the backward pass hid of it. [collective] */
+static void report_sums(const trainer *tr)
+{
+    sg_exchange_report sums;
+    sg_stepper_sums(tr->stepper, &sums);
+    const double ms = 1e3 / tr->ranks / (double)sg_max64(1, tr->position.step - tr->first_step);
+    double seconds[2] = {sums.summing, sums.exposed};
+    sg_comm_sum_f64(tr->t->comm, seconds, 2);
+    if (seconds[0] > 0)
+        sg_info("sums of gradients (%s): %.3g ms a step, %.0f %% of it hidden under the backward "
+                "pass",
+                sums.way, ms * seconds[0], 100 * fmax(0, 1 - seconds[1] / seconds[0]));
+    else
+        sg_info("sums of gradients (%s): waited for during %.3g ms a step", sums.way,
+                ms * seconds[1]);
+}
+
 sg_err sg_train(const sg_training *training, sg_training_report *report)
 {
     trainer tr;
@@ -345,6 +362,8 @@ sg_err sg_train(const sg_training *training, sg_training_report *report)
             report_on(&tr, report);
         if (!err && tr.ranks > 1)
             err = sg_times_tell(training->comm, &times, tr.position.step - tr.first_step);
+        if (!err && tr.ranks > 1)
+            report_sums(&tr);
     }
     sg_trainer_close(&tr);
     return err;

@@ -23,29 +23,24 @@
 
 /* The small sum: loss, weight, failures, stops, then the terms of the loss, then what is carried:
  * each rank's numbers in a place of its own, where the others add zeros. */
-enum { BUCKET_DEFAULT = 1 << 20, LANES = 8, TERMS = 4, SMALL = TERMS + SG_MAX_TERMS };
+enum { TERMS = 4, SMALL = TERMS + SG_MAX_TERMS };
 
 struct sg_stepper {
     sg_comm *comm; /* borrowed, as the next three */
     sg_backend *backend;
     sg_weights *weights;
-    sg_exec *exec; /* owned */
-    sg_sums *sums; /* owned, NULL with one rank */
+    sg_exec *exec;         /* owned */
+    sg_exchange *exchange; /* owned */
     sg_comm
         *norm; /* whose ranks share batch-norm statistics: comm, a part of it (owned), or NULL */
     sg_step_options options;
     sg_shape input;
     int32_t ranks;
-    size_t count; /* trainable elements with padding */
-    float *sum;   /* [count] on the host: what is summed and applied */
-    float *part;  /* [count] one micro-batch downloaded from a device, NULL on the host */
     float *state; /* [state_count] on the host */
     sg_update_pieces pieces;
     float *no_pixels;      /* a failed rank's batch: zeros */
     uint8_t *no_labels;    /* and labels to ignore */
     int32_t micro;         /* micro-batches of this step done */
-    size_t ready;          /* elements of `sum` that are final on this rank */
-    size_t started;        /* elements whose sum over ranks was started */
     size_t *reduce_count;  /* [reduces_most] sizes of the sums within the passes of a micro-batch */
     sg_comm **reduce_comm; /* [reduces_most] and whose they are; borrowed */
     int32_t reduces, reduces_most, reduce_next;
@@ -95,16 +90,10 @@ static sg_err make_buffers(sg_stepper *s)
     if (err)
         return err;
     memset(s->no_labels, SG_IGNORE_LABEL, labels);
-    if (host(s)) {
-        s->sum = s->weights->gradient;
+    if (host(s))
         s->state = s->weights->state;
-    }
-    if (!s->sum || s->options.accumulate > 1)
-        err = sg_calloc(s->count, sizeof(float), &s->sum);
-    if (!err && !s->state)
+    else
         err = sg_calloc(states > 0 ? states : 1, sizeof(float), &s->state);
-    if (!err && !host(s))
-        err = sg_calloc(s->count, sizeof(float), &s->part);
     return err;
 }
 
@@ -160,18 +149,17 @@ sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backen
         s->options = *options;
         s->input = input;
         s->ranks = sg_comm_ranks(comm);
-        s->count = weights->host->layout->trainable_count;
-        if (s->options.bucket_elements == 0)
-            s->options.bucket_elements = BUCKET_DEFAULT;
         SG_ASSERT(s->options.accumulate >= 1);
         err = make_local(s, training_graph, type);
     }
     err = sg_comm_agree(comm, err);
     if (!err)
         err = sg_comm_agree(comm, make_norm(s));
-    if (!err && s->ranks > 1) {
-        int64_t buckets = sg_div_up((int64_t)s->count, (int64_t)s->options.bucket_elements);
-        err = sg_comm_agree(comm, sg_sums_create(&s->sums, comm, (int)buckets + 1));
+    if (!err) {
+        const sg_exchange_options how = {.accumulate = options->accumulate,
+                                         .bucket_elements = options->bucket_elements,
+                                         .narrow = options->narrow};
+        err = sg_exchange_open(&s->exchange, comm, backend, weights, &how);
     }
     if (err)
         sg_stepper_close(s);
@@ -184,14 +172,10 @@ void sg_stepper_close(sg_stepper *s)
 {
     if (!s)
         return;
-    if (s->sums)
-        sg_sums_close(s->sums);
-    if (s->sum != s->weights->gradient)
-        sg_free(s->sum);
+    sg_exchange_close(s->exchange);
     if (s->state != s->weights->state)
         sg_free(s->state);
     sg_update_pieces_close(&s->pieces);
-    sg_free(s->part);
     sg_free(s->small);
     sg_free(s->no_pixels);
     sg_free(s->no_labels);
@@ -272,62 +256,20 @@ static int is_last(const sg_stepper *s)
     return s->micro == s->options.accumulate - 1;
 }
 
-/* Elements [from, to) of this micro-batch's gradient are final: put them into `sum`. */
-static sg_err take_gradient(sg_stepper *s, size_t from, size_t to)
-{
-    const float *part = s->weights->gradient + from;
-    if (!host(s)) {
-        sg_err err =
-            s->backend->download(s->backend, s->part + from, part, (to - from) * sizeof(float));
-        if (err)
-            return err;
-        part = s->part + from;
-    }
-    float *sum = s->sum + from;
-    if (s->micro > 0)
-        for (size_t i = 0; i < to - from; i++)
-            sum[i] += part[i];
-    else if (sum != part)
-        memcpy(sum, part, (to - from) * sizeof(float));
-    return SG_OK;
-}
-
-/* Start the sums of all buckets that are final. Their bounds are the same on every rank. */
-static void start_buckets(sg_stepper *s)
-{
-    const size_t bucket = s->options.bucket_elements;
-    if (!s->sums || !is_last(s))
-        return;
-    while (s->started < s->count) {
-        size_t end = s->count - s->started > bucket ? s->started + bucket : s->count;
-        if (end > s->ready)
-            return;
-        sg_sum_start(s->sums, s->sum + s->started, end - s->started);
-        s->started = end;
-    }
-}
-
 static void on_ready(void *user, size_t ready)
 {
     sg_stepper *s = user;
-    if (!host(s)) /* one download at the end */
-        return;
-    take_gradient(s, s->ready, ready);
-    s->ready = ready;
-    start_buckets(s);
+    sg_err err = sg_exchange_ready(s->exchange, ready);
+    if (err)
+        note_failure(s, err);
 }
 
 static void finish_gradient(sg_stepper *s)
 {
-    if (!s->failed && s->ready < s->count) {
-        sg_err err = take_gradient(s, s->ready, s->count);
-        if (err)
-            note_failure(s, err);
-    }
-    if (s->failed)
-        memset(s->sum + s->started, 0, (s->count - s->started) * sizeof(float));
-    s->ready = s->count;
-    start_buckets(s);
+    sg_err err = sg_exchange_finish(s->exchange, s->failed != SG_OK);
+    sg_err given = is_last(s) ? sg_exchange_given(s->exchange) : SG_OK;
+    if (err || given)
+        note_failure(s, err ? err : given);
 }
 
 /* ---- running statistics ---- */
@@ -346,7 +288,7 @@ static sg_err move_state(sg_stepper *s, int to_host)
  * every rank has. */
 static int averages_state(const sg_stepper *s)
 {
-    return s->sums && s->norm != s->comm && s->weights->host->layout->state_count > 0;
+    return s->ranks > 1 && s->norm != s->comm && s->weights->host->layout->state_count > 0;
 }
 
 static void start_state(sg_stepper *s)
@@ -356,7 +298,8 @@ static void start_state(sg_stepper *s)
     sg_err err = move_state(s, 1);
     if (err)
         note_failure(s, err);
-    sg_sum_start(s->sums, s->state, s->weights->host->layout->state_count);
+    sg_sum_start(sg_exchange_host_sums(s->exchange), s->state,
+                 s->weights->host->layout->state_count);
 }
 
 static sg_err finish_state(sg_stepper *s)
@@ -385,7 +328,7 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
     run->reduce_user = s;
     run->loss_sum = run->weight_sum = 0;
     s->reduce_next = 0;
-    s->ready = s->started = 0;
+    sg_exchange_begin(s->exchange, s->micro);
     err = sg_exec_forward(s->exec, pixels, labels, run);
     if (!err && s->classes) /* the backward pass may put something else in the logits' place */
         err = sg_exec_classify(s->exec, s->classes, NULL);
@@ -404,55 +347,24 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
     finish_gradient(s);
 }
 
-/* Double sums in a fixed order, several at once so that they need not wait for one another. */
-static double sum_of_squares(const float *values, size_t count)
-{
-    double lane[LANES] = {0}, sum = 0;
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (size_t k = 0; k < LANES; k++)
-            lane[k] += (double)values[i + k] * (double)values[i + k];
-    for (; i < count; i++)
-        lane[0] += (double)values[i] * (double)values[i];
-    for (size_t k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
-}
-
-/* What is not stepped does not count in the norm either. */
-static void forget_frozen(sg_stepper *s)
-{
-    const sg_graph *graph = sg_exec_plan(s->exec)->graph;
-    const sg_param_layout *layout = s->weights->host->layout;
-    for (int32_t i = 0; s->options.rate && i < layout->order_count; i++) {
-        int32_t id = layout->order[i];
-        if (s->options.rate[id] == 0)
-            memset(s->sum + layout->offset[id], 0, graph->param[id].count * sizeof(float));
-    }
-}
-
-static sg_err apply(sg_stepper *s, sg_update *update, double scale)
+static sg_err apply(sg_stepper *s, const float *gradient, sg_update *update, double scale)
 {
     sg_weights *w = s->weights;
-    const float *gradient = host(s) ? s->sum : w->gradient;
-    sg_err err = SG_OK;
     update->gradient_scale = (float)scale;
     if (s->before_update)
         s->before_update(s->before_user);
-    if (!host(s))
-        err = s->backend->upload(s->backend, w->gradient, s->sum, s->count * sizeof(float));
-    if (!err)
-        err = sg_update_step(&s->pieces, update, w->trainable, gradient, w->m, w->v);
+    sg_err err = sg_update_step(&s->pieces, update, w->trainable, gradient, w->m, w->v);
     sg_weights_changed(w);
     return err;
 }
 
 /* All sums are in: make the mean gradient and let the optimizer step. */
-static sg_err finish_step(sg_stepper *s, sg_update *update, sg_step_result *result)
+static sg_err finish_step(sg_stepper *s, const float *gradient, sg_update *update,
+                          sg_step_result *result)
 {
     const double *small = s->small;
     const double clip = s->options.clip_norm;
-    double scale;
+    double scale, squares;
     sg_err err = finish_state(s);
     result->finite = isfinite(small[0]) && isfinite(small[1]);
     result->loss = small[1] > 0 || !result->finite ? small[0] / small[1] : 0;
@@ -460,22 +372,25 @@ static sg_err finish_step(sg_stepper *s, sg_update *update, sg_step_result *resu
         result->term[k] = small[TERMS + k] / small[1];
     if (err || !result->finite || small[1] <= 0)
         return err;
-    forget_frozen(s);
+    err = sg_update_norm(&s->pieces, gradient, &squares);
+    if (err)
+        return err;
     scale = step_pixels(s) / small[1];
-    result->norm = scale * sqrt(sum_of_squares(s->sum, s->count));
+    result->norm = scale * sqrt(squares);
     result->finite = isfinite(result->norm);
     if (!result->finite)
         return SG_OK;
     if (clip > 0 && result->norm > clip)
         scale *= clip / (result->norm + 1e-6);
-    return apply(s, update, scale);
+    return apply(s, gradient, update, scale);
 }
 
 static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
 {
     const size_t carried = s->carried * (size_t)s->ranks;
     double *small = s->small, start = sg_now();
-    sg_err failed;
+    const float *gradient;
+    sg_err failed, summed;
     tell_wait(s, true);
     start_state(s);
     small[0] = s->failed ? 0 : s->loss;
@@ -487,10 +402,9 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     memset(small + SMALL, 0, carried * sizeof *small);
     for (size_t k = 0; k < s->carried; k++)
         small[SMALL + (size_t)sg_comm_rank(s->comm) * s->carried + k] = s->carry[k];
-    if (s->sums) {
+    if (s->ranks > 1)
         sg_comm_sum_f64(s->comm, small, SMALL + carried);
-        sg_sum_wait_all(s->sums);
-    }
+    summed = sg_exchange_sums(s->exchange, &gradient);
     s->wait_s += sg_now() - start;
     failed = s->failed;
     s->failed = SG_OK;
@@ -502,8 +416,10 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     result->stops = (int64_t)small[3];
     if (result->failures > 0)
         return failed ? sg_fail(failed, "%s", s->failure) : SG_EPEER;
+    if (summed)
+        return summed;
     start = sg_now();
-    failed = finish_step(s, update, result);
+    failed = finish_step(s, gradient, update, result);
     s->compute_s += sg_now() - start;
     return failed;
 }
@@ -566,4 +482,9 @@ void sg_stepper_times(const sg_stepper *s, double *compute_s, double *wait_s)
 {
     *compute_s = s->compute_s;
     *wait_s = s->wait_s;
+}
+
+void sg_stepper_sums(const sg_stepper *s, sg_exchange_report *report)
+{
+    sg_exchange_get_report(s->exchange, report);
 }

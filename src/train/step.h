@@ -9,8 +9,7 @@
 #ifndef SG_TRAIN_STEP_H
 #define SG_TRAIN_STEP_H
 
-#include "comm/comm.h"
-#include "nn/exec.h"
+#include "train/exchange.h"
 
 /* Which ranks share batch-norm statistics: each its own, all, those of a node; or a number above 1:
  * so many neighbours, which all ranks are shared out into (fewer ranks are one group). */
@@ -21,7 +20,8 @@ typedef struct {
     float clip_norm;    /* 0: off; of the mean gradient over all ranks, PyTorch's clip_grad_norm_ */
     int32_t sync_norm;  /* SG_SYNC_..., or ranks of a group */
     int32_t recompute;  /* 1: less memory, see SG_PLAN_RECOMPUTE */
-    size_t bucket_elements; /* of a gradient bucket; 0: default (4 MiB) */
+    size_t bucket_elements; /* of a gradient bucket; 0: chosen */
+    int32_t narrow;         /* 1: gradients travel between nodes as bf16: see train/exchange.h */
     const float *rate;      /* factors on the rate, by parameter id, 0: frozen; NULL: 1; borrowed */
 } sg_step_options;
 
@@ -76,5 +76,7 @@ sg_err sg_stepper_carry(sg_stepper *stepper, const double *mine, size_t count, c
 sg_exec *sg_stepper_exec(sg_stepper *stepper); /* [local] */
 /* Seconds spent in computing, in waiting for sums. [local] */
 void sg_stepper_times(const sg_stepper *stepper, double *compute, double *wait);
+/* How gradients went from rank to rank. [local] */
+void sg_stepper_sums(const sg_stepper *stepper, sg_exchange_report *report);
 
 #endif
