@@ -8,6 +8,8 @@
 #   ARCH         architectures to build for (native)
 #   LIMIT        seconds after which no part begins, and within which all end (530)
 #   OUT          folder for a log of each part (BUILD_FOLDER/gpu_check)
+#   FULL         folder of a whole build, with MPI: the data-parallel step is checked on this GPU, too, by one rank and
+#                by two (which share it, or by NCCL have one each)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/gpu}
@@ -97,6 +99,11 @@ timeout -k 5 240 "${check[@]}" losses >"$out/losses.log" 2>&1 &
 losses=$!
 part 130 operators "${check[@]}"
 part 40 tiles "${check[@]}" tiles
+for ranks in ${FULL:+1 2}; do
+  part 60 "step-on-$ranks-ranks" env "LD_LIBRARY_PATH=$libraries" tests/support/mpirun.sh "$ranks" \
+    "$FULL/tests/test_mpi_step_on_cuda"
+done
+if [ -z "${FULL:-}" ]; then summary+=("absent   a whole build (FULL=): the data-parallel step"); fi
 if wait "$losses"; then
   summary+=("passed   losses  $(grep -c 'largest difference' "$out/losses.log") networks")
 else

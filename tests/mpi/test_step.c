@@ -1,7 +1,7 @@
 /*
  * The data-parallel step. What each rank count must give is computed beside it, on every rank
  * alone: the whole batch through one executor, with the textbook formulas. Runs on the reference
- * backend, also behind the face of a device with memory of its own.
+ * backend, also behind the face of a device with memory of its own, and on the emulated GPU.
  *
  * Tolerance: both sides compute in f32 and differ in the order of sums only. A gradient element is
  * a sum of at most 12 * 16 * 16 = 3072 terms, whose rounding error is about sqrt(3072) * 2^-24 =
@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "model/model.h"
+#include "mpi/step_backend.h"
 #include "nn/fuse.h"
 #include "nn/update_pieces.h"
 #include "train/step.h"
@@ -30,6 +31,7 @@ typedef struct {
     float clip_norm;
     int32_t groups; /* of ranks, whose batch-norm statistics are their own; 0: one */
     int32_t slow;   /* 1: tensors in turn frozen, slowed down and as they are */
+    int32_t alone;  /* 1: the reference, whatever is tested */
 } variant;
 
 /* By parameter id. */
@@ -52,6 +54,7 @@ typedef struct {
     sg_graph *graph, *loss, *fused;
     sg_params *params;
     sg_weights *weights;
+    float *class_weight; /* the backend's */
 } network;
 
 typedef struct {
@@ -75,14 +78,19 @@ static void make_batch(batch *b, uint64_t step)
 static void open_network(network *net, sg_comm *comm, const variant *v)
 {
     sg_model_options options = sg_model_defaults();
+    int32_t has_face;
     memset(net, 0, sizeof *net);
     net->comm = comm;
     options.bands = BANDS;
     options.classes = CLASSES;
     options.depth = 2;
     options.width = 4;
-    assert_int_equal(sg_reference_open(&net->backend), SG_OK);
-    net->backend->host_memory = !v->device;
+    if (v->alone)
+        assert_int_equal(sg_reference_open(&net->backend), SG_OK);
+    else if (step_backend_open(comm, &net->backend, &has_face))
+        fail_msg("%s", sg_error_text());
+    else if (has_face)
+        net->backend->host_memory = !v->device;
     assert_int_equal(sg_model_build(&options, &net->graph), SG_OK);
     sg_err err = v->several ? sg_graph_with_losses(net->graph, terms, TERM_COUNT, 1, &net->loss)
                             : sg_graph_with_loss(net->graph, &net->loss);
@@ -91,10 +99,16 @@ static void open_network(network *net, sg_comm *comm, const variant *v)
     assert_int_equal(sg_params_create(net->graph, &net->params), SG_OK);
     assert_int_equal(sg_params_init(net->graph, net->params, 3), SG_OK);
     assert_int_equal(sg_weights_create(net->backend, net->params, true, &net->weights), SG_OK);
+    assert_int_equal(
+        net->backend->alloc(net->backend, sizeof class_weight, (void **)&net->class_weight), SG_OK);
+    assert_int_equal(
+        net->backend->upload(net->backend, net->class_weight, class_weight, sizeof class_weight),
+        SG_OK);
 }
 
 static void close_network(network *net)
 {
+    net->backend->free(net->backend, net->class_weight);
     sg_weights_close(net->weights);
     sg_params_close(net->params);
     sg_graph_close(net->fused);
@@ -142,8 +156,9 @@ static sg_err step_by_ranks(sg_stepper *stepper, network *net, const variant *v,
     sg_err err = mine;
     for (int32_t k = 0; k < v->accumulate; k++) {
         int32_t first = k * part + sg_comm_rank(net->comm) * n;
-        sg_run run = {
-            .step = (uint64_t)step, .class_weight = class_weight, .first_sample = (uint64_t)first};
+        sg_run run = {.step = (uint64_t)step,
+                      .class_weight = net->class_weight,
+                      .first_sample = (uint64_t)first};
         assert_int_equal(k > 0 ? result->complete : 0, 0);
         err = sg_stepper_run(stepper, err, mine ? NULL : b->pixels + first * IMAGE * BANDS,
                              mine ? NULL : b->labels + first * IMAGE, &run, &update, result);
@@ -238,7 +253,7 @@ static void compare_with_one_executor(sg_comm *comm, const variant *v)
     network ranks, alone;
     sg_exec *exec = NULL;
     batch *b = malloc(sizeof *b);
-    const variant host = {.several = v->several};
+    const variant host = {.several = v->several, .alone = 1};
     variant one = *v; /* a group of ranks is a part to one executor */
     one.accumulate = v->groups > 0 ? v->groups : v->accumulate;
     const sg_shape input = {BATCH / one.accumulate, SIDE, SIDE, BANDS};
@@ -372,6 +387,7 @@ static void running_statistics_stay_equal_on_all_ranks(void **state)
         sg_step_result result;
         make_batch(b, (uint64_t)step);
         assert_int_equal(step_by_ranks(stepper, &net, &v, b, step, SG_OK, &result), SG_OK);
+        assert_int_equal(sg_weights_to_host(net.weights), SG_OK);
         assert_same_on_all_ranks(*state, net.params->state,
                                  net.params->layout->state_count * sizeof(float));
         assert_same_on_all_ranks(*state, &result.loss, sizeof result.loss);
@@ -387,8 +403,10 @@ static sg_err step_in_vain(sg_stepper *stepper, network *net, const variant *v, 
 {
     size_t bytes = net->params->layout->trainable_count * sizeof(float);
     float *before = malloc(bytes);
+    assert_int_equal(sg_weights_to_host(net->weights), SG_OK);
     memcpy(before, net->params->trainable, bytes);
     sg_err err = step_by_ranks(stepper, net, v, b, step, mine, result);
+    assert_int_equal(sg_weights_to_host(net->weights), SG_OK);
     assert_memory_equal(before, net->params->trainable, bytes);
     free(before);
     return err;
@@ -431,6 +449,7 @@ static void a_failure_on_any_rank_is_known_to_all_in_the_same_step(void **state)
 /* A backward pass of a convolution that fails when told to. */
 static struct {
     sg_kernel_def def;
+    const sg_kernel_def *whole;
     int calls_left; /* 0: works */
 } faulty;
 
@@ -438,7 +457,7 @@ static sg_err faulty_backward(void *kernel, const sg_site *site, const sg_io *io
 {
     if (faulty.calls_left > 0 && --faulty.calls_left == 0)
         return sg_fail(SG_EINTERNAL, "a kernel failed");
-    return sg_reference_conv.backward(kernel, site, io);
+    return faulty.whole->backward(kernel, site, io);
 }
 
 /* In the middle of the pass the others wait in batch-norm sums and gradient buckets. */
@@ -450,7 +469,8 @@ static void a_failure_inside_the_backward_pass_hangs_nobody(void **state)
     sg_step_result result;
     batch *b = malloc(sizeof *b);
     open_network(&net, *state, &v);
-    faulty.def = sg_reference_conv;
+    faulty.whole = net.backend->kernel[SG_OP_conv];
+    faulty.def = *faulty.whole;
     faulty.def.backward = faulty_backward;
     net.backend->kernel[SG_OP_conv] = &faulty.def;
     sg_stepper *stepper = open_stepper(&net, &v);
@@ -538,7 +558,7 @@ static void a_watcher_is_told_what_each_pixel_was_taken_for(void **state)
     sg_run run = {.class_weight = class_weight, .loss_scale = 1};
     int told = 0;
     open_network(&net, *state, &v);
-    open_network(&alone, *state, &v);
+    open_network(&alone, *state, &(variant){.alone = 1});
     make_batch(&b, 0);
     assert_int_equal(sg_exec_create(alone.backend, alone.loss, alone.weights,
                                     (sg_shape){BATCH, SIDE, SIDE, BANDS}, SG_F32, SG_PLAN_TRAINING,
@@ -566,8 +586,11 @@ static void a_watcher_is_told_what_each_pixel_was_taken_for(void **state)
     close_network(&alone);
 }
 
+/* 77 where the backend is not here. */
 int main(void)
 {
+    if (!step_backend_is_here())
+        return 77;
     struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_give_what_one_executor_gives),
         cmocka_unit_test(accumulated_parts_give_what_one_executor_gives),
