@@ -160,6 +160,6 @@ static void run_now(const void *context)
 sg_err sg_cudnn_plan_run(sg_cudnn_plan *plan, const sg_conv_tensors *tensors)
 {
     const run_arguments run = {plan, *tensors};
-    sg_emulated_put(plan->cudnn->cuda->stream, run_now, &run, sizeof run);
+    sg_emulated_give(plan->cudnn->cuda->stream, run_now, &run, sizeof run);
     return SG_OK;
 }

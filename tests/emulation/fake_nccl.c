@@ -126,7 +126,7 @@ int ncclAllReduce(const float *from, float *to, size_t count, int type, int op, 
     const sum s = {c, to, count, c->sums++, 0};
     if (from != to || count > SLOT || type != FLOAT32 || op != SUM)
         return INVALID;
-    sg_emulated_put_poll(stream, poll_sum, &s, sizeof s);
+    sg_emulated_give_poll(stream, poll_sum, &s, sizeof s);
     return OK;
 }
 

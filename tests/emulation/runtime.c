@@ -103,7 +103,7 @@ cudaError_t cudaFree(void *memory)
     size_t bytes;
     if (!memory)
         return cudaSuccess;
-    sg_emulated_settle();
+    sg_emulated_wait_all();
     memcpy(&bytes, (char *)memory - ALIGNMENT, sizeof bytes);
     pthread_mutex_lock(&lock);
     used -= bytes;
@@ -129,7 +129,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
 
 cudaError_t cudaFreeHost(void *memory)
 {
-    sg_emulated_settle();
+    sg_emulated_wait_all();
     free(memory);
     return cudaSuccess;
 }
@@ -157,13 +157,13 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
                             cudaStream_t stream)
 {
     const transfer t = {to, from, bytes, 0};
-    sg_emulated_put(stream, copy, &t, sizeof t);
+    sg_emulated_give(stream, copy, &t, sizeof t);
     return sg_emulated_health();
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
 {
     const transfer t = {to, NULL, bytes, value};
-    sg_emulated_put(stream, fill, &t, sizeof t);
+    sg_emulated_give(stream, fill, &t, sizeof t);
     return sg_emulated_health();
 }

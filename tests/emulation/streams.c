@@ -1,8 +1,8 @@
 /*
- * Streams of the emulation: queues of work that is done when somebody waits for it, or at a moment
- * drawn by chance before, in the order of its stream and of the events between streams. So what
- * lacks an event, or is read before anybody waited for it, comes too early or too late in one run
- * or another.
+ * Streams, events and captured work of the emulation. Work waits in its stream until somebody waits
+ * for it, or until a moment drawn by chance before, and is done in the order of its stream and of
+ * the events between streams. So what lacks an event, or is read before anybody waited for it,
+ * comes too early or too late in one run or another.
  *
  * A stream's work is done by the thread that gives it work; others may ask for its events.
  */
@@ -17,6 +17,7 @@ typedef enum { WORK, POLL, RECORD, WAIT } op_kind;
 typedef struct op {
     struct op *next;
     op_kind kind;
+    size_t bytes; /* of the context */
     void (*work)(const void *);
     int (*poll)(void *);
     cudaEvent_t event;
@@ -24,10 +25,15 @@ typedef struct op {
     max_align_t context[]; /* a copy */
 } op;
 
+struct sg_emulated_graph {
+    op *first, **end;
+};
+
 struct sg_emulated_stream {
     op *first, **end;
     pthread_t worker;
-    cudaStream_t next; /* of all streams */
+    cudaGraph_t capturing; /* or NULL */
+    cudaStream_t next;     /* of all streams */
 };
 
 struct sg_emulated_event {
@@ -38,6 +44,7 @@ struct sg_emulated_event {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static cudaStream_t streams;
 static uint32_t draws = 12345;
+static int launches; /* of graphs */
 
 static uint32_t draw(uint32_t below)
 {
@@ -96,23 +103,28 @@ static op *make_op(op_kind kind, const void *context, size_t bytes)
 {
     op *o = calloc(1, sizeof *o + bytes);
     o->kind = kind;
+    o->bytes = bytes;
     if (bytes > 0)
         memcpy(o->context, context, bytes);
     return o;
 }
 
-void sg_emulated_put(cudaStream_t stream, void (*work)(const void *), const void *context,
-                     size_t bytes)
+void sg_emulated_give(cudaStream_t stream, void (*work)(const void *), const void *context,
+                      size_t bytes)
 {
-    if (sg_emulated_keep(work, context, bytes))
-        return;
     op *o = make_op(WORK, context, bytes);
+    cudaGraph_t graph = stream->capturing;
     o->work = work;
-    put(stream, o);
+    if (!graph) {
+        put(stream, o);
+        return;
+    }
+    *graph->end = o;
+    graph->end = &o->next;
 }
 
-void sg_emulated_put_poll(cudaStream_t stream, int (*poll)(void *), const void *context,
-                          size_t bytes)
+void sg_emulated_give_poll(cudaStream_t stream, int (*poll)(void *), const void *context,
+                           size_t bytes)
 {
     op *o = make_op(POLL, context, bytes);
     o->poll = poll;
@@ -120,7 +132,7 @@ void sg_emulated_put_poll(cudaStream_t stream, int (*poll)(void *), const void *
 }
 
 /* Until nothing is left that can be done without another process. */
-void sg_emulated_settle(void)
+void sg_emulated_wait_all(void)
 {
     int any = 1;
     while (any) {
@@ -187,6 +199,8 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     op *o = make_op(RECORD, NULL, 0);
+    if (stream->capturing)
+        abort(); /* nothing of ours does */
     pthread_mutex_lock(&lock);
     o->event = event;
     o->ticket = ++event->put;
@@ -226,7 +240,65 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
-    sg_emulated_settle();
+    sg_emulated_wait_all();
     free(event);
     return cudaSuccess;
+}
+
+/* ---- captured work ---- */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
+{
+    stream->capturing = calloc(1, sizeof *stream->capturing);
+    stream->capturing->end = &stream->capturing->first;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    for (op *o = graph->first, *next; o; o = next) {
+        next = o->next;
+        free(o);
+    }
+    free(graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    const char *wish = getenv("SEGTILES_EMULATED_CAPTURE");
+    *graph = stream->capturing;
+    stream->capturing = NULL;
+    if (!wish || strcmp(wish, "no") != 0)
+        return cudaSuccess;
+    cudaGraphDestroy(*graph);
+    *graph = NULL;
+    return cudaErrorStreamCaptureInvalidated;
+}
+
+/* The executable graph takes the list over. */
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
+{
+    *exec = malloc(sizeof **exec);
+    **exec = *graph;
+    graph->first = NULL;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    launches++;
+    for (const op *o = exec->first; o; o = o->next)
+        sg_emulated_give(stream, o->work, o->context, o->bytes);
+    return sg_emulated_health();
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    return cudaGraphDestroy(exec);
+}
+
+int sg_emulated_graph_launches(void)
+{
+    return launches;
 }

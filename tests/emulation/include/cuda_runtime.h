@@ -91,7 +91,7 @@ static cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*k
         sg_emulate(blocks, threads, sg_emulated_body<decltype(thread)>, &thread);
     };
     static_assert(std::is_trivially_copyable<decltype(launch)>::value, "kept as bytes");
-    sg_emulated_put(config->stream, sg_emulated_body<decltype(launch)>, &launch, sizeof launch);
+    sg_emulated_give(config->stream, sg_emulated_body<decltype(launch)>, &launch, sizeof launch);
     return sg_emulated_health();
 }
 

@@ -79,8 +79,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
-/* One capture at a time: launches and copies on the device are kept. SEGTILES_EMULATED_CAPTURE=no:
- * every capture fails at its end. */
+/* Launches and copies are kept. SEGTILES_EMULATED_CAPTURE=no: every capture fails at its end. */
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
@@ -88,16 +87,14 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
-/* Keep work while a capture lasts (1), with a copy of its context; or 0: it is to be done now. */
-int sg_emulated_keep(void (*work)(const void *), const void *context, size_t bytes);
 /* Give a stream work, with a copy of its context, or keep it while a capture lasts; work that is
  * asked again until it says that it is over (1), for what other processes take part in. */
-void sg_emulated_put(cudaStream_t stream, void (*work)(const void *), const void *context,
-                     size_t bytes);
-void sg_emulated_put_poll(cudaStream_t stream, int (*poll)(void *), const void *context,
-                          size_t bytes);
+void sg_emulated_give(cudaStream_t stream, void (*work)(const void *), const void *context,
+                      size_t bytes);
+void sg_emulated_give_poll(cudaStream_t stream, int (*poll)(void *), const void *context,
+                           size_t bytes);
 /* Do all that does not wait for other processes. */
-void sg_emulated_settle(void);
+void sg_emulated_wait_all(void);
 /* cudaSuccess, or cudaErrorECCUncorrectable once SEGTILES_EMULATED_LOST calls have asked. */
 cudaError_t sg_emulated_health(void);
 /* Launches of graphs so far, for tests. */
