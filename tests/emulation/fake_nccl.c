@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "cuda_runtime_api.h"
 
-enum { RANKS = 8, DEPTH = 4, SLOT = 4096, OK = 0, INTERNAL = 3, INVALID = 4, REMOTE = 6 };
+enum { RANKS = 8, DEPTH = 4, SLOT = 1 << 15, OK = 0, INTERNAL = 3, INVALID = 4, REMOTE = 6 };
 enum { FLOAT32 = 7, SUM = 0 };
 
 typedef struct {

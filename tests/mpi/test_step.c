@@ -30,8 +30,10 @@ typedef struct {
     int32_t accumulate, sync_norm, device, recompute, several; /* several: terms of the loss */
     float clip_norm;
     int32_t groups; /* of ranks, whose batch-norm statistics are their own; 0: one */
-    int32_t slow;   /* 1: tensors in turn frozen, slowed down and as they are */
-    int32_t alone;  /* 1: the reference, whatever is tested */
+    int32_t slow;     /* 1: tensors in turn frozen, slowed down and as they are */
+    int32_t alone;    /* 1: the reference, whatever is tested */
+    size_t bucket;    /* elements of a bucket; 0: 500 */
+    int32_t measured; /* 1: as large as is chosen */
 } variant;
 
 /* By parameter id. */
@@ -139,7 +141,9 @@ static sg_stepper *open_stepper(network *net, const variant *v)
                                      .clip_norm = v->clip_norm,
                                      .sync_norm = v->sync_norm,
                                      .recompute = v->recompute,
-                                     .bucket_elements = 500,
+                                     .bucket_elements = v->measured ? 0
+                                                        : v->bucket ? v->bucket
+                                                                    : 500,
                                      .rate = v->slow ? rates() : NULL};
     assert_int_equal(sg_stepper_create(&stepper, net->comm, net->backend, net->weights, net->fused,
                                        input, SG_F32, &options),
@@ -375,6 +379,52 @@ static void groups_that_do_not_come_out_even_are_refused(void **state)
     close_network(&net);
 }
 
+/* What some steps make of the weights. */
+static float *trained(sg_comm *comm, const variant *v, size_t *bytes)
+{
+    network net;
+    batch *b = malloc(sizeof *b);
+    open_network(&net, comm, v);
+    sg_stepper *stepper = open_stepper(&net, v);
+    for (int64_t step = 0; step < STEPS; step++) {
+        sg_step_result result;
+        make_batch(b, (uint64_t)step);
+        assert_int_equal(step_by_ranks(stepper, &net, v, b, step, SG_OK, &result), SG_OK);
+    }
+    *bytes = net.params->layout->trainable_count * sizeof(float);
+    float *weights = malloc(*bytes);
+    assert_int_equal(sg_weights_to_host(net.weights), SG_OK);
+    memcpy(weights, net.params->trainable, *bytes);
+    sg_stepper_close(stepper);
+    close_network(&net);
+    free(b);
+    return weights;
+}
+
+/* The bits of the result depend neither on buckets nor on what was measured to choose them. */
+static void buckets_do_not_show(void **state)
+{
+    sg_comm *comm = *state;
+    for (int per_node = 1; per_node <= 2; per_node++) {
+        const variant one = {.accumulate = 1, .sync_norm = 1, .device = 1, .bucket = 500};
+        variant other = one;
+        size_t bytes;
+        sg_comm_pretend_nodes(comm, per_node);
+        float *wanted = trained(comm, &one, &bytes);
+        for (other.bucket = 48; other.bucket < 2000; other.bucket *= 6) {
+            float *got = trained(comm, &other, &bytes);
+            assert_memory_equal(got, wanted, bytes);
+            free(got);
+        }
+        other.measured = 1;
+        float *got = trained(comm, &other, &bytes);
+        assert_memory_equal(got, wanted, bytes);
+        free(got);
+        free(wanted);
+    }
+    sg_comm_pretend_nodes(comm, sg_comm_ranks(comm));
+}
+
 /* Without sync_norm the ranks' statistics differ in training; what is kept must not. */
 static void running_statistics_stay_equal_on_all_ranks(void **state)
 {
@@ -599,6 +649,7 @@ int main(void)
         cmocka_unit_test(values_that_are_computed_again_give_the_same),
         cmocka_unit_test(a_device_with_its_own_memory_gives_the_same),
         cmocka_unit_test(losses_of_regions_are_those_of_all_ranks),
+        cmocka_unit_test(buckets_do_not_show),
         cmocka_unit_test(running_statistics_stay_equal_on_all_ranks),
         cmocka_unit_test(groups_of_ranks_share_statistics),
         cmocka_unit_test(groups_that_do_not_come_out_even_are_refused),
