@@ -15,6 +15,9 @@ sg_err sg_cudnn_check(cudnnStatus_t status, const char *what)
     char text[256] = "";
     if (status == CUDNN_STATUS_SUCCESS)
         return SG_OK;
+    sg_err lost = sg_cuda_alive();
+    if (lost)
+        return lost;
     cudnnGetLastErrorString(text, sizeof text);
     text[strcspn(text, "\n")] = 0;
     return sg_fail(SG_EINTERNAL, "cuDNN: %s: %s%s%s", what, cudnnGetErrorString(status),

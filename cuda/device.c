@@ -34,6 +34,12 @@ static sg_err lost(cudaError_t result)
                    cudaGetErrorString(result), (int)result);
 }
 
+sg_err sg_cuda_alive(void)
+{
+    cudaError_t result = cudaFree(NULL); /* fails as every call does when the GPU is lost */
+    return is_lost(result) ? lost(result) : SG_OK;
+}
+
 sg_err sg_cuda_check(cudaError_t result, const char *what)
 {
     if (result == cudaSuccess)

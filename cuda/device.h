@@ -43,6 +43,8 @@ static inline sg_cuda *sg_cuda_of(sg_backend *backend)
 /* SG_OK, or SG_ENOMEM or SG_EINTERNAL with a text that says what could not be done; where the GPU
  * can no longer be used by this process: which, of which node, and what to do. */
 sg_err sg_cuda_check(cudaError_t result, const char *what);
+/* SG_OK, or that the GPU is lost, where another library's error may come of that. */
+sg_err sg_cuda_alive(void);
 /* Make this thread's calls go to the backend's GPU. */
 sg_err sg_cuda_use(const sg_cuda *cuda);
 
