@@ -431,6 +431,7 @@ void sg_exchange_get_report(const sg_exchange *x, sg_exchange_report *report)
 {
     bool known = x->sums && x->way != NCCL;
     *report = (sg_exchange_report){.way = way_names[x->way],
+                                   .fixed_order = x->way != DEVICE_MPI && x->way != NCCL,
                                    .summing = known ? sg_sums_under_way(x->sums) : 0,
                                    .exposed = x->exposed};
 }

@@ -50,9 +50,10 @@ sg_err sg_exchange_sums(sg_exchange *exchange, const float **gradient);
 sg_sums *sg_exchange_host_sums(sg_exchange *exchange);
 /* How gradients go. [local] */
 typedef struct {
-    const char *way; /* in words */
-    double summing;  /* seconds during which sums were under way; 0: not known */
-    double exposed;  /* of these after the backward pass, which hides the others */
+    const char *way;  /* in words */
+    bool fixed_order; /* sums are ours: their bits do not depend on buckets */
+    double summing;   /* seconds during which sums were under way; 0: not known */
+    double exposed;   /* of these after the backward pass, which hides the others */
 } sg_exchange_report;
 void sg_exchange_get_report(const sg_exchange *exchange, sg_exchange_report *report);
 

@@ -379,10 +379,12 @@ static void groups_that_do_not_come_out_even_are_refused(void **state)
     close_network(&net);
 }
 
-/* What some steps make of the weights. */
+/* What some steps make of the weights; NULL where sums are another library's, whose order may
+ * depend on sizes (so that buckets are not measured there). */
 static float *trained(sg_comm *comm, const variant *v, size_t *bytes)
 {
     network net;
+    sg_exchange_report sums;
     batch *b = malloc(sizeof *b);
     open_network(&net, comm, v);
     sg_stepper *stepper = open_stepper(&net, v);
@@ -392,9 +394,11 @@ static float *trained(sg_comm *comm, const variant *v, size_t *bytes)
         assert_int_equal(step_by_ranks(stepper, &net, v, b, step, SG_OK, &result), SG_OK);
     }
     *bytes = net.params->layout->trainable_count * sizeof(float);
-    float *weights = malloc(*bytes);
+    sg_stepper_sums(stepper, &sums);
+    float *weights = sums.fixed_order ? malloc(*bytes) : NULL;
     assert_int_equal(sg_weights_to_host(net.weights), SG_OK);
-    memcpy(weights, net.params->trainable, *bytes);
+    if (weights)
+        memcpy(weights, net.params->trainable, *bytes);
     sg_stepper_close(stepper);
     close_network(&net);
     free(b);
@@ -411,14 +415,16 @@ static void buckets_do_not_show(void **state)
         size_t bytes;
         sg_comm_pretend_nodes(comm, per_node);
         float *wanted = trained(comm, &one, &bytes);
-        for (other.bucket = 48; other.bucket < 2000; other.bucket *= 6) {
+        for (other.bucket = 48; wanted && other.bucket < 2000; other.bucket *= 6) {
             float *got = trained(comm, &other, &bytes);
             assert_memory_equal(got, wanted, bytes);
             free(got);
         }
         other.measured = 1;
         float *got = trained(comm, &other, &bytes);
-        assert_memory_equal(got, wanted, bytes);
+        assert_int_equal(got != NULL, wanted != NULL);
+        if (wanted)
+            assert_memory_equal(got, wanted, bytes);
         free(got);
         free(wanted);
     }
