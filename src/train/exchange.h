@@ -18,8 +18,8 @@
 
 typedef struct {
     int32_t accumulate;     /* micro-batches that are added up before the sum over ranks */
-    size_t bucket_elements; /* 0: chosen: 1 Mi, or on several nodes by what sums are measured to
-                               take; no result depends on it */
+    size_t bucket_elements; /* 0: chosen: 1 Mi, or, where sums are ours and there are several nodes,
+                               by what they are measured to take: no result depends on that */
     int32_t narrow;         /* 1: bf16 between nodes, with error feedback: see sg_sums_options */
 } sg_exchange_options;
 
