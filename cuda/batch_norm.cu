@@ -74,7 +74,8 @@ struct use_args {
     const float *scale, *shift, *mean, *variance; /* the latter for prediction */
     float *running_mean, *running_variance;
     double count, momentum, epsilon;
-    uint32_t items; /* channels */
+    const sg_cuda_run *run; /* of a recorded pass: on the GPU, and momentum is the node's */
+    uint32_t items;         /* channels */
 };
 
 static __device__ void set_coefficients(const use_args &a, uint32_t c, double mean, double inverse)
@@ -92,16 +93,25 @@ static __device__ float running(float before, double value, double momentum)
     return (float)((1 - momentum) * before + momentum * value);
 }
 
+/* As sg_norm_momentum. */
+static __device__ double momentum_of(const use_args &a)
+{
+    if (!a.run)
+        return a.momentum;
+    return fmin(a.momentum, fmax(.01, 10 / ((double)a.run->step + 10)));
+}
+
 __global__ void use_batch(use_args a)
 {
     uint32_t c = sg_item();
     if (c >= a.items)
         return;
+    double momentum = momentum_of(a);
     double mean = a.totals[c], variance = a.totals[a.items + c] / a.count;
     double unbiased = a.count > 1 ? a.count / (a.count - 1) : 1;
     double inverse = 1 / sqrt(variance + a.epsilon);
-    a.running_mean[c] = running(a.running_mean[c], mean, a.momentum);
-    a.running_variance[c] = running(a.running_variance[c], unbiased * variance, a.momentum);
+    a.running_mean[c] = running(a.running_mean[c], mean, momentum);
+    a.running_variance[c] = running(a.running_variance[c], unbiased * variance, momentum);
     a.saved[c] = mean;
     a.saved[a.items + c] = inverse;
     set_coefficients(a, c, mean, inverse);
@@ -264,7 +274,8 @@ static sg_err measure(const normaliser *n, const sg_site *site, const sg_io *io,
     use.count = n->cut.pixels;
     if (!err && shares(io->run))
         err = share_moments(n, io->run, p->totals, &use.count);
-    use.momentum = sg_norm_momentum(&site->node->attr.norm, io->run);
+    use.run = n->cuda->recording && io->run ? n->cuda->run : NULL;
+    use.momentum = sg_norm_momentum(&site->node->attr.norm, use.run ? NULL : io->run);
     return err ? err : sg_launch_items(n->cuda, use_batch, n->cut.c, use);
 }
 

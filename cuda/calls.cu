@@ -125,27 +125,12 @@ __global__ void classify(classify_args a)
         a.probabilities[first + c] = expf(sg_get(a.logits, a.type, first + c) - largest) / sum;
 }
 
-sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
-                        int64_t c, uint8_t *classes, float *probabilities)
+sg_err sg_cuda_classify_into(sg_cuda *cuda, const sg_logits *logits, uint8_t *classes,
+                             float *probabilities)
 {
-    sg_cuda *cuda = sg_cuda_of(backend);
-    size_t values = 0, labels = sg_cuda_piece(pixels);
-    sg_err err = SG_OK;
-    if (probabilities)
-        err = sg_size_mul3(pixels, (size_t)c, sizeof(float), &values);
-    if (!err)
-        err = sg_cuda_reserve(cuda, labels + values);
-    if (err)
-        return err;
-    uint8_t *best = (uint8_t *)cuda->scratch;
-    float *shares = probabilities ? (float *)(best + labels) : NULL;
-    classify_args a = {logits, type, (uint32_t)c, best, shares};
-    err = sg_launch_items(cuda, classify, pixels, a);
-    if (!err)
-        err = sg_cuda_download(cuda, classes, best, pixels);
-    if (!err && probabilities)
-        err = sg_cuda_download(cuda, probabilities, shares, values);
-    return err;
+    classify_args a = {logits->values, logits->type, (uint32_t)logits->classes, classes,
+                       probabilities};
+    return sg_launch_items(cuda, classify, logits->pixels, a);
 }
 
 /* ---- running mean ---- */

@@ -6,6 +6,7 @@
 #include "base/size.h"
 #include "cuda/cudnn_plan.h"
 #include "cuda/device.h"
+#include "cuda/slots.h"
 
 enum { LEAST_MAJOR = 8 }; /* compute capability: bf16 needs 8.0 */
 
@@ -58,6 +59,9 @@ static void close_cuda(sg_backend *backend)
             cudaStreamSynchronize(cuda->stream);
         sg_cudnn_close(cuda->cudnn);
         sg_staging_close(cuda->staging);
+        sg_slots_close(cuda, cuda->images);
+        sg_slots_close(cuda, cuda->results);
+        sg_cuda_free(cuda, cuda->run);
         sg_cuda_free(cuda, cuda->scratch);
         if (cuda->stream)
             cudaStreamDestroy(cuda->stream);
@@ -81,9 +85,13 @@ static const sg_backend table = {
     .upload = upload,
     .download = download,
     .load_input = sg_cuda_load_input,
+    .load = sg_cuda_load,
+    .send = sg_cuda_send,
     .accumulate = sg_cuda_accumulate,
     .accumulate_pitched = sg_cuda_accumulate_pitched,
     .classify = sg_cuda_classify,
+    .classify_begin = sg_cuda_classify_begin,
+    .classify_end = sg_cuda_classify_end,
     .update = sg_cuda_update,
     .average = sg_cuda_average,
     .squares = sg_cuda_squares,
@@ -139,6 +147,7 @@ static sg_err describe(sg_cuda *cuda, char *chip, size_t size)
 static sg_err open_device(sg_cuda *cuda)
 {
     char chip[192];
+    void *run = NULL;
     sg_err err = sg_cuda_use(cuda);
     if (!err)
         err = describe(cuda, chip, sizeof chip);
@@ -147,6 +156,13 @@ static sg_err open_device(sg_cuda *cuda)
                             "a stream cannot be made");
     if (!err)
         err = sg_staging_open(&cuda->staging);
+    if (!err)
+        err = sg_slots_open(&cuda->images);
+    if (!err)
+        err = sg_slots_open(&cuda->results);
+    if (!err)
+        err = sg_cuda_alloc(cuda, sizeof *cuda->run, &run);
+    cuda->run = run;
     return err ? err : sg_cudnn_open(cuda, chip, &cuda->cudnn);
 }
 

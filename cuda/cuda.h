@@ -1,7 +1,8 @@
 /*
  * The GPU backend: cuDNN for convolutions, our own kernels around them. [local]
  *
- * Every call gives its work to one stream in order; synchronize, download and classify wait for it.
+ * Every call gives its work to one stream in order; synchronize, download, classify and its end
+ * wait for it. Batches on their way up and classes on their way down go in streams of their own.
  * Two runs give the same bits: reductions have a fixed order, of cuDNN's engines only those are
  * used that call themselves deterministic, and none wins by its speed that has other bits. A
  * backend is used by one thread at a time, whichever.

@@ -2,8 +2,9 @@
  * What the GPU backend's files share: the opened backend, its scratch memory, checks of results,
  * and the table of kernels. For C and for .cu files. May include: base, nn. [local]
  *
- * One call runs at a time on a backend and all work is in one stream, so all kernels share one
- * scratch buffer: they reserve what they need in prepare and fetch the pointer anew in every call.
+ * One call runs at a time on a backend and all work but the copies of batches is in one stream, so
+ * all kernels share one scratch buffer: they reserve what they need in prepare and fetch the
+ * pointer anew in every call.
  */
 #ifndef SG_CUDA_DEVICE_H
 #define SG_CUDA_DEVICE_H
@@ -21,6 +22,13 @@ extern "C" { /* the headers of the other modules are C, and say nothing of it */
 
 typedef struct sg_cudnn sg_cudnn;
 typedef struct sg_staging sg_staging;
+typedef struct sg_slots sg_slots;
+
+/* What differs between passes that are otherwise the same: a copy on the GPU, from which recorded
+ * kernels read it. */
+typedef struct {
+    uint64_t seed, step, first_sample;
+} sg_cuda_run;
 
 typedef struct sg_cuda {
     sg_backend base; /* first, so that a pointer to it is a pointer to this */
@@ -31,6 +39,11 @@ typedef struct sg_cuda {
     cudaStream_t stream; /* owned, all work */
     sg_cudnn *cudnn;     /* owned */
     sg_staging *staging; /* owned: pinned memory between the host and the GPU */
+    sg_slots *images;    /* owned: batches on their way up */
+    sg_slots *results;   /* owned: classes on their way down */
+    sg_cuda_run *run;    /* owned, device memory */
+    sg_cuda_run run_now; /* what it holds, or will when the stream has come there ... */
+    int run_known;       /* ... if this is 1 */
     void *scratch;       /* owned, device memory, aligned to 256 bytes */
     size_t scratch_bytes;
 } sg_cuda;
@@ -51,7 +64,7 @@ sg_err sg_cuda_use(const sg_cuda *cuda);
 /* Device memory; SG_ENOMEM names the bytes wanted and free. NULL is fine to free. */
 sg_err sg_cuda_alloc(sg_cuda *cuda, size_t bytes, void **memory);
 void sg_cuda_free(sg_cuda *cuda, void *memory);
-/* Make scratch hold at least `bytes`. For prepare, classify and load_input only: it may move. */
+/* Make scratch hold at least `bytes`. For prepare and load_input only: it may move. */
 sg_err sg_cuda_reserve(sg_cuda *cuda, size_t bytes);
 /* Pieces of scratch: `bytes` rounded up so that the next piece is aligned too. */
 static inline size_t sg_cuda_piece(size_t bytes)
@@ -78,8 +91,18 @@ sg_err sg_cuda_load_input(sg_backend *backend, void *device, sg_dtype type, cons
 sg_err sg_cuda_accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
                           size_t count);
 sg_err sg_cuda_accumulate_pitched(sg_backend *backend, const sg_pitched_sum *sum);
+sg_err sg_cuda_send(sg_backend *backend, const sg_images *images, uint64_t *sent);
+sg_err sg_cuda_load(sg_backend *backend, const sg_images *images, uint64_t sent,
+                    const sg_images_target *target);
 sg_err sg_cuda_classify(sg_backend *backend, const void *logits, sg_dtype type, size_t pixels,
                         int64_t c, uint8_t *classes, float *probabilities);
+sg_err sg_cuda_classify_begin(sg_backend *backend, const sg_logits *logits, bool probabilities,
+                              uint64_t *ticket);
+sg_err sg_cuda_classify_end(sg_backend *backend, uint64_t ticket, uint8_t *classes,
+                            float *probabilities);
+/* Its kernel alone: results on the GPU. */
+sg_err sg_cuda_classify_into(sg_cuda *cuda, const sg_logits *logits, uint8_t *classes,
+                             float *probabilities);
 sg_err sg_cuda_update(sg_backend *backend, const sg_update *update, const sg_update_arrays *arrays);
 sg_err sg_cuda_average(sg_backend *backend, size_t count, float *mean, const float *value,
                        float share);
@@ -88,7 +111,8 @@ sg_err sg_cuda_squares(sg_backend *backend, const sg_update_arrays *arrays, doub
 extern const sg_lane_calls sg_cuda_lanes; /* lane.c */
 
 /* See sg_backend: repeat.c. */
-sg_err sg_cuda_repeat(sg_backend *backend, void **recording, sg_err (*work)(void *), void *context);
+sg_err sg_cuda_repeat(sg_backend *backend, void **recording, sg_err (*work)(void *), void *context,
+                      const sg_run *run);
 void sg_cuda_forget(sg_backend *backend, void *recording);
 
 /* The kernels, one file per family of operators. */

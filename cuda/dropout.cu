@@ -11,7 +11,9 @@ struct dropout_args {
     int from_type, to_type, write;
     int active; /* 0: values pass through */
     float rate;
-    uint64_t key, first_sample;
+    uint64_t key, first_sample; /* where run is NULL */
+    const sg_cuda_run *run;     /* of a recorded pass: on the GPU */
+    uint32_t tensor;            /* whose mask it is */
     uint32_t
         sample; /* elements of one; their number is below 2^34, as the mask's counter is 32 bits */
     uint32_t items;  /* groups of four elements of one sample */
@@ -39,6 +41,15 @@ static __device__ void random4(uint64_t key, uint64_t a, uint32_t b, uint32_t wo
     word[3] = c3;
 }
 
+/* As sg_dropout_key. */
+static __device__ void use_run(dropout_args *a)
+{
+    uint32_t word[4];
+    random4(a->run->seed, a->run->step, a->tensor, word);
+    a->key = (uint64_t)word[1] << 32 | word[0];
+    a->first_sample = a->run->first_sample;
+}
+
 __global__ void drop(dropout_args a)
 {
     uint32_t item = sg_item();
@@ -46,6 +57,8 @@ __global__ void drop(dropout_args a)
         return;
     uint32_t sample = item / a.groups, group = item % a.groups, word[4] = {0, 0, 0, 0};
     float scale = 1 / (1 - a.rate);
+    if (a.active && a.run)
+        use_run(&a);
     if (a.active)
         random4(a.key, a.first_sample + sample, group, word);
     for (uint32_t k = 0; k < 4 && group * 4 + k < a.sample; k++) {
@@ -71,6 +84,8 @@ static sg_err launch_drop(sg_cuda *cuda, const sg_site *site, const sg_io *io, d
     if (a.active) {
         a.key = sg_dropout_key(io->run, site->node);
         a.first_sample = io->run->first_sample;
+        a.run = cuda->recording ? cuda->run : NULL;
+        a.tensor = (uint32_t)site->node->output;
     }
     a.sample = (uint32_t)sample;
     a.channels = (uint32_t)site->out.c;

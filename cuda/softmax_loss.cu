@@ -6,7 +6,7 @@
  * (THREADS * blocks)-th pixel, a block its threads in order, and one thread the blocks in order;
  * the number of blocks depends on the number of pixels alone. The gradient is loss_scale * weight *
  * (softmax - onehot), rounded once, 0 at ignored pixels, stored or added. A label that is no class
- * is found by the kernel, told by the forward pass. Smoothed labels, focal loss (f32 as well) and
+ * is found by the kernel, told by the report. Smoothed labels, focal loss (f32 as well) and
  * weights of borders as in the reference.
  */
 #include "cuda/shares.cuh"
@@ -269,16 +269,20 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const loss_kernel *k = (const loss_kernel *)kernel;
     loss_args a = args_of(k, site, io);
-    totals t = {};
     uint32_t blocks = (a.pixels + THREADS - 1) / THREADS;
     blocks = blocks < MOST_BLOCKS ? blocks : (uint32_t)MOST_BLOCKS;
     sg_err err = sg_launch(k->cuda, sum_pixels, dim3(blocks), dim3(THREADS), a);
-    if (!err)
-        err = sg_launch(k->cuda, sum_blocks, dim3(1), dim3(THREADS), a, blocks);
-    if (!err)
-        err = sg_cuda_download(k->cuda, &t, k->parts + MOST_BLOCKS, sizeof t);
+    return err ? err : sg_launch(k->cuda, sum_blocks, dim3(1), dim3(THREADS), a, blocks);
+}
+
+/* Waits until the GPU has come so far. */
+static sg_err report(void *kernel, const sg_site *site, const sg_io *io)
+{
+    const loss_kernel *k = (const loss_kernel *)kernel;
+    totals t = {};
+    sg_err err = sg_cuda_download(k->cuda, &t, k->parts + MOST_BLOCKS, sizeof t);
     if (!err && t.wrong > 0)
-        err = sg_loss_bad_label((int32_t)t.wrong - 1, a.classes);
+        err = sg_loss_bad_label((int32_t)t.wrong - 1, (uint32_t)site->in[0].c);
     if (!err)
         sg_loss_report(site->node, io->run, t.loss, t.weight);
     return err;
@@ -292,4 +296,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                                           : sg_launch_items(k->cuda, loss_gradient, a.pixels, a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_softmax_loss = {prepare, NULL, forward, backward, release};
+extern "C" const sg_kernel_def sg_cuda_softmax_loss = {prepare,  NULL,    forward,
+                                                       backward, release, 0, report};

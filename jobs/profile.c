@@ -80,6 +80,13 @@ static void release(void *kernel)
     sg_free(t);
 }
 
+/* It waits for what went before, which was waited for already. */
+static sg_err report(void *kernel, const sg_site *site, const sg_io *io)
+{
+    timed_kernel *t = kernel;
+    return t->def->report ? t->def->report(t->kernel, site, io) : SG_OK;
+}
+
 static sg_kernel_def timed_of(const sg_kernel_def *inner)
 {
     return (sg_kernel_def){.prepare = prepare,
@@ -87,6 +94,7 @@ static sg_kernel_def timed_of(const sg_kernel_def *inner)
                            .forward = forward,
                            .backward = inner->backward ? backward : NULL,
                            .release = release,
+                           .report = inner->backward ? report : NULL,
                            .can = inner->can};
 }
 
@@ -123,6 +131,15 @@ static sg_err load_input(sg_backend *backend, void *device, sg_dtype type, const
     double start = sg_now();
     return note(&of(backend)->profile->load_input, inner, start,
                 inner->load_input(inner, device, type, host, count));
+}
+
+static sg_err load(sg_backend *backend, const sg_images *images, uint64_t sent,
+                   const sg_images_target *target)
+{
+    sg_backend *inner = of(backend)->inner;
+    double start = sg_now();
+    return note(&of(backend)->profile->load_input, inner, start,
+                inner->load(inner, images, sent, target));
 }
 
 static sg_err accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
@@ -191,6 +208,10 @@ sg_err sg_profile_open(sg_backend *inner, sg_profile *profile, sg_backend **back
     p->base.upload = upload;
     p->base.download = download;
     p->base.load_input = load_input;
+    p->base.load = inner->load ? load : NULL;
+    p->base.send = NULL; /* nothing goes on beside what is timed */
+    p->base.classify_begin = NULL;
+    p->base.classify_end = NULL;
     p->base.accumulate = accumulate;
     p->base.accumulate_pitched = accumulate_pitched;
     p->base.classify = classify;

@@ -4,30 +4,10 @@
 #include <string.h>
 
 #include "base/error.h"
-
-/* out(y, x) = in[start + y * down + x * across], in pixels. */
-typedef struct {
-    int64_t start, down, across;
-} walk;
-
-static walk turn_walk(int64_t height, int64_t width, int32_t turn)
-{
-    bool transposed = sg_turn_transposes(turn);
-    int64_t down = transposed ? 1 : width, across = transposed ? width : 1;
-    walk w = {0, down, across};
-    if (turn & 2) {
-        w.start += ((transposed ? width : height) - 1) * down;
-        w.down = -down;
-    }
-    if (turn & 1) {
-        w.start += ((transposed ? height : width) - 1) * across;
-        w.across = -across;
-    }
-    return w;
-}
+#include "base/walk.h"
 
 /* With channels known to the compiler the copy of a pixel becomes one or two moves. */
-static inline void walk_f32(const float *in, float *out, int64_t rows, int64_t columns, walk w,
+static inline void walk_f32(const float *in, float *out, int64_t rows, int64_t columns, sg_walk w,
                             size_t channels)
 {
     for (int64_t y = 0; y < rows; y++) {
@@ -43,7 +23,7 @@ static inline void walk_f32(const float *in, float *out, int64_t rows, int64_t c
 void sg_turn_rectangle(const float *in, float *out, int64_t h, int64_t w, int32_t channels,
                        int32_t turn)
 {
-    walk from = turn_walk(h, w, turn);
+    sg_walk from = sg_walk_of(h, w, turn);
     int64_t rows = sg_turn_transposes(turn) ? w : h, columns = sg_turn_transposes(turn) ? h : w;
     SG_ASSERT(turn >= 0 && turn < SG_TURNS && channels > 0);
     if (channels == 1)
@@ -59,7 +39,7 @@ void sg_turn_rectangle(const float *in, float *out, int64_t h, int64_t w, int32_
 void sg_turn_add_back(const float *turned, float *sum, int64_t h, int64_t w, int32_t channels,
                       int32_t turn)
 {
-    walk to = turn_walk(h, w, turn);
+    sg_walk to = sg_walk_of(h, w, turn);
     int64_t rows = sg_turn_transposes(turn) ? w : h, columns = sg_turn_transposes(turn) ? h : w;
     SG_ASSERT(turn >= 0 && turn < SG_TURNS && channels > 0);
     for (int64_t y = 0; y < rows; y++)
@@ -77,7 +57,7 @@ void sg_turn_f32(const float *in, float *out, int64_t size, int32_t channels, in
 
 void sg_turn_u8(const uint8_t *in, uint8_t *out, int64_t size, int32_t turn)
 {
-    walk w = turn_walk(size, size, turn);
+    sg_walk w = sg_walk_of(size, size, turn);
     SG_ASSERT(turn >= 0 && turn < SG_TURNS);
     for (int64_t y = 0; y < size; y++) {
         const uint8_t *from = in + w.start + y * w.down;

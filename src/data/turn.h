@@ -1,6 +1,6 @@
 /*
- * The eight flips and rotations. Turn t of an image is what its bits say, in this order: 4
- * transposes, 2 turns upside down, 1 mirrors left and right; 0 leaves it as it is. [local]
+ * The eight flips and rotations, numbered as in base/walk.h: bit 4 transposes first, then 2 turns
+ * upside down, 1 mirrors left and right; 0 leaves it as it is. [local]
  */
 #ifndef SG_DATA_TURN_H
 #define SG_DATA_TURN_H

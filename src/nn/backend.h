@@ -10,6 +10,7 @@
 #ifndef SG_NN_BACKEND_H
 #define SG_NN_BACKEND_H
 
+#include "nn/images.h"
 #include "nn/lane.h"
 #include "nn/params.h"
 #include "nn/update.h"
@@ -48,10 +49,12 @@ typedef struct sg_run {
      */
     void (*reduce_loss)(void *user, double *values, size_t count);
     void *reduce_user;
-    double loss_sum;   /* out: sum over valid pixels of class weight * loss, of all terms; each
-                          loss node adds its own */
-    double weight_sum; /* out: sum over valid pixels of class weight */
-    double term_sum[SG_MAX_TERMS]; /* out: of each term alone, without its weight in the sum */
+    /* Out, when the backward pass has returned; where the device is the host, after the forward
+     * pass already. */
+    double loss_sum;   /* sum over valid pixels of class weight * loss, of all terms; each loss node
+                          adds its own */
+    double weight_sum; /* sum over valid pixels of class weight */
+    double term_sum[SG_MAX_TERMS]; /* of each term alone, without its weight in the sum */
 } sg_run;
 
 /* Pointers of one call: device memory of the backend. */
@@ -82,6 +85,9 @@ typedef struct {
                        const sg_io *io); /* NULL: inference only */
     void (*release)(void *kernel);
     uint32_t can; /* SG_PITCHED_ and SG_ADDS_ bits: see plan.h */
+    /* Put what the forward pass has left on the device for the run into it, and fail as the forward
+     * pass should have: called once, later, and waits. NULL: there is no such thing. */
+    sg_err (*report)(void *kernel, const sg_site *site, const sg_io *io);
 } sg_kernel_def;
 
 /* sum += part, where the pixels of sum lie `pitch` elements apart and those of part have no gaps.
@@ -93,6 +99,14 @@ typedef struct {
     size_t pixels;
     int64_t channels, pitch;
 } sg_pitched_sum;
+
+/* Scores of pixels on the device. */
+typedef struct {
+    const void *values; /* (pixels, classes) */
+    sg_dtype type;
+    size_t pixels;
+    int64_t classes;
+} sg_logits;
 
 struct sg_backend {
     const char *name;                         /* "reference", "cpu", "cuda" */
@@ -109,6 +123,13 @@ struct sg_backend {
     /* f32 NHWC on the host to the input tensor's type on the device. */
     sg_err (*load_input)(sg_backend *, void *device, sg_dtype type, const float *host,
                          size_t count);
+    /* Images into the input tensor, normalised, turned and rounded, and their labels; the host's
+     * memory may change as soon as it returns. sent: what send gave for the same images, or 0.
+     * NULL: not offered, only load_input. */
+    sg_err (*load)(sg_backend *, const sg_images *, uint64_t sent, const sg_images_target *);
+    /* Begin to bring images to the device, beside what it computes; until they are loaded they stay
+     * as they are. May be NULL. */
+    sg_err (*send)(sg_backend *, const sg_images *, uint64_t *sent);
     /* sum += part, both of `type`. */
     sg_err (*accumulate)(sg_backend *, void *sum, const void *part, sg_dtype type, size_t count);
     /* The same into a tensor with gaps; NULL where no kernel can do with them. */
@@ -117,6 +138,9 @@ struct sg_backend {
      * softmax probabilities (f32, [pixels][c]). Logits are on the device, results on the host. */
     sg_err (*classify)(sg_backend *, const void *logits, sg_dtype type, size_t pixels, int64_t c,
                        uint8_t *classes, float *probabilities);
+    /* The same in two: begun, and collected in the same order, at most two at a time; or NULL. */
+    sg_err (*classify_begin)(sg_backend *, const sg_logits *, bool probabilities, uint64_t *ticket);
+    sg_err (*classify_end)(sg_backend *, uint64_t ticket, uint8_t *classes, float *probabilities);
     sg_err (*update)(sg_backend *, const sg_update *, const sg_update_arrays *);
     sg_err (*average)(sg_backend *, size_t count, float *mean, const float *value,
                       float share); /* sg_average_apply */
@@ -124,8 +148,10 @@ struct sg_backend {
     sg_err (*squares)(sg_backend *, const sg_update_arrays *, double *sum);
     /* Do work(context), which gives the same calls with the same pointers each time and neither
      * copies from or to the host nor waits; or what it did before, as kept in *recording (NULL at
-     * first, to be forgotten at last). Both NULL: not offered. */
-    sg_err (*repeat)(sg_backend *, void **recording, sg_err (*work)(void *), void *context);
+     * first, to be forgotten at last). Of what kernels read of a run, its seed, step and first
+     * sample may differ; run may be NULL. Both NULL: not offered. */
+    sg_err (*repeat)(sg_backend *, void **recording, sg_err (*work)(void *), void *context,
+                     const sg_run *run);
     void (*forget)(sg_backend *, void *recording); /* NULL is fine */
     const sg_lane_calls *lanes;                    /* NULL: none of its own */
     sg_err (*synchronize)(sg_backend *);

@@ -1,8 +1,8 @@
 /*
- * The executor. Everything that a step needs, its pointers too, is made once; running is a loop
- * over the steps of the plan.
+ * Making an executor: everything that a step needs, its pointers too, is made once. And reading its
+ * tensors.
  */
-#include "nn/exec.h"
+#include "nn/exec_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,30 +10,6 @@
 #include "base/size.h"
 #include "nn/fit.h"
 #include "nn/plan_memory.h"
-
-struct sg_exec {
-    sg_backend *backend;
-    const sg_graph *graph;
-    sg_weights *weights;
-    sg_plan *plan;
-    uint8_t *arena;     /* device */
-    uint8_t *labels;    /* device; where device memory is not the host's */
-    float *border;      /* likewise, where a loss reads it */
-    sg_site *site;      /* per node */
-    sg_io *io;          /* per node */
-    sg_io *back;        /* per node, of the backward pass: io where nothing is computed twice */
-    void **kernel;      /* per node */
-    size_t *ready;      /* per node: gradient elements that are final after its backward step */
-    int32_t prepared;   /* kernels of nodes [0, prepared) exist */
-    uint64_t version;   /* of the weights that the kernels have seen */
-    void *recording;    /* the backend's, of a forward pass that is always the same; or NULL */
-    int32_t steps_done; /* of the current run: what can be read */
-};
-
-static const sg_kernel_def *kernel_of(const sg_exec *exec, int32_t node)
-{
-    return exec->backend->kernel[exec->graph->node[node].op];
-}
 
 /* The executor's graph may be the weights' own one with a loss or fused activations: the
  * parameters are the same. */
@@ -83,6 +59,8 @@ static sg_err make_arrays(sg_exec *exec)
         err = sg_calloc(nodes, sizeof *exec->kernel, &exec->kernel);
     if (!err)
         err = sg_calloc(nodes, sizeof *exec->ready, &exec->ready);
+    if (!err)
+        err = sg_calloc((size_t)exec->plan->tensor[0].shape.n, sizeof *exec->image, &exec->image);
     return err;
 }
 
@@ -129,11 +107,6 @@ static sg_err make_memory(sg_exec *exec)
         exec->backend->alloc(exec->backend, (size_t)(in.n * in.h * in.w) * sizeof(float), &memory);
     exec->border = err ? NULL : memory;
     return err;
-}
-
-static void *at(const sg_exec *exec, size_t offset)
-{
-    return offset == SG_NOWHERE ? NULL : exec->arena + offset;
 }
 
 static void make_site(const sg_exec *exec, int32_t n)
@@ -188,21 +161,21 @@ static void make_io(const sg_exec *exec, int32_t n)
     for (int32_t i = 0; i < node->inputs; i++) {
         const sg_plan_tensor *tensor = &plan->tensor[node->input[i]];
         sg_grad_write write = plan->node[n].write[i];
-        io->in[i] = at(exec, tensor->value);
+        io->in[i] = sg_exec_at(exec, tensor->value);
         if (write == SG_GRAD_TEMPORARY)
-            io->grad_in[i] = at(exec, plan->node[n].temporary[i]);
+            io->grad_in[i] = sg_exec_at(exec, plan->node[n].temporary[i]);
         else if (write != SG_GRAD_NONE)
-            io->grad_in[i] = at(exec, tensor->gradient);
+            io->grad_in[i] = sg_exec_at(exec, tensor->gradient);
     }
-    io->out = at(exec, plan->tensor[node->output].value);
-    io->grad_out = at(exec, plan->tensor[node->output].gradient);
-    io->saved = at(exec, plan->node[n].saved);
+    io->out = sg_exec_at(exec, plan->tensor[node->output].value);
+    io->grad_out = sg_exec_at(exec, plan->tensor[node->output].gradient);
+    io->saved = sg_exec_at(exec, plan->node[n].saved);
     point_params(exec, n);
 }
 
 static void *at_again(const sg_exec *exec, const sg_plan_tensor *tensor)
 {
-    return at(exec, tensor->again == SG_NOWHERE ? tensor->value : tensor->again);
+    return sg_exec_at(exec, tensor->again == SG_NOWHERE ? tensor->value : tensor->again);
 }
 
 /* As io, with values where they are computed the second time. */
@@ -217,7 +190,7 @@ static void make_back(const sg_exec *exec, int32_t n)
         back->in[i] = at_again(exec, &plan->tensor[node->input[i]]);
     back->out = at_again(exec, &plan->tensor[node->output]);
     if (plan->node[n].saved_again != SG_NOWHERE)
-        back->saved = at(exec, plan->node[n].saved_again);
+        back->saved = sg_exec_at(exec, plan->node[n].saved_again);
 }
 
 /* The backward pass goes through the nodes in the order of the parameter buffer. */
@@ -243,8 +216,8 @@ static sg_err prepare(sg_exec *exec)
     }
     find_ready(exec);
     for (int32_t n = 0; !err && n < exec->graph->nodes; n++) {
-        if (n > 0 && kernel_of(exec, n)->prepare)
-            err = kernel_of(exec, n)->prepare(exec->backend, &exec->site[n], &exec->kernel[n]);
+        if (n > 0 && sg_exec_kernel(exec, n)->prepare)
+            err = sg_exec_kernel(exec, n)->prepare(exec->backend, &exec->site[n], &exec->kernel[n]);
         if (!err)
             exec->prepared = n + 1;
     }
@@ -295,11 +268,10 @@ void sg_exec_close(sg_exec *exec)
     if (!exec)
         return;
     for (int32_t n = 1; n < exec->prepared; n++) {
-        if (kernel_of(exec, n)->release && exec->kernel[n])
-            kernel_of(exec, n)->release(exec->kernel[n]);
+        if (sg_exec_kernel(exec, n)->release && exec->kernel[n])
+            sg_exec_kernel(exec, n)->release(exec->kernel[n]);
     }
-    if (exec->recording)
-        exec->backend->forget(exec->backend, exec->recording);
+    sg_exec_forget(exec);
     if (exec->arena)
         exec->backend->free(exec->backend, exec->arena);
     if (exec->labels)
@@ -313,170 +285,16 @@ void sg_exec_close(sg_exec *exec)
     sg_free(exec->io);
     sg_free(exec->kernel);
     sg_free(exec->ready);
+    sg_free(exec->image);
+    sg_free(exec->sections.cut);
+    sg_free(exec->sections.ready);
+    sg_free(exec->sections.recording);
     sg_free(exec);
 }
 
 const sg_plan *sg_exec_plan(const sg_exec *exec)
 {
     return exec->plan;
-}
-
-static sg_err refresh(sg_exec *exec)
-{
-    if (exec->version == exec->weights->version)
-        return SG_OK;
-    sg_err err = SG_OK;
-    for (int32_t n = 1; !err && n < exec->graph->nodes; n++) {
-        const sg_kernel_def *kernel = kernel_of(exec, n);
-        if (kernel->refresh && exec->graph->node[n].params > 0)
-            err = kernel->refresh(exec->kernel[n], &exec->site[n], &exec->io[n]);
-    }
-    if (!err)
-        exec->version = exec->weights->version;
-    return err;
-}
-
-static void start_sums(sg_run *run)
-{
-    run->loss_sum = run->weight_sum = 0;
-    for (int k = 0; k < SG_MAX_TERMS; k++)
-        run->term_sum[k] = 0;
-}
-
-/* What losses add to the weights of pixels, where they are on. */
-static sg_err load_border(sg_exec *exec, const sg_run *run)
-{
-    const float *border = run ? run->border : NULL;
-    sg_shape in = exec->plan->tensor[0].shape;
-    sg_err err = SG_OK;
-    if (exec->border && border) {
-        err = exec->backend->upload(exec->backend, exec->border, border,
-                                    (size_t)(in.n * in.h * in.w) * sizeof(float));
-        border = exec->border;
-    }
-    for (int32_t n = 0; n < exec->graph->nodes; n++)
-        exec->io[n].border = exec->back[n].border = border;
-    return err;
-}
-
-static sg_err load(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
-{
-    const sg_plan_tensor *in = &exec->plan->tensor[0];
-    const uint8_t *device_labels = labels;
-    sg_err err = SG_OK;
-    if (exec->labels) {
-        size_t pixels = sg_shape_count(in->shape) / (size_t)in->shape.c;
-        err = exec->backend->upload(exec->backend, exec->labels, labels, pixels);
-        device_labels = exec->labels;
-    }
-    for (int32_t n = 0; n < exec->graph->nodes; n++)
-        exec->io[n].run = run;
-    if (run)
-        start_sums(run);
-    if (!err)
-        err = load_border(exec, run);
-    for (int32_t n = 0; n < exec->graph->nodes; n++)
-        if (sg_op_is_loss(exec->graph->node[n].op))
-            exec->io[n].labels = exec->back[n].labels = device_labels;
-    if (!err)
-        err = exec->backend->load_input(exec->backend, exec->io[0].out, in->type, input,
-                                        sg_shape_count(in->shape));
-    return err;
-}
-
-/* Forward step n runs node n; node 0 is the input, loaded before. */
-static sg_err forward_nodes(void *context)
-{
-    sg_exec *exec = context;
-    sg_err err = SG_OK;
-    for (int32_t n = 1; !err && n < exec->plan->forward_steps; n++)
-        err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->io[n]);
-    return err;
-}
-
-/* A training pass draws dropout anew and reads the loss: it is never quite the same. */
-static sg_err forward_all(sg_exec *exec)
-{
-    sg_backend *backend = exec->backend;
-    return backend->repeat && exec->plan->mode == SG_PLAN_INFERENCE
-               ? backend->repeat(backend, &exec->recording, forward_nodes, exec)
-               : forward_nodes(exec);
-}
-
-sg_err sg_exec_forward(sg_exec *exec, const float *input, const uint8_t *labels, sg_run *run)
-{
-    exec->steps_done = 0;
-    if (sg_plan_trains(exec->plan->mode) && (!labels || !run))
-        return sg_fail(SG_EUSAGE, "a training step needs labels");
-    sg_err err = refresh(exec);
-    if (!err)
-        err = load(exec, input, labels, run);
-    if (!err)
-        err = forward_all(exec);
-    if (!err)
-        exec->steps_done = exec->plan->forward_steps;
-    return err;
-}
-
-static sg_err accumulate(const sg_exec *exec, const sg_step *step)
-{
-    int32_t t = exec->graph->node[step->node].input[step->slot];
-    const sg_plan_tensor *tensor = &exec->plan->tensor[t];
-    sg_backend *backend = exec->backend;
-    size_t count = sg_shape_count(tensor->shape);
-    int64_t c = tensor->shape.c;
-    void *sum = at(exec, tensor->gradient);
-    const void *part = exec->io[step->node].grad_in[step->slot];
-    if (tensor->pitch == c)
-        return backend->accumulate(backend, sum, part, exec->plan->type, count);
-    const sg_pitched_sum work = {sum, part, exec->plan->type, count / (size_t)c, c, tensor->pitch};
-    return backend->accumulate_pitched(backend, &work);
-}
-
-sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *user)
-{
-    const sg_plan *plan = exec->plan;
-    if (!sg_plan_trains(plan->mode) || exec->steps_done != plan->forward_steps)
-        return sg_fail(SG_EUSAGE, "a backward pass must follow a forward pass of a training plan");
-    for (int32_t n = 0; n < exec->graph->nodes; n++)
-        exec->back[n].run = run;
-    sg_err err = SG_OK;
-    for (int32_t s = plan->forward_steps; !err && s < plan->steps; s++) {
-        const sg_step *step = &plan->step[s];
-        int32_t n = step->node;
-        if (step->kind == SG_STEP_ACCUMULATE) {
-            err = accumulate(exec, step);
-            continue;
-        }
-        if (step->kind == SG_STEP_AGAIN) {
-            err = kernel_of(exec, n)->forward(exec->kernel[n], &exec->site[n], &exec->back[n]);
-            continue;
-        }
-        err = kernel_of(exec, n)->backward(exec->kernel[n], &exec->site[n], &exec->back[n]);
-        if (!err && ready && exec->ready[n] > 0)
-            ready(user, exec->ready[n]);
-    }
-    if (!err)
-        err = exec->backend->synchronize(exec->backend);
-    exec->steps_done = err ? 0 : plan->steps;
-    return err;
-}
-
-static int32_t logits_of(const sg_exec *exec)
-{
-    const sg_node *last = &exec->graph->node[exec->graph->nodes - 1];
-    return sg_op_is_loss(last->op) ? last->input[0] : last->output;
-}
-
-sg_err sg_exec_classify(sg_exec *exec, uint8_t *classes, float *probabilities)
-{
-    if (exec->steps_done == 0)
-        return sg_fail(SG_EUSAGE, "there is no result to classify before a forward pass");
-    const sg_plan_tensor *logits = &exec->plan->tensor[logits_of(exec)];
-    sg_shape shape = logits->shape;
-    return exec->backend->classify(exec->backend, at(exec, logits->value), logits->type,
-                                   sg_shape_count(shape) / (size_t)shape.c, shape.c, classes,
-                                   probabilities);
 }
 
 /* Whether nothing that lived after step `last` lies over [offset, offset + bytes). */
@@ -509,7 +327,7 @@ static sg_err read_numbers(sg_exec *exec, const sg_plan_tensor *t, size_t offset
     if (!err)
         err = sg_malloc(bytes, 1, &raw);
     if (!err)
-        err = exec->backend->download(exec->backend, raw, at(exec, offset), bytes);
+        err = exec->backend->download(exec->backend, raw, sg_exec_at(exec, offset), bytes);
     for (size_t i = 0; !err && i < pixels * c; i++)
         out[i] = sg_load(raw, type, i / c * pitch + i % c);
     sg_free(raw);

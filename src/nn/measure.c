@@ -18,8 +18,13 @@ struct sg_measure {
     sg_params *params;
     sg_weights *weights;
     sg_exec *exec;
-    float *input;
-    uint8_t *labels; /* host; also where classes go */
+    float *input;        /* plain numbers, where the backend loads no images */
+    uint8_t *bytes;      /* else images of a byte a value, as most scenes are */
+    sg_raw_image *image; /* [n] of either */
+    float *factors;      /* what makes numbers of bytes: [2 * bands] */
+    bool flying;         /* a pass whose classes have not come down yet */
+    uint64_t ticket;     /* of it */
+    uint8_t *labels;     /* host; also where classes go */
     sg_update_pieces pieces;
     int64_t pixels;
 };
@@ -61,21 +66,49 @@ static sg_err make_graph(sg_measure *b, const sg_graph *plain)
     return err;
 }
 
+/* Uniform in [-1/2, 1/2), as a network sees it. */
+static sg_err make_numbers(sg_measure *b, size_t values)
+{
+    sg_err err = sg_malloc(values, sizeof *b->input, &b->input);
+    for (size_t i = 0; !err && i < values; i++)
+        b->input[i] = sg_uniform(sg_random(1, SG_STREAM_SCENE, i, 0).v[0]) - .5f;
+    if (!err)
+        sg_raw_plain(b->image, (int32_t)b->input_shape.n, b->input,
+                     values / (size_t)b->input_shape.n);
+    return err;
+}
+
+static sg_err make_bytes(sg_measure *b, size_t values)
+{
+    size_t c = (size_t)b->input_shape.c, one = values / (size_t)b->input_shape.n;
+    sg_err err = sg_malloc(values, 1, &b->bytes);
+    if (!err)
+        err = sg_malloc(2 * c, sizeof *b->factors, &b->factors);
+    for (size_t i = 0; !err && i < values; i++)
+        b->bytes[i] = (uint8_t)sg_random(1, SG_STREAM_SCENE, i, 0).v[0];
+    for (size_t i = 0; !err && i < 2 * c; i++)
+        b->factors[i] = i < c ? 127.5f : 1 / 255.f;
+    for (size_t i = 0; !err && i < (size_t)b->input_shape.n; i++)
+        b->image[i] = (sg_raw_image){.type = SG_RAW_U8,
+                                     .values = b->bytes + i * one,
+                                     .shift = b->factors,
+                                     .scale = b->factors + c};
+    return err;
+}
+
 static sg_err make_batch(sg_measure *b, uint32_t classes)
 {
     size_t values;
     sg_err err = sg_size_mul((size_t)b->pixels, (size_t)b->input_shape.c, &values);
     if (!err)
-        err = sg_malloc(values, sizeof *b->input, &b->input);
+        err = sg_calloc((size_t)b->input_shape.n, sizeof *b->image, &b->image);
+    if (!err)
+        err = b->backend->load ? make_bytes(b, values) : make_numbers(b, values);
     if (!err)
         err = sg_malloc((size_t)b->pixels, 1, &b->labels);
-    if (err)
-        return err;
-    for (size_t i = 0; i < values; i++)
-        b->input[i] = sg_uniform(sg_random(1, SG_STREAM_SCENE, i, 0).v[0]) - .5f;
-    for (size_t i = 0; i < (size_t)b->pixels; i++)
+    for (size_t i = 0; !err && i < (size_t)b->pixels; i++)
         b->labels[i] = (uint8_t)sg_below(sg_random(1, SG_STREAM_SCENE, i, 1).v[0], classes);
-    return SG_OK;
+    return err;
 }
 
 static sg_plan_mode mode_of(const sg_measure *b)
@@ -135,6 +168,8 @@ sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure)
     b->train = options->train;
     b->recompute = options->recompute;
     err = make_all(b, options->graph);
+    if (!err && b->train) /* in one go */
+        sg_exec_tell_every(b->exec, b->params->layout->trainable_count);
     if (err)
         sg_measure_close(b);
     else
@@ -152,6 +187,9 @@ void sg_measure_close(sg_measure *b)
     sg_graph_close(b->graph);
     sg_update_pieces_close(&b->pieces);
     sg_free(b->input);
+    sg_free(b->bytes);
+    sg_free(b->image);
+    sg_free(b->factors);
     sg_free(b->labels);
     sg_free(b);
 }
@@ -179,6 +217,14 @@ size_t sg_measure_bytes(const sg_measure *b)
 
 /* ---- the network ---- */
 
+/* As in training: the next batch goes up meanwhile. */
+static void send_next(void *user, size_t ready)
+{
+    sg_measure *b = user;
+    if (ready == b->params->layout->trainable_count)
+        sg_exec_send(b->exec, b->image, (int32_t)b->input_shape.n, b->labels);
+}
+
 static sg_err train_step(sg_measure *b)
 {
     sg_run run = {.seed = 1, .loss_scale = 1.0f / (float)b->pixels};
@@ -191,21 +237,29 @@ static sg_err train_step(sg_measure *b)
                               .gradient_scale = 1,
                               .step = 1};
     sg_weights *w = b->weights;
-    sg_err err = sg_exec_forward(b->exec, b->input, b->labels, &run);
+    sg_err err =
+        sg_exec_forward_images(b->exec, b->image, (int32_t)b->input_shape.n, b->labels, &run);
     if (!err)
-        err = sg_exec_backward(b->exec, &run, NULL, NULL);
+        err = sg_exec_backward(b->exec, &run, send_next, b);
     if (!err)
         err = sg_update_step(&b->pieces, &update, w->trainable, w->gradient, w->m, w->v);
     sg_weights_changed(w);
     return err ? err : b->backend->synchronize(b->backend);
 }
 
+/* As in prediction: where the device keeps two passes in flight, the classes of the last one are
+ * taken while this one is computed. */
 static sg_err predict_batch(sg_measure *b)
 {
-    sg_err err = sg_exec_forward(b->exec, b->input, NULL, NULL);
+    bool ahead = sg_exec_in_flight(b->exec) > 1, before = b->flying;
+    uint64_t ticket = b->ticket;
+    sg_err err = sg_exec_forward_images(b->exec, b->image, (int32_t)b->input_shape.n, NULL, NULL);
     if (!err)
-        err = sg_exec_classify(b->exec, b->labels, NULL);
-    return err ? err : b->backend->synchronize(b->backend);
+        err = sg_exec_classify_begin(b->exec, false, &b->ticket);
+    b->flying = ahead && !err;
+    if (!err && (!ahead || before))
+        err = sg_exec_classify_end(b->exec, ahead ? ticket : b->ticket, b->labels, NULL);
+    return err;
 }
 
 sg_err sg_measure_step(sg_measure *b)

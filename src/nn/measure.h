@@ -23,8 +23,9 @@ typedef struct sg_measure sg_measure;
 sg_err sg_measure_open(const sg_measure_options *options, sg_measure **measure);
 void sg_measure_close(sg_measure *measure); /* NULL is fine */
 
-/* One forward pass with its classes on the host, or one training step with its update; all of it
- * has ended when this returns. */
+/* One forward pass with its classes on the host, or one training step with its update. All of it
+ * has ended when this returns, but for what a device does ahead as it does at work: the next batch
+ * goes up, and the classes that have come down are those of the pass before. */
 sg_err sg_measure_step(sg_measure *measure);
 /* Floating-point operations of such a step. */
 double sg_measure_flops(const sg_measure *measure);

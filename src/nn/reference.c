@@ -36,6 +36,24 @@ static sg_err load_input(sg_backend *backend, void *device, sg_dtype type, const
     return SG_OK;
 }
 
+static sg_err load(sg_backend *backend, const sg_images *images, uint64_t sent,
+                   const sg_images_target *target)
+{
+    sg_shape in = images->shape;
+    size_t count = (size_t)(in.h * in.w * in.c);
+    float *values = NULL;
+    sg_err err = sg_malloc(count, sizeof *values, &values);
+    for (int32_t k = 0; !err && k < images->n; k++) {
+        sg_raw_to_f32(&images->image[k], in.h, in.w, (int32_t)in.c, values);
+        for (size_t i = 0; i < count; i++)
+            sg_store(target->input, target->type, (size_t)k * count + i, values[i]);
+    }
+    if (!err && target->labels)
+        memcpy(target->labels, images->labels, (size_t)(in.n * in.h * in.w));
+    sg_free(values);
+    return err;
+}
+
 static sg_err accumulate(sg_backend *backend, void *sum, const void *part, sg_dtype type,
                          size_t count)
 {
@@ -133,6 +151,7 @@ static const sg_backend reference = {
     .upload = copy,
     .download = copy,
     .load_input = load_input,
+    .load = load,
     .accumulate = accumulate,
     .classify = classify,
     .update = update,

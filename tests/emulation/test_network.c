@@ -26,6 +26,8 @@ static void losses_follow_the_reference(void **state)
     expect_ok(sg_cuda_open(&backend, &options));
     expect_ok(op_compare_training(backend, SG_F32));
     expect_ok(op_compare_training(backend, SG_BF16));
+    expect_ok(op_compare_recordings(backend, SG_F32));
+    expect_ok(op_compare_recordings(backend, SG_BF16));
     sg_backend_close(backend);
 }
 

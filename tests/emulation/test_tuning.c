@@ -80,6 +80,7 @@ static void one_bit_is_a_difference(void **state)
             must(sg_tune_fill(s.cuda, s.a, type, COUNT, 7));
             must(sg_tune_fill(s.cuda, s.b, type, COUNT, 7));
             assert_int_equal(differs(&s, type, COUNT), 0);
+            cudaStreamSynchronize(s.cuda->stream);
             ((uint8_t *)s.b)[byte] ^= 1; /* the emulated memory is ours */
             assert_int_equal(differs(&s, type, COUNT), 1);
             assert_int_equal(differs(&s, type, at), 0); /* not looked at */

@@ -384,6 +384,8 @@ static sg_err run_forward(bench *t, const sg_kernel_def *kernel, void *state)
         err = kernel->refresh(state, &t->site, &t->io);
     if (!err)
         err = kernel->forward(state, &t->site, &t->io);
+    if (!err && kernel->report)
+        err = kernel->report(state, &t->site, &t->io);
     if (!err)
         err = t->backend->synchronize(t->backend);
     return err;

@@ -81,6 +81,37 @@ sg_err op_compare_training(sg_backend *backend, sg_dtype type)
     return err;
 }
 
+static sg_err train_without_recordings(sg_backend *backend, sg_dtype type, const batch *b,
+                                       double *loss)
+{
+    sg_backend kept = *backend;
+    backend->repeat = NULL;
+    sg_err err = train(backend, type, b, loss);
+    backend->repeat = kept.repeat;
+    return err;
+}
+
+sg_err op_compare_recordings(sg_backend *backend, sg_dtype type)
+{
+    double recorded[STEPS], plain[STEPS];
+    batch *b = NULL;
+    if (!backend->repeat)
+        return SG_OK;
+    sg_err err = sg_malloc(1, sizeof *b, &b);
+    if (!err) {
+        make_batch(b);
+        err = train(backend, type, b, recorded);
+    }
+    if (!err)
+        err = train_without_recordings(backend, type, b, plain);
+    for (int i = 0; !err && i < STEPS; i++)
+        if (memcmp(&recorded[i], &plain[i], sizeof plain[i]))
+            err = sg_fail(SG_EINTERNAL, "loss of step %d in %s: %.17g recorded, %.17g plainly", i,
+                          sg_dtype_name(type), recorded[i], plain[i]);
+    sg_free(b);
+    return err;
+}
+
 /* ---- prediction ---- */
 
 typedef struct {

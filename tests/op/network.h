@@ -12,6 +12,10 @@
  * within the rounding of f32, or of bf16. SG_EINTERNAL says which step differs by how much. */
 sg_err op_compare_training(sg_backend *backend, sg_dtype type);
 
+/* Passes that a backend repeats from a recording give the bits of passes that it does not; nothing
+ * where it offers no such thing. */
+sg_err op_compare_recordings(sg_backend *backend, sg_dtype type);
+
 /* Its predictions in f32: classes but for near ties, probabilities within the rounding, and the
  * same bits for a sample alone and in a batch. */
 sg_err op_compare_prediction(sg_backend *backend);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "op/calls.h"
 #include "op/compare.h"
+#include "op/images.h"
 #include "op/network.h"
 #include "op/whole.h"
 
@@ -41,9 +42,14 @@ static void note(const char *what, sg_err err, counts *n)
 static void check_network(sg_backend *backend, counts *n)
 {
     note("calls that are no operators", op_compare_calls(backend), n);
+    note("images of every kind", op_compare_images(backend), n);
+    note("results in flight", op_compare_results(backend), n);
     note("network: training in f32", op_compare_training(backend, SG_F32), n);
     if (backend->supports(backend, SG_BF16))
         note("network: training in bf16", op_compare_training(backend, SG_BF16), n);
+    for (sg_dtype type = SG_F32; type <= SG_BF16; type++)
+        if (backend->supports(backend, type))
+            note("network: recorded training", op_compare_recordings(backend, type), n);
     note("network: prediction", op_compare_prediction(backend), n);
     note("network: side by side in f32", op_compare_beside(backend, SG_F32), n);
     if (backend->supports(backend, SG_BF16))
