@@ -43,11 +43,22 @@ typedef struct {
     uint8_t *piece; /* of the same size: one region's part of it */
 } scene_run;
 
-static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *classes,
-                       float *probabilities)
+static bool needs_probabilities(const scene_run *scene)
+{
+    return scene->run->options->seen != NULL || scene->plan->grid.step_w > 0 ||
+           scene->plan->crf.iterations > 0;
+}
+
+static sg_err begin_tiles(void *user, int32_t n, const sg_raw_image *image)
 {
     scene_run *scene = user;
-    return sg_classifier_run(&scene->classifier, n, pixels, classes, probabilities);
+    return sg_classifier_begin(&scene->classifier, n, image);
+}
+
+static sg_err end_tiles(void *user, uint8_t *classes, float *probabilities)
+{
+    scene_run *scene = user;
+    return sg_classifier_end(&scene->classifier, classes, probabilities);
 }
 
 /* Ranks take chunks of all scenes from one counter. A chunk of a later scene ends this one, and is
@@ -107,7 +118,8 @@ static sg_err prepare_scene(scene_run *scene)
 {
     evaluation_run *run = scene->run;
     const sg_grid *grid = &scene->plan->grid;
-    sg_err err = sg_classifier_open(&scene->classifier, &run->network, scene->plan);
+    sg_err err = sg_classifier_open(&scene->classifier, &run->network, scene->plan,
+                                    needs_probabilities(scene));
     if (err == SG_OK)
         err = sg_raster_open_spec(&scene->raster, scene->scene->image, &run->spec);
     if (err == SG_OK)
@@ -129,12 +141,13 @@ static sg_err map_scene(scene_run *scene)
                                           .grid = &scene->plan->grid,
                                           .batch = scene->plan->batch,
                                           .readers = 1,
-                                          .want_probabilities = scene->run->options->seen != NULL ||
-                                                                scene->plan->grid.step_w > 0 ||
-                                                                scene->plan->crf.iterations > 0,
+                                          .want_probabilities = needs_probabilities(scene),
                                           .crf = scene->plan->crf,
                                           .crf_workers = scene->plan->crf_workers,
-                                          .network = classify,
+                                          .raw = scene->classifier.raw,
+                                          .in_flight = scene->classifier.in_flight,
+                                          .begin = begin_tiles,
+                                          .end = end_tiles,
                                           .next = next_chunk,
                                           .chunk = compare_chunk,
                                           .user = scene};

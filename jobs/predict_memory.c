@@ -135,6 +135,9 @@ sg_err sg_predict_need(const sg_predict_options *options, const sg_network *netw
                                   .readers = reader_bytes(size, plan)};
     memory->batches = 2 * batch * (sizeof(float) * network->checkpoint.spec.bands + 1);
     memory->batches += batch * result;
+    if (!network->backend->host_memory) /* a third batch, and the memory that copies go through */
+        memory->batches +=
+            batch * (3 * sizeof(float) * network->checkpoint.spec.bands + 3) + 2 * batch * result;
     memory->chunks = 2 * reach_pixels(grid) * (result + stitched_bands(network, plan));
     memory->crf = plan->crf_workers * sg_predict_crf_bytes(network, plan);
     if (plan->crf.iterations > 0)

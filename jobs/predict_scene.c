@@ -51,6 +51,11 @@ static int wants_probabilities(const scene_run *run)
     return wants(run, SG_OUT_PROBABILITIES) || wants(run, SG_OUT_CONFIDENCE);
 }
 
+static bool needs_probabilities(const scene_run *run)
+{
+    return wants_probabilities(run) || run->plan.grid.step_w > 0 || run->plan.crf.iterations > 0;
+}
+
 static sg_err find_source(scene_run *run)
 {
     sg_raster *raster = NULL;
@@ -111,11 +116,16 @@ static void count_done(scene_run *run)
 
 /* ---- what the pipeline calls ---- */
 
-static sg_err classify(void *user, int32_t n, const float *pixels, uint8_t *classes,
-                       float *probabilities)
+static sg_err begin_tiles(void *user, int32_t n, const sg_raw_image *image)
 {
     scene_run *run = user;
-    return sg_classifier_run(&run->classifier, n, pixels, classes, probabilities);
+    return sg_classifier_begin(&run->classifier, n, image);
+}
+
+static sg_err end_tiles(void *user, uint8_t *classes, float *probabilities)
+{
+    scene_run *run = user;
+    return sg_classifier_end(&run->classifier, classes, probabilities);
 }
 
 /* Each rank begins with the chunk of its number, so that reading ahead takes no one's first. */
@@ -183,12 +193,13 @@ static sg_err run_pipeline(scene_run *run)
                                           .cutline = run->area.cutline,
                                           .batch = run->plan.batch,
                                           .readers = run->plan.readers,
-                                          .want_probabilities = wants_probabilities(run) ||
-                                                                run->plan.grid.step_w > 0 ||
-                                                                run->plan.crf.iterations > 0,
+                                          .want_probabilities = needs_probabilities(run),
                                           .crf = run->plan.crf,
                                           .crf_workers = run->plan.crf_workers,
-                                          .network = classify,
+                                          .raw = run->classifier.raw,
+                                          .in_flight = run->classifier.in_flight,
+                                          .begin = begin_tiles,
+                                          .end = end_tiles,
                                           .next = next_chunk,
                                           .chunk = put_chunk,
                                           .progress = show_progress,
@@ -334,8 +345,8 @@ static sg_err run_scene(scene_run *run)
     if (err == SG_OK)
         err = create_outputs(run);
     if (err == SG_OK)
-        err = sg_comm_agree(run->comm,
-                            sg_classifier_open(&run->classifier, run->network, &run->plan));
+        err = sg_comm_agree(run->comm, sg_classifier_open(&run->classifier, run->network,
+                                                          &run->plan, needs_probabilities(run)));
     if (err == SG_OK) {
         count_done(run);
         err = sg_outputs_commit(run->outputs, map_chunks(run));

@@ -4,7 +4,9 @@
 
 struct sg_augment {
     sg_augment_options options;
-    float *turned; /* (batch, tile_h, tile_w, bands), or w and h swapped */
+    sg_raw_image *image; /* [batch]: the tiles of one turn */
+    float
+        *turned; /* (batch, tile_h, tile_w, bands), or w and h swapped; unless the network turns */
     float *result; /* the same with classes: probabilities of the turned tiles */
     float *sum;    /* (batch, tile_h, tile_w, classes): of all turns so far */
 };
@@ -22,6 +24,8 @@ static sg_err make_buffers(sg_augment *augment)
     if (err == SG_OK)
         err = sg_size_mul(pixels, (size_t)options->classes, &results);
     if (err == SG_OK)
+        err = sg_calloc((size_t)options->batch, sizeof *augment->image, &augment->image);
+    if (err == SG_OK && !options->raw)
         err = sg_calloc(values, sizeof(float), &augment->turned);
     if (err == SG_OK)
         err = sg_calloc(results, sizeof(float), &augment->result);
@@ -46,19 +50,32 @@ sg_err sg_augment_create(sg_augment **out, const sg_augment_options *options)
     return err;
 }
 
-/* One turn of the batch, turned back into the sum. classes: room for the network's own. */
-static sg_err add_turn(sg_augment *augment, int32_t turn, int32_t n, const float *pixels,
-                       uint8_t *classes)
+/* The tiles of one turn into the network. */
+static sg_err begin_turn(sg_augment *augment, int32_t turn, int32_t n, const sg_raw_image *image)
 {
     const sg_augment_options *options = &augment->options;
     int64_t h = options->tile_h, w = options->tile_w;
-    int64_t values = h * w * options->bands, results = h * w * options->classes;
-    for (int32_t i = 0; i < n; i++)
-        sg_turn_rectangle(pixels + i * values, augment->turned + i * values, h, w, options->bands,
-                          turn);
-    sg_err err = options->network(options->user, sg_turn_transposes(turn), n, augment->turned,
-                                  classes, augment->result);
-    for (int32_t i = 0; err == SG_OK && i < n; i++)
+    size_t values = (size_t)(h * w * options->bands);
+    for (int32_t i = 0; i < n; i++) {
+        augment->image[i] = image[i];
+        augment->image[i].turn = turn;
+    }
+    for (int32_t i = 0; !options->raw && turn > 0 && i < n; i++) {
+        float *turned = augment->turned + (size_t)i * values;
+        SG_ASSERT(sg_raw_is_plain(&image[i]));
+        sg_turn_rectangle(image[i].values, turned, h, w, options->bands, turn);
+        augment->image[i] = (sg_raw_image){.values = turned};
+    }
+    return options->begin(options->user, sg_turn_transposes(turn), n, augment->image);
+}
+
+/* Its results, turned back into the sum. classes: room for the network's own. */
+static sg_err end_turn(sg_augment *augment, int32_t turn, int32_t n, uint8_t *classes)
+{
+    const sg_augment_options *options = &augment->options;
+    int64_t h = options->tile_h, w = options->tile_w, results = h * w * options->classes;
+    sg_err err = options->end(options->user, classes, turn == 0 ? augment->sum : augment->result);
+    for (int32_t i = 0; err == SG_OK && turn > 0 && i < n; i++)
         sg_turn_add_back(augment->result + i * results, augment->sum + i * results, h, w,
                          options->classes, turn);
     return err;
@@ -81,14 +98,19 @@ static void decide(const sg_augment *augment, int32_t n, uint8_t *classes, float
     }
 }
 
-sg_err sg_augment_classify(sg_augment *augment, int32_t n, const float *pixels, uint8_t *classes,
-                           float *probabilities)
+sg_err sg_augment_classify(sg_augment *augment, int32_t n, const sg_raw_image *image,
+                           uint8_t *classes, float *probabilities)
 {
     const sg_augment_options *options = &augment->options;
+    int32_t ended = 0;
+    sg_err err = SG_OK;
     SG_ASSERT(n > 0 && n <= options->batch);
-    sg_err err = options->network(options->user, false, n, pixels, classes, augment->sum);
-    for (int32_t turn = 1; err == SG_OK && turn < SG_TURNS; turn++)
-        err = add_turn(augment, turn, n, pixels, classes);
+    for (int32_t turn = 0; err == SG_OK && turn < SG_TURNS; turn++) {
+        err = begin_turn(augment, turn, n, image);
+        while (err == SG_OK && ended <= turn &&
+               (turn + 1 == SG_TURNS || turn + 1 - ended == options->in_flight))
+            err = end_turn(augment, ended++, n, classes);
+    }
     if (err == SG_OK)
         decide(augment, n, classes, probabilities);
     return err;
@@ -98,6 +120,7 @@ void sg_augment_close(sg_augment *augment)
 {
     if (!augment)
         return;
+    sg_free(augment->image);
     sg_free(augment->turned);
     sg_free(augment->result);
     sg_free(augment->sum);

@@ -18,24 +18,27 @@
 #include "data/turn.h"
 #include "tiles/pipeline.h"
 
-/* The network itself, as sg_network_fn, always with probabilities. transposed: the tiles are
- * (n, tile_w, tile_h, bands), and so are the results. */
-typedef sg_err (*sg_turned_fn)(void *user, bool transposed, int32_t n, const float *pixels,
-                               uint8_t *classes, float *probabilities);
+/* The network itself, as sg_begin_fn and sg_end_fn, always with probabilities. transposed: the
+ * tiles are (n, tile_w, tile_h, bands), and so are the results. */
+typedef sg_err (*sg_begin_turned_fn)(void *user, bool transposed, int32_t n,
+                                     const sg_raw_image *image);
 
 typedef struct {
     int64_t tile_h, tile_w;
     int32_t batch, bands, classes;
-    sg_turned_fn network;
+    int32_t raw;       /* 1: the network turns images itself; else it gets plain ones */
+    int32_t in_flight; /* turns that may be begun and not yet taken, 1 or 2 */
+    sg_begin_turned_fn begin;
+    sg_end_fn end;
     void *user;
 } sg_augment_options;
 
 typedef struct sg_augment sg_augment;
 
 sg_err sg_augment_create(sg_augment **augment, const sg_augment_options *options);
-/* Classify n tiles; as sg_network_fn, probabilities may be NULL. */
-sg_err sg_augment_classify(sg_augment *augment, int32_t n, const float *pixels, uint8_t *classes,
-                           float *probabilities);
+/* Classify n tiles, which are not turned; probabilities may be NULL. */
+sg_err sg_augment_classify(sg_augment *augment, int32_t n, const sg_raw_image *image,
+                           uint8_t *classes, float *probabilities);
 void sg_augment_close(sg_augment *augment); /* NULL is fine */
 
 /* Bytes that an augmentation takes per pixel of its tiles, beside the network's. */

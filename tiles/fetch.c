@@ -5,9 +5,9 @@
 #include "base/size.h"
 #include "tiles/failure.h"
 
-enum { SLOTS = 2, STRIP_ROWS = 256 };
+enum { SLOTS_MOST = SG_IN_FLIGHT_MOST + 1, STRIP_ROWS = 256 };
 
-/* A batch and how far it has been filled. Slot number i of the run is ring[i % SLOTS]. */
+/* A batch and how far it has been filled. Slot number i of the run is ring[i % slots]. */
 typedef struct {
     sg_fetched batch;
     int32_t tile;    /* the strip to hand out next begins in this tile ... */
@@ -32,13 +32,16 @@ struct sg_fetch {
     const sg_pipeline_options *options; /* borrowed */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    slot ring[SLOTS];
+    slot ring[SLOTS_MOST];
+    int64_t slots;
     int64_t opened, taken, returned; /* slots, counted over the run */
     int opening;                     /* a reader is planning the next slot, outside the lock */
     int ended;                       /* there are no more tiles to plan */
     int stop;
     sg_failure failure;
     int64_t strip_rows;
+    sg_raw_type type;     /* of what is read */
+    float *shift, *scale; /* [bands], where it is not f32 */
     /* The plan: belongs to the reader that is opening a slot. */
     int64_t chunk, tiles, next_tile;
     int no_more_chunks;
@@ -130,7 +133,7 @@ static void skip_blank(slot *s)
 /* Under the lock, which is given up while the plan is made: it may have to ask another rank. */
 static void open_slot(sg_fetch *fetch, sg_raster *raster)
 {
-    slot *s = &fetch->ring[fetch->opened % SLOTS];
+    slot *s = &fetch->ring[fetch->opened % fetch->slots];
     fetch->opening = 1;
     pthread_mutex_unlock(&fetch->lock);
     sg_err err = plan_batch(fetch, raster, &s->batch);
@@ -156,7 +159,7 @@ static int hand_out(sg_fetch *fetch, strip *out)
 {
     if (fetch->opened == 0)
         return 0;
-    slot *s = &fetch->ring[(fetch->opened - 1) % SLOTS];
+    slot *s = &fetch->ring[(fetch->opened - 1) % fetch->slots];
     if (all_handed_out(s))
         return 0;
     sg_window input = s->batch.tile[s->tile].tile.input;
@@ -177,7 +180,7 @@ static int take_strip(sg_fetch *fetch, sg_raster *raster, strip *out)
     int taken = 0;
     pthread_mutex_lock(&fetch->lock);
     while (!fetch->stop && !(taken = hand_out(fetch, out)) && !fetch->ended) {
-        if (!fetch->opening && fetch->opened - fetch->returned < SLOTS)
+        if (!fetch->opening && fetch->opened - fetch->returned < fetch->slots)
             open_slot(fetch, raster);
         else
             pthread_cond_wait(&fetch->changed, &fetch->lock);
@@ -186,20 +189,32 @@ static int take_strip(sg_fetch *fetch, sg_raster *raster, strip *out)
     return taken;
 }
 
+static sg_err read_pixels(const sg_fetch *fetch, sg_raster *raster, sg_window window,
+                          uint8_t *values, uint8_t *data)
+{
+    const sg_pipeline_options *options = fetch->options;
+    if (fetch->type != SG_RAW_F32)
+        return sg_raster_read_raw(raster, window, values, data);
+    sg_err err = sg_raster_read(raster, window, (float *)values, data);
+    if (err == SG_OK)
+        sg_normalize_pixels((float *)values, data, (size_t)(window.w * window.h),
+                            options->spec->bands, options->mean, options->std);
+    return err;
+}
+
 static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *part)
 {
     const sg_pipeline_options *options = fetch->options;
     sg_fetched *batch = &part->slot->batch;
     sg_window window = batch->tile[part->tile].tile.input;
     size_t first = (size_t)((part->tile * window.h + part->row) * window.w);
-    float *pixels = batch->pixels + first * (size_t)options->spec->bands;
-    uint8_t *valid = batch->valid + first;
+    size_t pixel = (size_t)options->spec->bands * sg_raw_size(fetch->type);
+    uint8_t *valid = batch->valid + first, *data = batch->data + first;
     window.y += part->row;
     window.h = part->rows;
-    sg_err err = sg_raster_read(raster, window, pixels, valid);
-    if (err == SG_OK)
-        sg_normalize_pixels(pixels, valid, (size_t)(window.w * window.h), options->spec->bands,
-                            options->mean, options->std);
+    sg_err err = read_pixels(fetch, raster, window, (uint8_t *)batch->values + first * pixel, data);
+    if (err == SG_OK && data != valid)
+        memcpy(valid, data, (size_t)(window.w * window.h));
     if (err == SG_OK && options->cutline && options->grid->frame == 0)
         err = sg_cutline_apply(options->cutline, window, valid);
     return err;
@@ -225,21 +240,75 @@ static void *read_strips(void *argument)
     return NULL;
 }
 
+/* What does not change about its images. */
+static void make_images(const sg_fetch *fetch, const sg_fetched *batch)
+{
+    const sg_pipeline_options *options = fetch->options;
+    size_t tile = (size_t)(options->grid->tile_h * options->grid->tile_w);
+    size_t bytes = tile * (size_t)options->spec->bands * sg_raw_size(fetch->type);
+    for (size_t i = 0; i < (size_t)options->batch; i++)
+        batch->image[i] = (sg_raw_image){.type = fetch->type,
+                                         .values = (uint8_t *)batch->values + i * bytes,
+                                         .shift = fetch->shift,
+                                         .scale = fetch->scale};
+}
+
+static sg_err make_slot(const sg_fetch *fetch, sg_fetched *batch, size_t pixels, size_t values)
+{
+    const sg_pipeline_options *options = fetch->options;
+    size_t tiles = (size_t)options->batch;
+    sg_err err = sg_calloc(tiles, sizeof *batch->tile, &batch->tile);
+    if (err == SG_OK)
+        err = sg_calloc(tiles, sizeof *batch->image, &batch->image);
+    if (err == SG_OK)
+        err = sg_calloc(values, sg_raw_size(fetch->type), &batch->values);
+    if (err == SG_OK)
+        err = sg_calloc(pixels, 1, &batch->valid);
+    batch->data = batch->valid;
+    /* What lies outside of a cutline is seen by the network: it has data, but is not asked for. */
+    if (err == SG_OK && options->cutline && fetch->type != SG_RAW_F32)
+        err = sg_calloc(pixels, 1, &batch->data);
+    if (err == SG_OK)
+        make_images(fetch, batch);
+    return err;
+}
+
 static sg_err make_slots(sg_fetch *fetch)
 {
     const sg_pipeline_options *options = fetch->options;
-    size_t tiles = (size_t)options->batch, pixels, values;
-    sg_err err =
-        sg_size_mul3(tiles, (size_t)options->grid->tile_h, (size_t)options->grid->tile_w, &pixels);
+    size_t pixels, values;
+    sg_err err = sg_size_mul3((size_t)options->batch, (size_t)options->grid->tile_h,
+                              (size_t)options->grid->tile_w, &pixels);
     if (err == SG_OK)
         err = sg_size_mul(pixels, (size_t)options->spec->bands, &values);
-    for (int i = 0; err == SG_OK && i < SLOTS; i++) {
-        sg_fetched *batch = &fetch->ring[i].batch;
-        err = sg_calloc(tiles, sizeof *batch->tile, &batch->tile);
-        if (err == SG_OK)
-            err = sg_calloc(values, sizeof *batch->pixels, &batch->pixels);
-        if (err == SG_OK)
-            err = sg_calloc(pixels, sizeof *batch->valid, &batch->valid);
+    for (int64_t i = 0; err == SG_OK && i < fetch->slots; i++)
+        err = make_slot(fetch, &fetch->ring[i].batch, pixels, values);
+    return err;
+}
+
+static void free_slot(sg_fetched *batch)
+{
+    if (batch->data != batch->valid)
+        sg_free(batch->data);
+    sg_free(batch->valid);
+    sg_free(batch->values);
+    sg_free(batch->image);
+    sg_free(batch->tile);
+}
+
+/* Values stay as they are read where whoever takes them normalises them. */
+static sg_err choose_type(sg_fetch *fetch)
+{
+    const sg_pipeline_options *options = fetch->options;
+    size_t bands = (size_t)options->spec->bands;
+    fetch->type = options->raw ? sg_raster_raw_type(fetch->reader[0].raster) : SG_RAW_F32;
+    if (fetch->type == SG_RAW_F32)
+        return SG_OK;
+    sg_err err = sg_malloc(2 * bands, sizeof(float), &fetch->shift);
+    if (err == SG_OK) {
+        fetch->scale = fetch->shift + bands;
+        sg_normalize_factors(options->spec->bands, options->mean, options->std, fetch->shift,
+                             fetch->scale);
     }
     return err;
 }
@@ -281,9 +350,13 @@ sg_err sg_fetch_start(sg_fetch **out, const sg_pipeline_options *options)
     fetch->options = options;
     pthread_mutex_init(&fetch->lock, NULL);
     pthread_cond_init(&fetch->changed, NULL);
-    err = make_slots(fetch);
+    SG_ASSERT(options->in_flight >= 1 && options->in_flight <= SG_IN_FLIGHT_MOST);
+    fetch->slots = options->in_flight + 1;
+    err = open_rasters(fetch);
     if (err == SG_OK)
-        err = open_rasters(fetch);
+        err = choose_type(fetch);
+    if (err == SG_OK)
+        err = make_slots(fetch);
     if (err == SG_OK)
         err = start_threads(fetch);
     if (err != SG_OK) {
@@ -294,11 +367,21 @@ sg_err sg_fetch_start(sg_fetch **out, const sg_pipeline_options *options)
     return SG_OK;
 }
 
+/* Most images are whole: then there is no mask to look at. */
+static void find_holes(const sg_fetch *fetch, const sg_fetched *batch)
+{
+    size_t tile = (size_t)(fetch->options->grid->tile_h * fetch->options->grid->tile_w);
+    for (int32_t i = 0; i < batch->n; i++) {
+        const uint8_t *data = batch->data + (size_t)i * tile;
+        batch->image[i].valid = memchr(data, 0, tile) ? data : NULL;
+    }
+}
+
 sg_err sg_fetch_next(sg_fetch *fetch, sg_fetched **batch)
 {
     *batch = NULL;
     pthread_mutex_lock(&fetch->lock);
-    slot *s = &fetch->ring[fetch->taken % SLOTS];
+    slot *s = &fetch->ring[fetch->taken % fetch->slots];
     while (!fetch->stop && !(fetch->taken < fetch->opened && is_ready(s)) &&
            !(fetch->ended && fetch->taken == fetch->opened))
         pthread_cond_wait(&fetch->changed, &fetch->lock);
@@ -308,13 +391,15 @@ sg_err sg_fetch_next(sg_fetch *fetch, sg_fetched **batch)
     }
     sg_err err = sg_failure_raise(&fetch->failure);
     pthread_mutex_unlock(&fetch->lock);
+    if (*batch && fetch->type != SG_RAW_F32)
+        find_holes(fetch, *batch);
     return err;
 }
 
 void sg_fetch_return(sg_fetch *fetch, sg_fetched *batch)
 {
     pthread_mutex_lock(&fetch->lock);
-    SG_ASSERT(batch == &fetch->ring[fetch->returned % SLOTS].batch);
+    SG_ASSERT(batch == &fetch->ring[fetch->returned % fetch->slots].batch);
     fetch->returned++;
     pthread_cond_broadcast(&fetch->changed);
     pthread_mutex_unlock(&fetch->lock);
@@ -338,11 +423,9 @@ void sg_fetch_close(sg_fetch *fetch)
     if (!fetch)
         return;
     stop_readers(fetch);
-    for (int i = 0; i < SLOTS; i++) {
-        sg_free(fetch->ring[i].batch.tile);
-        sg_free(fetch->ring[i].batch.pixels);
-        sg_free(fetch->ring[i].batch.valid);
-    }
+    for (int64_t i = 0; i < fetch->slots; i++)
+        free_slot(&fetch->ring[i].batch);
+    sg_free(fetch->shift);
     pthread_mutex_destroy(&fetch->lock);
     pthread_cond_destroy(&fetch->changed);
     sg_free(fetch->reader);

@@ -1,7 +1,8 @@
 /*
  * Reading ahead: threads with a raster handle each fill batches of tiles while the network works on
- * the batch before. All readers work on one batch at a time, in strips of rows, so that two batches
- * are memory enough and the first one is there as soon as can be. [local]
+ * the batch before. All readers work on one batch at a time, in strips of rows, so that one batch
+ * more than the network holds is memory enough and the first one is there as soon as can be.
+ * [local]
  */
 #ifndef SG_TILES_FETCH_H
 #define SG_TILES_FETCH_H
@@ -18,9 +19,11 @@ typedef struct {
 typedef struct {
     int32_t n;             /* tiles, in order of chunk and tile */
     sg_planned_tile *tile; /* [n] */
-    float *pixels;         /* (batch, tile_h, tile_w, bands), normalised */
+    sg_raw_image *image;   /* [n]: as plain numbers, normalised, or as they were read */
     uint8_t *valid;        /* (batch, tile_h, tile_w): has data and is asked for; with frames the
                               cutline is left to what is made of them */
+    void *values;          /* what the images are made of: (batch, tile_h, tile_w, bands) */
+    uint8_t *data;         /* has data, as it was read, (batch, tile_h, tile_w); may be valid */
 } sg_fetched;
 
 typedef struct sg_fetch sg_fetch;

@@ -6,15 +6,24 @@
 #include "tiles/fetch.h"
 #include "tiles/stitch.h"
 
+/* A batch in the network's hands. */
+typedef struct {
+    sg_fetched *batch;
+    int32_t n;       /* tiles of it that the network got */
+    int32_t *result; /* [batch]: which of its results is tile i's, or -1 */
+} flight;
+
 typedef struct {
     const sg_pipeline_options *options;
     sg_fetch *fetch;
     sg_stitch *stitch;
     size_t tile_pixels;
-    int32_t *result;      /* [batch]: which of the network's results is tile i's, or -1 */
-    uint8_t *classes;     /* (batch, tile_h, tile_w) */
-    float *probabilities; /* (batch, tile_h, tile_w, classes) or NULL */
-    int32_t filled;       /* has the chunk at hand a tile with data? */
+    flight flight[SG_IN_FLIGHT_MOST]; /* a ring: batch k in flight k % in_flight */
+    int64_t begun, ended;             /* batches */
+    sg_raw_image *image;              /* [batch] that the network gets */
+    uint8_t *classes;                 /* (batch, tile_h, tile_w) */
+    float *probabilities;             /* (batch, tile_h, tile_w, classes) or NULL */
+    int32_t filled;                   /* has the chunk at hand a tile with data? */
     sg_pipeline_report *report;
     double start;
 } work;
@@ -27,8 +36,10 @@ static sg_err make_results(work *w)
     sg_err err = sg_size_mul(batch, w->tile_pixels, &pixels);
     if (err == SG_OK)
         err = sg_size_mul(pixels, (size_t)options->spec->classes.count, &values);
+    for (int k = 0; err == SG_OK && k < options->in_flight; k++)
+        err = sg_malloc(batch, sizeof *w->flight[k].result, &w->flight[k].result);
     if (err == SG_OK)
-        err = sg_malloc(batch, sizeof *w->result, &w->result);
+        err = sg_malloc(batch, sizeof *w->image, &w->image);
     if (err == SG_OK)
         err = sg_malloc(pixels, 1, &w->classes);
     if (err == SG_OK && options->want_probabilities)
@@ -46,23 +57,20 @@ static int has_data(const sg_tile *tile, const uint8_t *valid)
     return 0;
 }
 
-/* Move the tiles that have data to the front and say where each one's result will stand. */
-static int32_t pack(work *w, sg_fetched *batch)
+/* Which tiles have data, and where each one's result will stand. */
+static void choose(work *w, flight *f)
 {
-    size_t values = w->tile_pixels * (size_t)w->options->spec->bands;
-    int32_t n = 0;
+    const sg_fetched *batch = f->batch;
+    f->n = 0;
     for (int32_t i = 0; i < batch->n; i++) {
-        w->result[i] = -1;
+        f->result[i] = -1;
         w->report->unread += batch->tile[i].blank;
         if (batch->tile[i].blank ||
             !has_data(&batch->tile[i].tile, batch->valid + (size_t)i * w->tile_pixels))
             continue;
-        if (n != i)
-            memcpy(batch->pixels + (size_t)n * values, batch->pixels + (size_t)i * values,
-                   values * sizeof(float));
-        w->result[i] = n++;
+        w->image[f->n] = batch->image[i];
+        f->result[i] = f->n++;
     }
-    return n;
 }
 
 /* Tiles around the chunk do not count as its own. */
@@ -77,18 +85,19 @@ static void count_chunk(work *w, const sg_planned_tile *tile, int known)
     w->filled = 0;
 }
 
-static sg_err stitch_batch(work *w, const sg_fetched *batch)
+static sg_err stitch_batch(work *w, const flight *f)
 {
-    size_t bands = (size_t)w->options->spec->bands;
+    const sg_fetched *batch = f->batch;
+    const bool crf = w->options->crf.iterations > 0; /* images are plain numbers then */
     size_t classes = (size_t)w->options->spec->classes.count;
     sg_err err = SG_OK;
     for (int32_t i = 0; err == SG_OK && i < batch->n; i++) {
-        size_t first = w->result[i] < 0 ? 0 : (size_t)w->result[i] * w->tile_pixels;
-        int known = w->result[i] >= 0;
+        size_t first = f->result[i] < 0 ? 0 : (size_t)f->result[i] * w->tile_pixels;
+        int known = f->result[i] >= 0;
         count_chunk(w, &batch->tile[i], known);
         const sg_tile_result result = {
             .valid = batch->valid + (size_t)i * w->tile_pixels,
-            .pixels = known ? batch->pixels + first * bands : NULL,
+            .pixels = known && crf ? batch->image[i].values : NULL,
             .classes = known ? w->classes + first : NULL,
             .probabilities = known && w->probabilities ? w->probabilities + first * classes : NULL};
         err = sg_stitch_put(w->stitch, &batch->tile[i], &result);
@@ -96,17 +105,35 @@ static sg_err stitch_batch(work *w, const sg_fetched *batch)
     return err;
 }
 
-static sg_err classify(work *w, sg_fetched *batch)
+static sg_err begin(work *w, sg_fetched *batch)
 {
     const sg_pipeline_options *options = w->options;
-    int32_t n = pack(w, batch);
-    if (n == 0)
+    flight *f = &w->flight[w->begun++ % options->in_flight];
+    f->batch = batch;
+    choose(w, f);
+    if (f->n == 0)
         return SG_OK;
     double start = sg_now();
-    sg_err err = options->network(options->user, n, batch->pixels, w->classes, w->probabilities);
+    sg_err err = options->begin(options->user, f->n, w->image);
     w->report->network_s += sg_now() - start;
-    w->report->computed += (int64_t)w->tile_pixels * n;
+    w->report->computed += (int64_t)w->tile_pixels * f->n;
     w->report->batches++;
+    return err;
+}
+
+/* The batch that was begun first. */
+static sg_err end(work *w)
+{
+    const sg_pipeline_options *options = w->options;
+    const flight *f = &w->flight[w->ended++ % options->in_flight];
+    double start = sg_now();
+    sg_err err = f->n > 0 ? options->end(options->user, w->classes, w->probabilities) : SG_OK;
+    w->report->network_s += sg_now() - start;
+    w->report->wall_s = sg_now() - w->start;
+    sg_stitch_note(w->stitch, w->report);
+    if (err == SG_OK)
+        err = stitch_batch(w, f);
+    sg_fetch_return(w->fetch, f->batch);
     return err;
 }
 
@@ -117,18 +144,15 @@ static sg_err run(work *w)
         double start = sg_now();
         sg_err err = sg_fetch_next(w->fetch, &batch);
         w->report->wait_s += sg_now() - start;
+        if (err == SG_OK && batch)
+            err = begin(w, batch);
+        while (err == SG_OK && w->ended < w->begun &&
+               (!batch || w->begun - w->ended == w->options->in_flight))
+            err = end(w);
         if (err != SG_OK)
             return err;
         if (!batch)
             return sg_stitch_finish(w->stitch);
-        err = classify(w, batch);
-        w->report->wall_s = sg_now() - w->start;
-        sg_stitch_note(w->stitch, w->report);
-        if (err == SG_OK)
-            err = stitch_batch(w, batch);
-        sg_fetch_return(w->fetch, batch);
-        if (err != SG_OK)
-            return err;
     }
 }
 
@@ -147,7 +171,9 @@ sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *r
     if (err == SG_OK)
         sg_stitch_report(w.stitch, report);
     sg_stitch_close(w.stitch);
-    sg_free(w.result);
+    for (int k = 0; k < SG_IN_FLIGHT_MOST; k++)
+        sg_free(w.flight[k].result);
+    sg_free(w.image);
     sg_free(w.classes);
     sg_free(w.probabilities);
     report->wall_s = sg_now() - w.start;

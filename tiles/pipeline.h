@@ -14,14 +14,17 @@
 /* Stands in probabilities where the scene has no data. */
 #define SG_NO_PROBABILITY (-1.0f)
 
+enum { SG_IN_FLIGHT_MOST = 2 };
+
 /*
- * Classify n tiles, at most a batch. pixels: (n, tile_h, tile_w, bands), in a buffer that has room
- * for a whole batch. Results: classes (n, tile_h, tile_w) and, when not NULL, probabilities (n,
- * tile_h, tile_w, classes), both with room for a batch. Called by the thread that runs the
- * pipeline.
+ * Begin to classify n tiles, at most a batch; they stay as they are until the results are taken.
+ * image [n]: plain numbers, normalised (sg_raw_is_plain), or with `raw` any. Called by the thread
+ * that runs the pipeline, as the next.
  */
-typedef sg_err (*sg_network_fn)(void *user, int32_t n, const float *pixels, uint8_t *classes,
-                                float *probabilities);
+typedef sg_err (*sg_begin_fn)(void *user, int32_t n, const sg_raw_image *image);
+/* Take the results of the tiles begun first: classes (n, tile_h, tile_w) and, when not NULL,
+ * probabilities (n, tile_h, tile_w, classes), both with room for a batch. */
+typedef sg_err (*sg_end_fn)(void *user, uint8_t *classes, float *probabilities);
 /* Next chunk index, or a number >= sg_grid_chunks at the end. Called by a reader thread, one at a
  * time, ahead of the work. */
 typedef sg_err (*sg_next_fn)(void *user, int64_t *chunk);
@@ -36,7 +39,7 @@ typedef sg_err (*sg_chunk_fn)(void *user, sg_window core, const uint8_t *classes
 /* Seconds are those of the thread that runs the network, but write_s. */
 typedef struct {
     int64_t computed, written;         /* pixels */
-    int64_t batches;                   /* calls of the network */
+    int64_t batches;                   /* begun by the network */
     int64_t chunks, empty;             /* finished; those of them in which no pixel has a class */
     int64_t unread;                    /* tiles that needed not even be read */
     double network_s, wait_s, stall_s; /* in the network, waiting for readers, for the writer */
@@ -58,7 +61,10 @@ typedef struct {
     int32_t want_probabilities; /* 1 in blend mode and with a CRF */
     sg_crf_options crf;         /* iterations 0: none; else the grid has its frames */
     int32_t crf_workers;        /* threads that compute it, beside the network */
-    sg_network_fn network;
+    int32_t raw;                /* 1: tiles may come as they were read; not with a CRF */
+    int32_t in_flight;          /* batches that may be begun and not yet taken, 1 or 2 */
+    sg_begin_fn begin;
+    sg_end_fn end;
     sg_next_fn next;
     sg_chunk_fn chunk;
     sg_progress_fn progress; /* may be NULL */
@@ -66,9 +72,9 @@ typedef struct {
 } sg_pipeline_options;
 
 /*
- * Memory: two batches of tiles being read and classified, two chunks being stitched and written;
- * with a CRF, chunks are as large as their reach and hold the bands, too, and there is room for its
- * results and, for each worker, for a window.
+ * Memory: one batch of tiles being read, in_flight being classified, two chunks being stitched and
+ * written; with a CRF, chunks are as large as their reach and hold the bands, too, and there is
+ * room for its results and, for each worker, for a window.
  * On any failure the threads are stopped and the first error is returned.
  */
 sg_err sg_pipeline_run(const sg_pipeline_options *options, sg_pipeline_report *report);

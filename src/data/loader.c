@@ -20,6 +20,8 @@ typedef struct {
     int32_t size;      /* samples, also when the batch failed */
     int32_t open;      /* samples not finished */
     int32_t failed_at; /* the lowest sample that failed, or size */
+    uint8_t *valid;    /* (batch, h, w), with `raw`; as the next */
+    float *factors;    /* [batch][2 * bands] */
 } slot;
 
 struct sg_loader {
@@ -97,6 +99,19 @@ static void finish_sample(sg_loader *loader, slot *s, int32_t sample, sg_err err
     pthread_cond_signal(&loader->ready);
 }
 
+static sg_loader_place place_of(const sg_loader *loader, const slot *s, int32_t sample)
+{
+    size_t i = (size_t)sample;
+    sg_loader_place place = {.pixels = s->batch.pixels + i * loader->sample_floats,
+                             .labels = s->batch.labels + i * loader->sample_labels,
+                             .image = s->batch.image + i};
+    if (loader->options.raw) {
+        place.valid = s->valid + i * loader->sample_labels;
+        place.factors = s->factors + i * 2 * (size_t)loader->scenes.spec->bands;
+    }
+    return place;
+}
+
 static void work_until_done(sg_loader *loader, sg_loader_reader *reader, sg_err reader_error)
 {
     pthread_mutex_lock(&loader->lock);
@@ -108,11 +123,10 @@ static void work_until_done(sg_loader *loader, sg_loader_reader *reader, sg_err 
             continue;
         }
         pthread_mutex_unlock(&loader->lock);
+        sg_loader_place place = place_of(loader, s, sample);
         sg_err err = reader_error;
         if (!err)
-            err = sg_loader_reader_sample(reader, s->batch.first + (uint64_t)sample,
-                                          s->batch.pixels + (size_t)sample * loader->sample_floats,
-                                          s->batch.labels + (size_t)sample * loader->sample_labels);
+            err = sg_loader_reader_sample(reader, s->batch.first + (uint64_t)sample, &place);
         pthread_mutex_lock(&loader->lock);
         finish_sample(loader, s, sample, err);
     }
@@ -162,6 +176,14 @@ static sg_err allocate_slots(sg_loader *loader)
         err = sg_malloc(floats, sizeof(float), &loader->slot[i].batch.pixels);
         if (!err)
             err = sg_malloc(labels, 1, &loader->slot[i].batch.labels);
+        if (!err)
+            err = sg_calloc((size_t)o->batch, sizeof(sg_raw_image), &loader->slot[i].batch.image);
+        if (!err && o->raw)
+            err = sg_malloc(labels, 1, &loader->slot[i].valid);
+        if (!err && o->raw)
+            err =
+                sg_malloc((size_t)o->batch, 2 * (size_t)loader->scenes.spec->bands * sizeof(float),
+                          &loader->slot[i].factors);
     }
     return err;
 }
@@ -224,6 +246,17 @@ sg_batch *sg_loader_next(sg_loader *loader)
     return &s->batch;
 }
 
+const sg_batch *sg_loader_peek(sg_loader *loader)
+{
+    if (loader->next_batch >= loader->batches)
+        return NULL;
+    slot *s = slot_of(loader, loader->next_batch);
+    pthread_mutex_lock(&loader->lock);
+    bool ready = s->state == SLOT_READY && !s->batch.error;
+    pthread_mutex_unlock(&loader->lock);
+    return ready ? &s->batch : NULL;
+}
+
 void sg_loader_return(sg_loader *loader, sg_batch *batch)
 {
     slot *s = (slot *)batch;
@@ -252,6 +285,9 @@ void sg_loader_close(sg_loader *loader)
     for (int32_t i = 0; loader->slot && i < loader->slots; i++) {
         sg_free(loader->slot[i].batch.pixels);
         sg_free(loader->slot[i].batch.labels);
+        sg_free(loader->slot[i].batch.image);
+        sg_free(loader->slot[i].valid);
+        sg_free(loader->slot[i].factors);
     }
     pthread_cond_destroy(&loader->ready);
     pthread_cond_destroy(&loader->work);

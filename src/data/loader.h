@@ -6,6 +6,7 @@
 #ifndef SG_DATA_LOADER_H
 #define SG_DATA_LOADER_H
 
+#include "base/raw.h"
 #include "data/alter.h"
 #include "data/source.h"
 #include "data/stats.h"
@@ -30,11 +31,12 @@ typedef struct {
 typedef enum { SG_MIX_RECTANGLE, SG_MIX_REGIONS } sg_mix_kind;
 
 typedef struct {
-    uint64_t first;  /* index of its first sample */
-    int32_t n;       /* samples, at most the batch size; 0 when failed */
-    float *pixels;   /* (n, h, w, bands) normalised, invalid pixels 0 */
-    uint8_t *labels; /* (n, h, w); invalid pixels and outside count: SG_NO_CLASS */
-    sg_err error;    /* reading failed; text in message */
+    uint64_t first; /* index of its first sample */
+    int32_t n;      /* samples, at most the batch size; 0 when failed */
+    float *pixels;  /* (n, h, w, bands) normalised, invalid pixels 0; with `raw`: room for images */
+    sg_raw_image *image; /* [n]: the samples; without `raw` plain ones, in pixels */
+    uint8_t *labels;     /* (n, h, w); invalid pixels and outside count: SG_NO_CLASS */
+    sg_err error;        /* reading failed; text in message */
     char message[512];
 } sg_batch;
 
@@ -42,6 +44,7 @@ typedef struct {
     int32_t batch, w, h; /* samples, pixels */
     int32_t threads;     /* at least 1 */
     int32_t ahead;       /* batches in flight, at least 1 */
+    bool raw;            /* leave samples as they were read, where nothing but turns alters them */
     uint64_t first, end,
         stride; /* batch k holds samples first + k * stride .. + batch - 1, below end */
     void (*sample)(void *user, uint64_t index,
@@ -66,6 +69,8 @@ sg_err sg_loader_open(sg_loader **loader, const sg_scenes *scenes,
 /* The next batch in order, NULL at the end. Give it back with sg_loader_return. */
 sg_batch *sg_loader_next(sg_loader *loader);
 void sg_loader_return(sg_loader *loader, sg_batch *batch);
+/* The batch that comes next, where it is ready and has not failed; else NULL, without waiting. */
+const sg_batch *sg_loader_peek(sg_loader *loader);
 /* Seconds that sg_loader_next has waited so far. */
 double sg_loader_waited(const sg_loader *loader);
 void sg_loader_close(sg_loader *loader); /* stops the threads; NULL is fine */

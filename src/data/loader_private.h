@@ -16,6 +16,15 @@ typedef struct {
     sg_source *source;
 } sg_loader_entry;
 
+/* Where one sample goes. Without `raw` valid and factors are NULL. */
+typedef struct {
+    float *pixels;   /* (h, w, bands), also for whole numbers */
+    uint8_t *labels; /* (h, w), as the next */
+    uint8_t *valid;
+    float *factors;      /* [2 * bands]: shift, scale */
+    sg_raw_image *image; /* what it is */
+} sg_loader_place;
+
 /* Belongs to one thread. */
 typedef struct {
     const sg_scenes *scenes;          /* borrowed */
@@ -41,9 +50,9 @@ typedef struct {
 
 sg_err sg_loader_reader_open(sg_loader_reader *reader, const sg_scenes *scenes,
                              const sg_loader_options *options);
-/* Sample `index` of the run: pixels (h, w, bands), labels (h, w). */
-sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,
-                               uint8_t *labels);
+/* Sample `index` of the run. */
+sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index,
+                               const sg_loader_place *place);
 void sg_loader_reader_close(sg_loader_reader *reader);
 
 #endif

@@ -114,6 +114,70 @@ static void jittered(const sg_sample *sample, const sg_scene *scene, int32_t ban
     }
 }
 
+/* ---- as read ---- */
+
+static void find_factors(const sg_sample *sample, const sg_scene *scene, int32_t bands,
+                         float *factors)
+{
+    double mean[SG_BANDS_MAX], std[SG_BANDS_MAX];
+    if (sample->jitter > 0)
+        jittered(sample, scene, bands, mean, std);
+    sg_normalize_factors(bands, sample->jitter > 0 ? mean : scene->mean,
+                         sample->jitter > 0 ? std : scene->std, factors, factors + bands);
+}
+
+static sg_err read_labels(sg_loader_reader *reader, const sg_loader_entry *entry,
+                          const sg_sample *sample, const sg_loader_place *place)
+{
+    uint8_t *labels = sample->turn == 0 ? place->labels : reader->labels;
+    sg_err err = SG_OK;
+    if (entry->label)
+        err = sg_label_read(entry->label, sample->window, labels);
+    else
+        memset(labels, SG_NO_CLASS, (size_t)(sample->window.w * sample->window.h));
+    mask_labels(sample, place->valid, labels);
+    if (!err && sample->turn != 0)
+        sg_turn_u8(labels, place->labels, sample->window.w, sample->turn);
+    return err;
+}
+
+/* Whoever loads it normalises and turns it. */
+static sg_err read_raw(sg_loader_reader *reader, const sg_loader_entry *entry,
+                       const sg_sample *sample, const sg_loader_place *place)
+{
+    const int32_t bands = reader->scenes->spec->bands;
+    SG_ASSERT(sample->turn == 0 || sample->window.w == sample->window.h);
+    sg_err err = sg_raster_read_raw(entry->raster, sample->window, place->pixels, place->valid);
+    if (err)
+        return err;
+    bool whole = !memchr(place->valid, 0, (size_t)(sample->window.w * sample->window.h));
+    find_factors(sample, &reader->scenes->scene[sample->scene], bands, place->factors);
+    *place->image = (sg_raw_image){.type = sg_raster_raw_type(entry->raster),
+                                   .turn = sample->turn,
+                                   .values = place->pixels,
+                                   .valid = whole ? NULL : place->valid,
+                                   .shift = place->factors,
+                                   .scale = place->factors + bands};
+    return read_labels(reader, entry, sample, place);
+}
+
+/* *done: it could be left as it was read. */
+static sg_err try_raw(sg_loader_reader *reader, const sg_sample *sample,
+                      const sg_loader_place *place, bool *done)
+{
+    sg_loader_entry *entry = NULL;
+    *done = false;
+    if (!reader->options->raw || sample->alter)
+        return SG_OK;
+    sg_err err = find_entry(reader, sample->scene, &entry);
+    if (err || sg_raster_raw_type(entry->raster) == SG_RAW_F32)
+        return err;
+    *done = true;
+    return read_raw(reader, entry, sample, place);
+}
+
+/* ---- as numbers ---- */
+
 static void normalize(const sg_sample *sample, const sg_scene *scene, int32_t bands, size_t count,
                       float *pixels, const uint8_t *valid)
 {
@@ -252,16 +316,22 @@ static void mask_margin(const sg_loader_options *o, uint8_t *labels)
     }
 }
 
-sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index, float *pixels,
-                               uint8_t *labels)
+sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index,
+                               const sg_loader_place *place)
 {
     const sg_loader_options *options = reader->options;
     sg_sample sample = {0};
+    bool done;
     options->sample(options->user, index, &sample);
-    const sg_image image = {options->w, options->h, reader->scenes->spec->bands,
-                            pixels,     NULL,       labels};
+    SG_ASSERT(sample.scene >= 0 && sample.scene < reader->scenes->scenes);
+    const sg_image image = {options->w,    options->h, reader->scenes->spec->bands,
+                            place->pixels, NULL,       place->labels};
     const sg_draw draw = {sample.seed, index};
-    sg_err err = make_crop(reader, &sample, pixels, labels);
+    *place->image = (sg_raw_image){.values = place->pixels};
+    sg_err err = try_raw(reader, &sample, place, &done);
+    if (err || done)
+        return err;
+    err = make_crop(reader, &sample, place->pixels, place->labels);
     if (!err && sample.alter && sg_alter_pastes(sample.alter, draw))
         err = mix(reader, draw, SG_MIX_REGIONS, &image);
     if (!err && sample.alter && sg_alter_cuts(sample.alter, draw))

@@ -7,6 +7,7 @@
 #define SG_DATA_RASTER_H
 
 #include "base/file.h"
+#include "base/raw.h"
 #include "data/packing.h"
 #include "data/spec.h"
 #include "data/window.h"
@@ -62,6 +63,15 @@ double sg_raster_block_bytes(const sg_raster_info *info);
  * the window.
  */
 sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_t *valid);
+
+/*
+ * The type in which windows can be read as they are stored: that of all chosen bands, where it is
+ * one of at most 16 bits and they are the file's own (no mosaic, no stack); else SG_RAW_F32.
+ */
+sg_raw_type sg_raster_raw_type(const sg_raster *raster);
+/* As sg_raster_read, values (h, w, bands) of that type, which is not SG_RAW_F32. Those of pixels
+ * that are not valid may be anything. */
+sg_err sg_raster_read_raw(sg_raster *raster, sg_window window, void *values, uint8_t *valid);
 
 /*
  * Is it known, without reading its pixels, that no pixel of a window inside the scene is valid? For

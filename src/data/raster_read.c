@@ -224,6 +224,97 @@ sg_err sg_raster_read(sg_raster *raster, sg_window window, float *pixels, uint8_
     return read_inner(&a);
 }
 
+/* ---- as stored ---- */
+
+static sg_raw_type raw_type_of(GDALDataType type)
+{
+    return type == GDT_Byte     ? SG_RAW_U8
+           : type == GDT_UInt16 ? SG_RAW_U16
+           : type == GDT_Int16  ? SG_RAW_I16
+                                : SG_RAW_F32;
+}
+
+sg_raw_type sg_raster_raw_type(const sg_raster *raster)
+{
+    GDALDataType type = GDALGetRasterDataType(raster->band[0].handle);
+    if (raster->mosaic || raster->stack)
+        return SG_RAW_F32;
+    for (int32_t i = 0; i < raster->bands; i++)
+        if (GDALGetRasterDataType(raster->band[i].handle) != type || raster->band[i].is_signed_byte)
+            return SG_RAW_F32;
+    return raw_type_of(type);
+}
+
+static sg_err read_values(const area *a, uint8_t *values)
+{
+    sg_raster *raster = a->raster;
+    int w = (int)a->inner.w, h = (int)a->inner.h;
+    GDALDataType type = GDALGetRasterDataType(raster->band[0].handle);
+    GSpacing bytes = GDALGetDataTypeSizeBytes(type), pixel = bytes * raster->bands;
+    CPLErrorReset();
+    CPLErr status = GDALDatasetRasterIOEx(
+        raster->dataset, GF_Read, (int)a->inner.x, (int)a->inner.y, w, h, values, w, h, type,
+        raster->bands, raster->number, pixel, pixel * (GSpacing)a->stride, bytes, NULL);
+    return sg_gdal_succeeded(status) ? SG_OK : read_failed(a);
+}
+
+static bool has_nodata(const sg_raster *raster)
+{
+    bool has = raster->has_fill;
+    for (int32_t b = 0; b < raster->bands; b++)
+        has |= raster->band[b].has_nodata;
+    return has;
+}
+
+/* Row by row as f32: the comparisons are those of sg_raster_read. */
+static sg_err check_stored(const area *a, sg_raw_type type, const uint8_t *values)
+{
+    sg_raster *raster = a->raster;
+    size_t count = (size_t)a->inner.w * (size_t)raster->bands, size = sg_raw_size(type);
+    if (!has_nodata(raster))
+        return SG_OK;
+    sg_err err = sg_grow(&raster->wide, &raster->wide_capacity, count, sizeof(double));
+    for (int64_t y = 0; !err && y < a->inner.h; y++) {
+        size_t first = (size_t)y * a->stride;
+        const sg_raw_image row = {.type = type,
+                                  .values = values + first * (size_t)raster->bands * size};
+        sg_raw_to_f32(&row, 1, a->inner.w, raster->bands, (float *)raster->wide);
+        check_row(raster, (float *)raster->wide, a->inner.w, a->valid + first);
+        if (raster->has_fill)
+            check_fill(raster, (float *)raster->wide, a->inner.w, a->valid + first);
+    }
+    return err;
+}
+
+sg_err sg_raster_read_raw(sg_raster *raster, sg_window window, void *values, uint8_t *valid)
+{
+    sg_raw_type type = sg_raster_raw_type(raster);
+    size_t pixel = (size_t)raster->bands * sg_raw_size(type), count = 0, bytes = 0;
+    sg_window scene = {0, 0, raster->info.width, raster->info.height};
+    sg_window inner = sg_window_intersect(window, scene);
+    SG_ASSERT(type != SG_RAW_F32 && window.w >= 0 && window.h >= 0);
+    sg_err err = sg_size_mul((size_t)window.w, (size_t)window.h, &count);
+    if (!err)
+        err = sg_size_mul(count, pixel, &bytes);
+    if (err)
+        return err;
+    if (!sg_window_contains(scene, window)) {
+        memset(values, 0, bytes);
+        memset(valid, 0, count);
+    }
+    if (sg_window_is_empty(inner))
+        return SG_OK;
+    size_t skip = (size_t)(inner.y - window.y) * (size_t)window.w + (size_t)(inner.x - window.x);
+    area a = {raster, inner, NULL, valid + skip, (size_t)window.w};
+    uint8_t *first = (uint8_t *)values + skip * pixel;
+    for (int64_t y = 0; y < inner.h; y++)
+        memset(a.valid + (size_t)y * a.stride, 1, (size_t)inner.w);
+    err = apply_masks(&a);
+    if (!err)
+        err = read_values(&a, first);
+    return err ? err : check_stored(&a, type, first);
+}
+
 /* Does the format say that nothing is stored there? Then all pixels of the band are alike. */
 static bool stores_nothing(GDALRasterBandH band, sg_window w)
 {

@@ -173,6 +173,15 @@ sg_err sg_stats_scene(sg_raster *raster, sg_moments *moments)
     return err;
 }
 
+void sg_normalize_factors(int32_t bands, const double *mean, const double *std, float *shift,
+                          float *scale)
+{
+    for (int32_t b = 0; b < bands; b++) {
+        shift[b] = (float)mean[b];
+        scale[b] = (float)(1.0 / std[b]);
+    }
+}
+
 /* Bands are few, so the factors are laid out several times in a row: the inner loop then runs over
  * a long flat stretch of floats. */
 enum { STRETCH = 256, PATTERN_MAX = STRETCH > SG_BANDS_MAX ? STRETCH : SG_BANDS_MAX };
@@ -183,9 +192,10 @@ void sg_normalize_pixels(float *pixels, const uint8_t *valid, size_t count, int3
     float shift[PATTERN_MAX], scale[PATTERN_MAX];
     size_t c = (size_t)bands, repeat = c < STRETCH ? STRETCH / c : 1, period = repeat * c;
     SG_ASSERT(bands >= 1 && bands <= SG_BANDS_MAX);
-    for (size_t i = 0; i < period; i++) {
-        shift[i] = (float)mean[i % c];
-        scale[i] = (float)(1.0 / std[i % c]);
+    sg_normalize_factors(bands, mean, std, shift, scale);
+    for (size_t i = c; i < period; i++) {
+        shift[i] = shift[i - c];
+        scale[i] = scale[i - c];
     }
     for (size_t start = 0; start < count * c; start += period) {
         size_t left = count * c - start, length = left < period ? left : period;

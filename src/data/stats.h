@@ -26,6 +26,9 @@ sg_err sg_stats_block(sg_raster *raster, int64_t index, sg_moments *moments);
 /* The whole scene, for small uses. */
 sg_err sg_stats_scene(sg_raster *raster, sg_moments *moments);
 
+/* Normalising is (x - shift) * scale in f32, with these. */
+void sg_normalize_factors(int32_t bands, const double *mean, const double *std, float *shift,
+                          float *scale);
 /* Apply: pixels (count, bands) become (x - mean) / std where valid, 0 elsewhere. valid may be NULL.
  */
 void sg_normalize_pixels(float *pixels, const uint8_t *valid, size_t count, int32_t bands,

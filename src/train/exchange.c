@@ -427,6 +427,11 @@ sg_sums *sg_exchange_host_sums(sg_exchange *x)
     return x->sums;
 }
 
+size_t sg_exchange_bucket(const sg_exchange *x)
+{
+    return x->options.bucket_elements;
+}
+
 void sg_exchange_get_report(const sg_exchange *x, sg_exchange_report *report)
 {
     bool known = x->sums && x->way != NCCL;

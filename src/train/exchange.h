@@ -48,6 +48,8 @@ sg_err sg_exchange_sums(sg_exchange *exchange, const float **gradient);
 /* The progress thread's sums, for others of a host's values between finish and sums; NULL with one
  * rank. [local] */
 sg_sums *sg_exchange_host_sums(sg_exchange *exchange);
+/* Elements of a bucket. [local] */
+size_t sg_exchange_bucket(const sg_exchange *exchange);
 /* How gradients go. [local] */
 typedef struct {
     const char *way;  /* in words */

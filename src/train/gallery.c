@@ -125,15 +125,22 @@ static sg_err draw_tile(sg_gallery_picture *picture, const sg_looked *looked, co
     const int64_t side = cover->tile + 2 * looked->beside, pixels = side * side;
     sg_sample sample = {0};
     sg_cover_sample(cover, batch->first + (uint64_t)i, &sample);
+    float *values = NULL;
+    sg_err err = sg_malloc((size_t)(pixels * looked->spec->bands), sizeof *values, &values);
+    if (err)
+        return err;
+    sg_raw_to_f32(&batch->image[i], side, side, looked->spec->bands, values);
     drawing d = {.spec = looked->spec,
-                 .pixels = batch->pixels + i * pixels * looked->spec->bands,
+                 .pixels = values,
                  .truth = batch->labels + i * pixels,
                  .prediction = looked->prediction + i * pixels,
                  .tile = side,
                  .core = sample.count};
     d.core.x -= sample.window.x - looked->beside;
     d.core.y -= sample.window.y - looked->beside;
-    return draw(&d, picture);
+    err = draw(&d, picture);
+    sg_free(values);
+    return err;
 }
 
 sg_err sg_gallery_look(sg_gallery *gallery, const sg_looked *looked, const sg_batch *batch)

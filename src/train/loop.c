@@ -59,7 +59,7 @@ static sg_err run_part(trainer *tr, int32_t part, sg_err mine, sg_update *update
         sg_border_find(&tr->border, batch->labels);
     if (t->stop && *t->stop)
         sg_stepper_ask_stop(tr->stepper);
-    mine = sg_stepper_run(tr->stepper, mine, batch->pixels, batch->labels, &run, update, result);
+    mine = sg_stepper_run(tr->stepper, mine, batch->image, batch->labels, &run, update, result);
     if (!mine && tr->classes)
         learn_errors(tr, batch);
     sg_loader_return(tr->loader, batch);

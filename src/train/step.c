@@ -38,11 +38,12 @@ struct sg_stepper {
     int32_t ranks;
     float *state; /* [state_count] on the host */
     sg_update_pieces pieces;
-    float *no_pixels;      /* a failed rank's batch: zeros */
-    uint8_t *no_labels;    /* and labels to ignore */
-    int32_t micro;         /* micro-batches of this step done */
-    size_t *reduce_count;  /* [reduces_most] sizes of the sums within the passes of a micro-batch */
-    sg_comm **reduce_comm; /* [reduces_most] and whose they are; borrowed */
+    float *no_pixels;       /* a failed rank's batch: zeros */
+    sg_raw_image *no_image; /* the same as images, [n] */
+    uint8_t *no_labels;     /* and labels to ignore */
+    int32_t micro;          /* micro-batches of this step done */
+    size_t *reduce_count;   /* [reduces_most] sizes of the sums within the passes of a micro-batch */
+    sg_comm **reduce_comm;  /* [reduces_most] and whose they are; borrowed */
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
     uint8_t *classes;                  /* borrowed: what each micro-batch was taken for, or NULL */
@@ -50,6 +51,8 @@ struct sg_stepper {
     void *before_user;
     void (*on_wait)(void *user, bool waits); /* or NULL */
     void *wait_user;
+    void (*meanwhile)(void *user); /* or NULL */
+    void *meanwhile_user;
     double *small;       /* SMALL + ranks * carried */
     const double *carry; /* borrowed, or NULL */
     size_t carried;      /* numbers of a rank */
@@ -86,9 +89,12 @@ static sg_err make_buffers(sg_stepper *s)
     if (!err)
         err = sg_calloc(pixels, sizeof(float), &s->no_pixels);
     if (!err)
+        err = sg_calloc((size_t)s->input.n, sizeof *s->no_image, &s->no_image);
+    if (!err)
         err = sg_malloc(labels, 1, &s->no_labels);
     if (err)
         return err;
+    sg_raw_plain(s->no_image, (int32_t)s->input.n, s->no_pixels, pixels / (size_t)s->input.n);
     memset(s->no_labels, SG_IGNORE_LABEL, labels);
     if (host(s))
         s->state = s->weights->state;
@@ -161,6 +167,8 @@ sg_err sg_stepper_create(sg_stepper **stepper, sg_comm *comm, sg_backend *backen
                                          .narrow = options->narrow};
         err = sg_exchange_open(&s->exchange, comm, backend, weights, &how);
     }
+    if (!err && !host(s)) /* so that what lies between is one piece of work */
+        sg_exec_tell_every(s->exec, sg_exchange_bucket(s->exchange));
     if (err)
         sg_stepper_close(s);
     else
@@ -178,6 +186,7 @@ void sg_stepper_close(sg_stepper *s)
     sg_update_pieces_close(&s->pieces);
     sg_free(s->small);
     sg_free(s->no_pixels);
+    sg_free(s->no_image);
     sg_free(s->no_labels);
     if (s->norm != s->comm)
         sg_comm_close(s->norm);
@@ -259,7 +268,10 @@ static int is_last(const sg_stepper *s)
 static void on_ready(void *user, size_t ready)
 {
     sg_stepper *s = user;
-    sg_err err = sg_exchange_ready(s->exchange, ready);
+    sg_err err;
+    if (ready == s->weights->host->layout->trainable_count && s->meanwhile)
+        s->meanwhile(s->meanwhile_user);
+    err = sg_exchange_ready(s->exchange, ready);
     if (err)
         note_failure(s, err);
 }
@@ -319,7 +331,7 @@ static double step_pixels(const sg_stepper *s)
            s->options.accumulate;
 }
 
-static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, sg_run *run)
+static void compute(sg_stepper *s, const sg_raw_image *image, const uint8_t *labels, sg_run *run)
 {
     sg_err err;
     run->loss_scale = (float)(1.0 / step_pixels(s));
@@ -329,7 +341,7 @@ static void compute(sg_stepper *s, const float *pixels, const uint8_t *labels, s
     run->loss_sum = run->weight_sum = 0;
     s->reduce_next = 0;
     sg_exchange_begin(s->exchange, s->micro);
-    err = sg_exec_forward(s->exec, pixels, labels, run);
+    err = sg_exec_forward_images(s->exec, image, (int32_t)s->input.n, labels, run);
     if (!err && s->classes) /* the backward pass may put something else in the logits' place */
         err = sg_exec_classify(s->exec, s->classes, NULL);
     if (!err)
@@ -424,19 +436,30 @@ static sg_err complete(sg_stepper *s, sg_update *update, sg_step_result *result)
     return failed;
 }
 
-sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const float *pixels, const uint8_t *labels,
+sg_err sg_stepper_run(sg_stepper *s, sg_err mine, const sg_raw_image *image, const uint8_t *labels,
                       sg_run *run, sg_update *update, sg_step_result *result)
 {
     double start = sg_now(), waited = s->wait_s;
     memset(result, 0, sizeof *result);
     if (mine)
         note_failure(s, mine);
-    compute(s, mine ? s->no_pixels : pixels, mine ? s->no_labels : labels, run);
+    compute(s, mine ? s->no_image : image, mine ? s->no_labels : labels, run);
     s->compute_s += sg_now() - start - (s->wait_s - waited);
     if (is_last(s))
         return complete(s, update, result);
     s->micro++;
     return SG_OK;
+}
+
+void sg_stepper_send(sg_stepper *s, const sg_raw_image *image, const uint8_t *labels)
+{
+    sg_exec_send(s->exec, image, (int32_t)s->input.n, labels);
+}
+
+void sg_stepper_meanwhile(sg_stepper *s, void (*work)(void *user), void *user)
+{
+    s->meanwhile = work;
+    s->meanwhile_user = user;
 }
 
 void sg_stepper_ask_stop(sg_stepper *s)

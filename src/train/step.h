@@ -49,17 +49,23 @@ typedef struct {
 } sg_step_result;
 
 /*
- * One micro-batch: forward, backward, sums. pixels (n, h, w, bands) and labels (n, h, w) may be
- * NULL when mine != SG_OK (this rank could not get its batch). When it completes an accumulation
- * the optimizer steps with `update` (rate, decay, rule, step; gradient_scale is set here). Of `run`
- * the caller sets seed, step, first_sample, class_weight and border.
+ * One micro-batch: forward, backward, sums. image [n], as sg_exec_forward_images takes them, and
+ * labels (n, h, w) may be NULL when mine != SG_OK (this rank could not get its batch). When it
+ * completes an accumulation the optimizer steps with `update` (rate, decay, rule, step;
+ * gradient_scale is set here). Of `run` the caller sets seed, step, first_sample, class_weight and
+ * border.
  *
  * A failure is kept until the step completes; then a rank that failed returns its own error, the
  * others SG_EPEER. Between steps (result->failures is 0) an error is this rank's alone: pass it as
  * `mine` to the next call.
  */
-sg_err sg_stepper_run(sg_stepper *stepper, sg_err mine, const float *pixels, const uint8_t *labels,
-                      sg_run *run, sg_update *update, sg_step_result *result);
+sg_err sg_stepper_run(sg_stepper *stepper, sg_err mine, const sg_raw_image *image,
+                      const uint8_t *labels, sg_run *run, sg_update *update,
+                      sg_step_result *result);
+/* The next micro-batch is this one: see sg_exec_send. [local] */
+void sg_stepper_send(sg_stepper *stepper, const sg_raw_image *image, const uint8_t *labels);
+/* Call `work` in each micro-batch while the device computes it. [local] */
+void sg_stepper_meanwhile(sg_stepper *stepper, void (*work)(void *user), void *user);
 /* Tell all ranks with the next completed step that this one wants to stop. [local] */
 void sg_stepper_ask_stop(sg_stepper *stepper);
 /* From now on classify each micro-batch between its passes, into classes (n, h, w), borrowed; they

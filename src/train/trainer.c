@@ -110,6 +110,7 @@ static sg_err open_loader(trainer *tr)
         .h = t->tile,
         .threads = t->loader_threads,
         .ahead = BATCHES_AHEAD,
+        .raw = t->backend->load != NULL,
         .first =
             (uint64_t)tr->position.step * batch + (uint64_t)tr->rank * (uint64_t)tr->micro_batch,
         .end = (uint64_t)t->steps * batch,
@@ -125,6 +126,15 @@ static sg_err open_loader(trainer *tr)
 static void let_change(void *user)
 {
     sg_saver_let_change(((trainer *)user)->saver);
+}
+
+/* While the device computes, the next batch goes to it, where it is read already. */
+static void send_next(void *user)
+{
+    trainer *tr = user;
+    const sg_batch *next = tr->loader ? sg_loader_peek(tr->loader) : NULL;
+    if (next)
+        sg_stepper_send(tr->stepper, next->image, next->labels);
 }
 
 static void on_wait(void *user, bool waits)
@@ -201,6 +211,7 @@ sg_err sg_trainer_open(trainer *tr, const sg_training *t)
         return err;
     sg_stepper_before_update(tr->stepper, let_change, tr);
     sg_stepper_on_wait(tr->stepper, on_wait, tr);
+    sg_stepper_meanwhile(tr->stepper, send_next, tr);
     err = share_times(tr);
     if (!err)
         err = open_files(tr);
@@ -224,6 +235,7 @@ sg_err sg_trainer_mine(trainer *tr)
     if (!mining || tr->position.step % mining_interval(tr->t) != 0)
         return SG_OK;
     tr->waited += sg_loader_waited(tr->loader);
+    sg_stepper_send(tr->stepper, NULL, NULL);
     sg_loader_close(tr->loader);
     tr->loader = NULL;
     sg_mining_refresh(mining, tr->t->comm);

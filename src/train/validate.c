@@ -86,6 +86,7 @@ static sg_err open_loader(validator *v, const sg_training *t)
         .h = (int32_t)side_of(v),
         .threads = t->loader_threads,
         .ahead = 2,
+        .raw = t->backend->load != NULL,
         .first = n * (uint64_t)sg_comm_rank(t->comm),
         .end = v->cover.tiles,
         .stride = n * (uint64_t)sg_comm_ranks(t->comm),
@@ -100,12 +101,18 @@ static sg_err count_batch(validator *v, const sg_training *t, const sg_batch *ba
                           sg_confusion *confusion)
 {
     size_t pixels = (size_t)batch->n * (size_t)(side_of(v) * side_of(v));
+    const sg_batch *next;
+    uint64_t ticket;
     sg_err err;
     if (batch->error)
         return sg_fail(batch->error, "%s", batch->message);
-    err = sg_exec_forward(v->exec, batch->pixels, NULL, NULL);
+    err = sg_exec_forward_images(v->exec, batch->image, batch->n, NULL, NULL);
     if (!err)
-        err = sg_exec_classify(v->exec, v->prediction, NULL);
+        err = sg_exec_classify_begin(v->exec, false, &ticket);
+    if (!err && (next = sg_loader_peek(v->loader)))
+        sg_exec_send(v->exec, next->image, next->n, NULL);
+    if (!err)
+        err = sg_exec_classify_end(v->exec, ticket, v->prediction, NULL);
     if (!err)
         sg_confusion_add(confusion, batch->labels, v->prediction, pixels);
     if (err || !v->gallery)

@@ -163,8 +163,10 @@ static sg_err step_by_ranks(sg_stepper *stepper, network *net, const variant *v,
         sg_run run = {.step = (uint64_t)step,
                       .class_weight = net->class_weight,
                       .first_sample = (uint64_t)first};
+        sg_raw_image image[BATCH];
+        sg_raw_plain(image, n, b->pixels + first * IMAGE * BANDS, IMAGE * BANDS);
         assert_int_equal(k > 0 ? result->complete : 0, 0);
-        err = sg_stepper_run(stepper, err, mine ? NULL : b->pixels + first * IMAGE * BANDS,
+        err = sg_stepper_run(stepper, err, mine ? NULL : image,
                              mine ? NULL : b->labels + first * IMAGE, &run, &update, result);
     }
     assert_int_equal(result->complete, 1);

@@ -71,6 +71,29 @@ sg_raster *open_made(const char *path)
     return raster;
 }
 
+/* A window as it is stored holds the same numbers, and the same pixels are valid. */
+static void expect_stored(sg_raster *raster, sg_window window, const float *pixels,
+                          const uint8_t *valid)
+{
+    const int32_t bands = sg_raster_bands(raster);
+    const sg_raw_type type = sg_raster_raw_type(raster);
+    size_t count = (size_t)(window.w * window.h), values = count * (size_t)bands;
+    if (type == SG_RAW_F32 || count == 0)
+        return;
+    void *stored = malloc(values * sg_raw_size(type));
+    float *numbers = malloc(values * sizeof *numbers);
+    uint8_t *own = malloc(count);
+    memset(own, 77, count);
+    assert_int_equal(sg_raster_read_raw(raster, window, stored, own), SG_OK);
+    const sg_raw_image image = {.type = type, .values = stored, .valid = own};
+    sg_raw_to_f32(&image, window.h, window.w, bands, numbers);
+    assert_memory_equal(own, valid, count);
+    assert_memory_equal(numbers, pixels, values * sizeof *numbers);
+    free(stored);
+    free(numbers);
+    free(own);
+}
+
 void read_made(sg_raster *raster, sg_window window, float **pixels, uint8_t **valid)
 {
     size_t count = (size_t)window.w * (size_t)window.h;
@@ -78,6 +101,7 @@ void read_made(sg_raster *raster, sg_window window, float **pixels, uint8_t **va
     *valid = malloc(count);
     if (sg_raster_read(raster, window, *pixels, *valid))
         fail_msg("%s", sg_error_text());
+    expect_stored(raster, window, *pixels, *valid);
 }
 
 void expect_refused(const char *path, const int32_t *band, int32_t bands, const char *word)

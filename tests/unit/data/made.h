@@ -32,7 +32,8 @@ double made_ramp(int band, int x, int y);
 void make_raster(const char *path, const made_raster *made);
 /* Open with all data bands, expecting success. */
 sg_raster *open_made(const char *path);
-/* Read a window, expecting success; pixels and valid are freed by the caller with free. */
+/* Read a window, expecting success, and that it is the same as it is stored; pixels and valid are
+ * freed by the caller with free. */
 void read_made(sg_raster *raster, sg_window window, float **pixels, uint8_t **valid);
 /* Opening fails with SG_EINPUT and a one-line text that names the file and `word`. */
 void expect_refused(const char *path, const int32_t *band, int32_t bands, const char *word);

@@ -2,6 +2,7 @@
 #include "made.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "base/size.h"
 #include "data/loader.h"
@@ -181,6 +182,103 @@ static void labels_in_the_margin_do_not_count(void **state)
     }
     sg_loader_close(loader);
     sg_loader_close(plain_loader);
+}
+
+/* Some are brightened, too. */
+static void jittered(void *user, uint64_t index, sg_sample *sample)
+{
+    scattered(user, index, sample);
+    sample->jitter = index % 4 == 0 ? .3f : 0;
+    sample->seed = 5;
+    sample->index = index;
+}
+
+static void expect_same_numbers(const sg_batch *raw, const sg_batch *batch, bool stays)
+{
+    static float numbers[TILE * TILE * 2];
+    assert_int_equal(raw->n, batch->n);
+    assert_memory_equal(raw->labels, batch->labels, (size_t)batch->n * TILE * TILE);
+    for (int32_t i = 0; i < batch->n; i++) {
+        const float *plain = batch->pixels + i * TILE * TILE * 2;
+        assert_true(sg_raw_is_plain(&batch->image[i]) && batch->image[i].values == plain);
+        assert_int_equal(raw->image[i].type == SG_RAW_F32, !stays);
+        sg_raw_to_f32(&raw->image[i], TILE, TILE, 2, numbers);
+        assert_memory_equal(numbers, plain, sizeof numbers);
+    }
+}
+
+/* Both loaders' batches, of the scenes `some`. */
+static void compare_raw(const sg_scenes *some, uint32_t count, bool stays)
+{
+    sg_loader_options options = options_of(2, 2, 200, &count);
+    sg_loader *plain = NULL, *raw = NULL;
+    options.sample = jittered;
+    assert_int_equal(sg_loader_open(&plain, some, &options), SG_OK);
+    options.raw = true;
+    assert_int_equal(sg_loader_open(&raw, some, &options), SG_OK);
+    for (sg_batch *a, *b; (a = sg_loader_next(raw)) != NULL;) {
+        b = sg_loader_next(plain);
+        assert_int_equal(a->error, SG_OK);
+        expect_same_numbers(a, b, stays);
+        sg_loader_return(raw, a);
+        sg_loader_return(plain, b);
+    }
+    sg_loader_close(raw);
+    sg_loader_close(plain);
+}
+
+static double signed_values(int band, int x, int y)
+{
+    return image_values(band, x, y) * 150 - 15000;
+}
+
+static void samples_as_they_were_read_are_the_same_numbers(void **state)
+{
+    const GDALDataType types[] = {GDT_Byte, GDT_UInt16, GDT_Int16, GDT_Float32, GDT_Int32};
+    const double nodata = 40 * 150 - 15000;
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+        char path[TEMPDIR_PATH], name[32];
+        bool is_signed = types[k] != GDT_Byte && types[k] != GDT_UInt16;
+        sg_scene one = scene[0];
+        sg_spec own = spec;
+        snprintf(name, sizeof name, "type%zu.tif", k);
+        snprintf(one.image, SG_PATH_MAX, "%s", tempdir_path(state, name, path));
+        make_raster(path, &(made_raster){.w = W,
+                                         .h = H,
+                                         .bands = 3,
+                                         .type = types[k],
+                                         .nodata = is_signed ? &nodata : NULL,
+                                         .value = is_signed ? signed_values : image_values});
+        own.has_nodata = types[k] == GDT_UInt16; /* in all bands: nowhere, then everywhere */
+        own.nodata = 77;
+        sg_scenes some = {.scene = &one, .scenes = 1, .spec = &own, .label = {.ignore = -1}};
+        compare_raw(&some, 1, k < 3);
+    }
+    compare_raw(&scenes, MANY, true); /* with a nodata value in each band */
+}
+
+static void the_next_batch_can_be_looked_at(void **state)
+{
+    uint32_t few = MANY;
+    sg_loader_options options = options_of(1, 1, 30, &few);
+    sg_loader *loader = NULL;
+    assert_int_equal(sg_loader_open(&loader, &scenes, &options), SG_OK);
+    for (sg_batch *b; (b = sg_loader_next(loader)) != NULL;) {
+        const sg_batch *next = sg_loader_peek(loader);
+        uint64_t first = b->first + 8;
+        for (int i = 0; i < 10000 && !next && first < 30; i++) {
+            usleep(200);
+            next = sg_loader_peek(loader);
+        }
+        assert_true(first < 30 ? next && next->first == first : next == NULL);
+        sg_loader_return(loader, b);
+        if (next) {
+            b = sg_loader_next(loader);
+            assert_ptr_equal(b, next);
+            sg_loader_return(loader, b);
+        }
+    }
+    sg_loader_close(loader);
 }
 
 static void more_scenes_than_a_thread_keeps_open(void **state)
@@ -553,6 +651,8 @@ int main(void)
         cmocka_unit_test(jitter_changes_contrast_and_brightness_by_sample),
         cmocka_unit_test(batches_are_what_the_samples_say_for_any_thread_count),
         cmocka_unit_test(labels_in_the_margin_do_not_count),
+        cmocka_unit_test(samples_as_they_were_read_are_the_same_numbers),
+        cmocka_unit_test(the_next_batch_can_be_looked_at),
         cmocka_unit_test(more_scenes_than_a_thread_keeps_open),
         cmocka_unit_test(scenes_without_labels_have_none),
         cmocka_unit_test(nothing_to_load_ends_at_once),

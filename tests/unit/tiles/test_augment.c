@@ -15,8 +15,16 @@ enum { BATCH = 3, MOST = 12, BANDS = 2, CLASSES = 3 };
  */
 typedef struct {
     int64_t h, w;
-    int calls, transposed;
+    int32_t n;
+    float pixels[BATCH * MOST * MOST * BANDS];
+} pass;
+
+typedef struct {
+    int64_t h, w;
+    int32_t raw, in_flight;
+    int calls, ended, transposed;
     int fail_at;
+    pass pass[2]; /* begun */
 } fake;
 
 static float at(const float *pixels, int64_t h, int64_t w, int64_t y, int64_t x, int band)
@@ -30,16 +38,32 @@ static float value(float here, float right, float below, int class)
     return class == 0 ? here + 2 * right : class == 1 ? 3 * below : right + below + 1;
 }
 
-static sg_err network(void *user, bool transposed, int32_t n, const float *pixels, uint8_t *classes,
-                      float *probabilities)
+static sg_err begin(void *user, bool transposed, int32_t n, const sg_raw_image *image)
 {
     fake *f = user;
-    int64_t h = transposed ? f->w : f->h, w = transposed ? f->h : f->w;
     f->transposed += transposed;
     if (++f->calls == f->fail_at)
         return sg_fail(SG_EINPUT, "planned");
-    memset(classes, 77, (size_t)(n * h * w));
-    for (int32_t i = 0; i < n; i++, pixels += h * w * BANDS)
+    assert_true(f->calls - f->ended <= f->in_flight);
+    pass *p = &f->pass[f->calls % 2];
+    p->h = transposed ? f->w : f->h;
+    p->w = transposed ? f->h : f->w;
+    p->n = n;
+    for (int32_t i = 0; i < n; i++) {
+        assert_true(f->raw || sg_raw_is_plain(&image[i]));
+        sg_raw_to_f32(&image[i], p->h, p->w, BANDS, p->pixels + i * p->h * p->w * BANDS);
+    }
+    return SG_OK;
+}
+
+static sg_err end(void *user, uint8_t *classes, float *probabilities)
+{
+    fake *f = user;
+    const pass *p = &f->pass[++f->ended % 2];
+    int64_t h = p->h, w = p->w;
+    const float *pixels = p->pixels;
+    memset(classes, 77, (size_t)(p->n * h * w));
+    for (int32_t i = 0; i < p->n; i++, pixels += h * w * BANDS)
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < w; x++)
                 for (int c = 0; c < CLASSES; c++)
@@ -91,29 +115,39 @@ static void check_pixel(const float *pixels, const fake *f, int64_t y, int64_t x
 
 static sg_augment *make(fake *f)
 {
-    const sg_augment_options options = {f->h, f->w, BATCH, BANDS, CLASSES, network, f};
+    const sg_augment_options options = {f->h,   f->w,         BATCH, BANDS, CLASSES,
+                                        f->raw, f->in_flight, begin, end,   f};
     sg_augment *augment = NULL;
     assert_int_equal(sg_augment_create(&augment, &options), SG_OK);
     return augment;
 }
 
-static void check_tiles(int64_t h, int64_t w, int32_t n)
+static void check_tiles_of(int64_t h, int64_t w, int32_t n, int32_t raw, int32_t in_flight)
 {
     static float pixels[BATCH * MOST * MOST * BANDS], probabilities[BATCH * MOST * MOST * CLASSES];
     static uint8_t classes[BATCH * MOST * MOST], alone[BATCH * MOST * MOST];
-    fake f = {.h = h, .w = w};
+    static fake f;
+    sg_raw_image image[BATCH];
+    f = (fake){.h = h, .w = w, .raw = raw, .in_flight = in_flight};
     sg_augment *augment = make(&f);
     fill(pixels, (size_t)(BATCH * h * w * BANDS));
+    sg_raw_plain(image, n, pixels, (size_t)(h * w * BANDS));
     for (int again = 0; again < 2; again++) /* nothing is left of the call before */
-        assert_int_equal(sg_augment_classify(augment, n, pixels, classes, probabilities), SG_OK);
+        assert_int_equal(sg_augment_classify(augment, n, image, classes, probabilities), SG_OK);
     assert_int_equal(f.calls, 16);
     assert_int_equal(f.transposed, 8);
     for (int64_t i = 0; i < n * h * w; i++)
         check_pixel(pixels + i / (h * w) * (h * w * BANDS), &f, i / w % h, i % w, classes[i],
                     probabilities + i * CLASSES);
-    assert_int_equal(sg_augment_classify(augment, n, pixels, alone, NULL), SG_OK);
+    assert_int_equal(sg_augment_classify(augment, n, image, alone, NULL), SG_OK);
     assert_memory_equal(classes, alone, (size_t)(n * h * w));
     sg_augment_close(augment);
+}
+
+static void check_tiles(int64_t h, int64_t w, int32_t n)
+{
+    for (int32_t k = 0; k < 4; k++)
+        check_tiles_of(h, w, n, k % 2, 1 + k / 2);
 }
 
 static void result_is_the_mean_over_all_turns(void **state)
@@ -130,10 +164,11 @@ static void first_of_equal_classes_is_taken(void **state)
     const float pixels[BANDS] = {0, 1}; /* alone: class 0 and 2 both have 1 */
     float probabilities[CLASSES * BATCH];
     uint8_t classes[BATCH];
-    fake f = {.h = 1, .w = 1};
+    static fake f = {.h = 1, .w = 1, .in_flight = 1};
+    const sg_raw_image image = {.values = pixels};
     sg_augment *augment = make(&f);
     (void)state;
-    assert_int_equal(sg_augment_classify(augment, 1, pixels, classes, probabilities), SG_OK);
+    assert_int_equal(sg_augment_classify(augment, 1, &image, classes, probabilities), SG_OK);
     assert_true(probabilities[0] == probabilities[2]);
     assert_int_equal(classes[0], 0);
     sg_augment_close(augment);
@@ -145,9 +180,11 @@ static void failure_of_any_turn_ends_it(void **state)
     uint8_t classes[BATCH * 4];
     (void)state;
     for (int i = 1; i <= 8; i++) {
-        fake f = {.h = 2, .w = 2, .fail_at = i};
+        static fake f;
+        const sg_raw_image image = {.values = pixels};
+        f = (fake){.h = 2, .w = 2, .in_flight = 1, .fail_at = i};
         sg_augment *augment = make(&f);
-        assert_int_equal(sg_augment_classify(augment, 1, pixels, classes, NULL), SG_EINPUT);
+        assert_int_equal(sg_augment_classify(augment, 1, &image, classes, NULL), SG_EINPUT);
         assert_int_equal(f.calls, i);
         sg_augment_close(augment);
     }

@@ -23,8 +23,13 @@ typedef struct {
     int64_t next, chunks_done, told;
     int network_calls, tiles_seen;
     int fail_network, fail_chunk, fail_next; /* at this call, 0: never */
-    uint8_t *classes;                        /* (HEIGHT, WIDTH) */
-    float *probabilities;                    /* (HEIGHT, WIDTH, CLASSES) or NULL */
+    int32_t raw, in_flight;
+    struct {
+        sg_raw_image *image; /* NULL: free */
+        int32_t n, call;
+    } begun[SG_IN_FLIGHT_MOST];
+    uint8_t *classes;     /* (HEIGHT, WIDTH) */
+    float *probabilities; /* (HEIGHT, WIDTH, CLASSES) or NULL */
 } world;
 
 /* Rows and columns below HOLE have no data. */
@@ -67,14 +72,44 @@ static double neighbourhood(const float *pixels, int64_t w, int64_t h, int64_t x
     return sum;
 }
 
-static sg_err network(void *user, int32_t n, const float *pixels, uint8_t *classes,
-                      float *probabilities)
+/* As the network sees it: plain numbers. */
+static float *numbers_of(const world *w, int32_t n, const sg_raw_image *image)
+{
+    size_t one = (size_t)(w->grid->tile_w * w->grid->tile_h * BANDS);
+    float *pixels = malloc(sizeof(float) * one * (size_t)n);
+    for (int32_t i = 0; i < n; i++) {
+        assert_true(w->raw ? image[i].type == SG_RAW_U8 : sg_raw_is_plain(&image[i]));
+        sg_raw_to_f32(&image[i], w->grid->tile_h, w->grid->tile_w, BANDS, pixels + (size_t)i * one);
+    }
+    return pixels;
+}
+
+static sg_err begin(void *user, int32_t n, const sg_raw_image *image)
 {
     world *w = user;
-    int64_t tw = w->grid->tile_w, th = w->grid->tile_h;
     w->tiles_seen += n;
     if (++w->network_calls == w->fail_network)
         return sg_fail(SG_EINTERNAL, "the network broke");
+    for (int k = 0; k < w->in_flight; k++)
+        if (!w->begun[k].image) {
+            w->begun[k].image =
+                memcpy(malloc(sizeof *image * (size_t)n), image, sizeof *image * (size_t)n);
+            w->begun[k].n = n;
+            w->begun[k].call = w->network_calls;
+            return SG_OK;
+        }
+    fail_msg("more than %d batches are in flight", w->in_flight);
+    return SG_EINTERNAL;
+}
+
+/* Of the batch begun first; its tiles are read as late as this. */
+static sg_err end(void *user, uint8_t *classes, float *probabilities)
+{
+    world *w = user;
+    int first = w->begun[1].image && (!w->begun[0].image || w->begun[1].call < w->begun[0].call);
+    int64_t tw = w->grid->tile_w, th = w->grid->tile_h;
+    int32_t n = w->begun[first].n;
+    float *pixels = numbers_of(w, n, w->begun[first].image);
     for (int64_t i = 0; i < n * tw * th; i++) {
         const float *tile = pixels + i / (tw * th) * tw * th * BANDS;
         int64_t sum = (int64_t)neighbourhood(tile, tw, th, i % tw, i / tw % th);
@@ -82,6 +117,9 @@ static sg_err network(void *user, int32_t n, const float *pixels, uint8_t *class
         for (int c = 0; probabilities && c < CLASSES; c++)
             probabilities[i * CLASSES + c] = (float)(sum % 1000 + c);
     }
+    free(pixels);
+    free(w->begun[first].image);
+    w->begun[first].image = NULL;
     return SG_OK;
 }
 
@@ -155,7 +193,10 @@ static sg_err run_with(void **state, const setting *s, const sg_crf_options *crf
                                    .want_probabilities = w->probabilities != NULL,
                                    .crf = *crf,
                                    .crf_workers = s->readers,
-                                   .network = network,
+                                   .raw = w->raw && crf->iterations == 0,
+                                   .in_flight = w->in_flight,
+                                   .begin = begin,
+                                   .end = end,
                                    .next = next,
                                    .chunk = put,
                                    .progress = progress,
@@ -176,7 +217,7 @@ static sg_err run(void **state, const setting *s, world *w, sg_grid *grid)
 
 static world make_world(int probabilities)
 {
-    world w = {.classes = malloc(WIDTH * HEIGHT)};
+    world w = {.classes = malloc(WIDTH * HEIGHT), .in_flight = 1};
     memset(w.classes, 77, WIDTH * HEIGHT);
     if (probabilities)
         w.probabilities = malloc(sizeof(float) * WIDTH * HEIGHT * CLASSES);
@@ -187,6 +228,8 @@ static void close_world(world *w)
 {
     free(w->classes);
     free(w->probabilities);
+    for (int k = 0; k < SG_IN_FLIGHT_MOST; k++)
+        free(w->begun[k].image);
 }
 
 static void any_grid_batch_and_readers_give_the_single_tile(void **state)
@@ -200,9 +243,11 @@ static void any_grid_batch_and_readers_give_the_single_tile(void **state)
     assert_int_equal(run(state, &single, &expected, &grid), SG_OK);
     assert_int_equal(grid.tile_w, 152);
     assert_int_equal(expected.network_calls, 1);
-    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+    for (size_t i = 0; i < 4 * (sizeof other / sizeof *other); i++) {
         world w = make_world(1);
-        assert_int_equal(run(state, &other[i], &w, &grid), SG_OK);
+        w.raw = i % 2;
+        w.in_flight = 1 + i / 2 % 2;
+        assert_int_equal(run(state, &other[i / 4], &w, &grid), SG_OK);
         assert_memory_equal(w.classes, expected.classes, WIDTH * HEIGHT);
         assert_memory_equal(w.probabilities, expected.probabilities,
                             sizeof(float) * WIDTH * HEIGHT * CLASSES);
@@ -244,6 +289,7 @@ static void pixels_without_data_have_no_class(void **state)
     const setting s = {32, 32, 2, 2};
     sg_grid grid;
     world w = make_world(1);
+    w.raw = 1;
     assert_int_equal(run(state, &s, &w, &grid), SG_OK);
     for (int i = 0; i < WIDTH * HEIGHT; i++) {
         int hole = i % WIDTH < HOLE && i / WIDTH < HOLE;
@@ -274,6 +320,7 @@ static void failures_end_the_run_with_their_text(void **state)
         for (int at = 1; at <= 4; at++) {
             sg_grid grid;
             world w = make_world(0);
+            w.in_flight = 1 + at % 2;
             w.fail_network = kind == 0 ? at : 0;
             w.fail_chunk = kind == 1 ? at : 0;
             w.fail_next = kind == 2 ? at : 0;
