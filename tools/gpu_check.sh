@@ -94,7 +94,7 @@ deeplab=(device=cuda type=bf16 net=deeplabv3+,encoder=resnet50 size=512 bands=4 
 
 # What matters most comes first. The long comparison of losses is mostly the reference's work on one core:
 # it runs beside what follows and is waited for before anything is measured.
-part 30 network "${check[@]}" network
+part 45 network "${check[@]}" network
 timeout -k 5 240 "${check[@]}" losses >"$out/losses.log" 2>&1 &
 losses=$!
 part 130 operators "${check[@]}"
@@ -130,7 +130,7 @@ if [ -n "$sanitizer" ]; then
   for word in batch_norm global_pool softmax_loss; do # what has barriers
     part 30 "racecheck-$word" "$sanitizer" --tool racecheck --error-exitcode 9 "${check[@]}" "$word"
   done
-  part 60 memcheck "$sanitizer" --tool memcheck --error-exitcode 9 "${check[@]}" network
+  part 90 memcheck "$sanitizer" --tool memcheck --error-exitcode 9 "${check[@]}" network
 else
   summary+=("absent   compute-sanitizer")
 fi
