@@ -158,7 +158,7 @@ static void serve_data(void)
 
 static void read_chunk(const place *p, long chunk)
 {
-    int server = server_of(p, chunk);
+    int server = server_of(p, p->first + chunk); /* scenes begin on different servers */
     double start = MPI_Wtime(), least = in(READ) / in(STREAM);
     send(server, REQUEST, (int)in(READ));
     MPI_Recv(nothing, (int)in(READ), MPI_BYTE, server, DATA, MPI_COMM_WORLD, MPI_STATUS_IGNORE);

@@ -52,6 +52,8 @@ SCENARIOS = {
     "train_gpu_binomial": ("train", GPU, {}),
     "train_gpu_nodes_4": ("train", {**GPU, **NODES, "fold": 1}, {}),
     "train_gpu_nodes_24": ("train", {**GPU, **LARGE, "fold": 1}, {}),
+    "train_gpu_nodes_24_batch": ("train", {**LARGE, "forward": 0.034, "backward": 0.068,
+                                           "update": 0.001, "fold": 1}, {}),
     "train_gpu_norms": ("train", {**GPU, **LARGE, "fold": 1, "norms": 18}, {}),
     "train_gpu_norms_jitter": ("train", {**GPU, **LARGE, "fold": 1, "norms": 18, "jitter": 0.02}, {}),
     "train_gpu_jitter": ("train", {**GPU, **LARGE, "fold": 1, "jitter": 0.02}, {}),
