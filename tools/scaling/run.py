@@ -80,6 +80,7 @@ SCENARIOS = {
 
 
 def build(folder, program):
+    os.makedirs(folder, exist_ok=True)
     target = os.path.join(folder, program)
     sources = [os.path.join(HERE, name) for name in [program + ".c", *SOURCES]]
     headers = [os.path.join(HERE, name) for name in ("rounds.h", "inputs.h")]
