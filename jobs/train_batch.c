@@ -22,7 +22,8 @@ static sg_err fitting(const sg_train_run *run, int64_t most, double bytes, int64
     const sg_job_train *train = &run->job.train;
     const sg_abilities abilities = sg_backend_abilities(run->backend);
     sg_graph *with_loss = NULL, *fused = NULL;
-    sg_err err = sg_graph_with_losses(run->graph, run->loss.term, run->loss.terms, &with_loss);
+    sg_err err = sg_graph_with_losses(run->graph, run->loss.term, run->loss.terms,
+                                      run->loss.aux_weight, &with_loss);
     if (err == SG_OK)
         err = sg_graph_fuse(with_loss, &fused);
     const sg_plan_request request = {fused,
