@@ -30,12 +30,12 @@ FIGURES = {
         "train_gpu_strong": "over nodes, 24 MiB"}),
     "predict": ("Prediction, weak scaling: 16 chunks a rank", 95, {
         "predict_gpu_one": "GPUs, one scene",
-        "predict_gpu_parallel": "GPUs, one, assembled by all",
+        "predict_gpu_parallel": "GPUs, one, by all",
         "predict_gpu_scenes": "GPUs, a scene a node",
         "predict_cpu_one": "CPUs, one scene",
-        "predict_cpu_parallel": "CPUs, one, assembled by all",
+        "predict_cpu_parallel": "CPUs, one, by all",
         "predict_cpu_scenes": "CPUs, a scene a node",
-        "predict_cpu_uneven": "same, a slow node, jitter"}),
+        "predict_cpu_uneven": "CPUs, by all, a node half as fast"}),
 }
 
 # What is disturbed is held against what is not.
