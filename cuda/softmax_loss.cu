@@ -296,5 +296,5 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
                                           : sg_launch_items(k->cuda, loss_gradient, a.pixels, a);
 }
 
-extern "C" const sg_kernel_def sg_cuda_softmax_loss = {prepare,  NULL,    forward,
-                                                       backward, release, 0, report};
+extern "C" const sg_kernel_def sg_cuda_softmax_loss = {prepare, NULL, forward, backward,
+                                                       release, 0,    report};

@@ -382,9 +382,9 @@ sg_err sg_grid_create(sg_grid *grid, const sg_grid_wish *wanted)
                   .height = wish.height,
                   .stride = wish.stride,
                   .halo = wish.halo,
-                   .beyond = wish.surrounded ? wish.halo : 0,
-                   .frame = wish.frame,
-                   .margin = wish.margin,
+                  .beyond = wish.surrounded ? wish.halo : 0,
+                  .frame = wish.frame,
+                  .margin = wish.margin,
                   .part = sg_window_is_empty(wish.part) ? (sg_window){0, 0, wish.width, wish.height}
                                                         : wish.part,
                   .padded_w = sg_round_up(wish.width, wish.stride),

@@ -130,11 +130,7 @@ static sg_err read_labels(sg_loader_reader *reader, const sg_loader_entry *entry
                           const sg_sample *sample, const sg_loader_place *place)
 {
     uint8_t *labels = sample->turn == 0 ? place->labels : reader->labels;
-    sg_err err = SG_OK;
-    if (entry->label)
-        err = sg_label_read(entry->label, sample->window, labels);
-    else
-        memset(labels, SG_NO_CLASS, (size_t)(sample->window.w * sample->window.h));
+    sg_err err = sg_source_labels(entry->source, sample->window, labels);
     mask_labels(sample, place->valid, labels);
     if (!err && sample->turn != 0)
         sg_turn_u8(labels, place->labels, sample->window.w, sample->turn);
@@ -147,12 +143,12 @@ static sg_err read_raw(sg_loader_reader *reader, const sg_loader_entry *entry,
 {
     const int32_t bands = reader->scenes->spec->bands;
     SG_ASSERT(sample->turn == 0 || sample->window.w == sample->window.h);
-    sg_err err = sg_raster_read_raw(entry->raster, sample->window, place->pixels, place->valid);
+    sg_err err = sg_source_read_raw(entry->source, sample->window, place->pixels, place->valid);
     if (err)
         return err;
     bool whole = !memchr(place->valid, 0, (size_t)(sample->window.w * sample->window.h));
     find_factors(sample, &reader->scenes->scene[sample->scene], bands, place->factors);
-    *place->image = (sg_raw_image){.type = sg_raster_raw_type(entry->raster),
+    *place->image = (sg_raw_image){.type = sg_source_raw_type(entry->source),
                                    .turn = sample->turn,
                                    .values = place->pixels,
                                    .valid = whole ? NULL : place->valid,
@@ -170,7 +166,7 @@ static sg_err try_raw(sg_loader_reader *reader, const sg_sample *sample,
     if (!reader->options->raw || sample->alter)
         return SG_OK;
     sg_err err = find_entry(reader, sample->scene, &entry);
-    if (err || sg_raster_raw_type(entry->raster) == SG_RAW_F32)
+    if (err || sg_source_raw_type(entry->source) == SG_RAW_F32)
         return err;
     *done = true;
     return read_raw(reader, entry, sample, place);
@@ -329,14 +325,13 @@ sg_err sg_loader_reader_sample(sg_loader_reader *reader, uint64_t index,
     const sg_draw draw = {sample.seed, index};
     *place->image = (sg_raw_image){.values = place->pixels};
     sg_err err = try_raw(reader, &sample, place, &done);
-    if (err || done)
-        return err;
-    err = make_crop(reader, &sample, place->pixels, place->labels);
+    if (!err && !done)
+        err = make_crop(reader, &sample, place->pixels, place->labels);
     if (!err && sample.alter && sg_alter_pastes(sample.alter, draw))
         err = mix(reader, draw, SG_MIX_REGIONS, &image);
     if (!err && sample.alter && sg_alter_cuts(sample.alter, draw))
         err = mix(reader, draw, SG_MIX_RECTANGLE, &image);
     if (!err)
-        mask_margin(options, labels);
+        mask_margin(options, place->labels);
     return err;
 }

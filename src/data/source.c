@@ -46,6 +46,17 @@ sg_err sg_source_read(sg_source *source, sg_window window, float *pixels, uint8_
                          : sg_raster_read(source->raster, window, pixels, valid);
 }
 
+sg_raw_type sg_source_raw_type(const sg_source *source)
+{
+    return source->store ? SG_RAW_F32 : sg_raster_raw_type(source->raster);
+}
+
+sg_err sg_source_read_raw(sg_source *source, sg_window window, void *values, uint8_t *valid)
+{
+    SG_ASSERT(!source->store);
+    return sg_raster_read_raw(source->raster, window, values, valid);
+}
+
 sg_err sg_source_labels(sg_source *source, sg_window window, uint8_t *classes)
 {
     if (source->store)

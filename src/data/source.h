@@ -33,6 +33,10 @@ typedef struct sg_source sg_source;
 sg_err sg_source_open(sg_source **source, const sg_scenes *scenes, int32_t index);
 /* As sg_raster_read. */
 sg_err sg_source_read(sg_source *source, sg_window window, float *pixels, uint8_t *valid);
+/* As sg_raster_raw_type and sg_raster_read_raw; f32 from a store, whose tiles are unpacked to that.
+ */
+sg_raw_type sg_source_raw_type(const sg_source *source);
+sg_err sg_source_read_raw(sg_source *source, sg_window window, void *values, uint8_t *valid);
 /* As sg_label_read; SG_NO_CLASS everywhere for a scene without labels. */
 sg_err sg_source_labels(sg_source *source, sg_window window, uint8_t *classes);
 void sg_source_close(sg_source *source); /* NULL is fine */

@@ -42,8 +42,8 @@ struct sg_stepper {
     sg_raw_image *no_image; /* the same as images, [n] */
     uint8_t *no_labels;     /* and labels to ignore */
     int32_t micro;          /* micro-batches of this step done */
-    size_t *reduce_count;   /* [reduces_most] sizes of the sums within the passes of a micro-batch */
-    sg_comm **reduce_comm;  /* [reduces_most] and whose they are; borrowed */
+    size_t *reduce_count;  /* [reduces_most] sizes of the sums within the passes of a micro-batch */
+    sg_comm **reduce_comm; /* [reduces_most] and whose they are; borrowed */
     int32_t reduces, reduces_most, reduce_next;
     int32_t reduces_known;
     uint8_t *classes;                  /* borrowed: what each micro-batch was taken for, or NULL */

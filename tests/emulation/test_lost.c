@@ -76,7 +76,9 @@ static sg_err run_step(session *s, sg_err mine, int64_t step, sg_step_result *re
             pixels[i * BANDS + (uint32_t)c] = sg_uniform(r.v[c]);
         labels[i] = (uint8_t)sg_below(r.v[3], CLASSES);
     }
-    return sg_stepper_run(s->stepper, mine, pixels, labels, &run, &update, result);
+    sg_raw_image image;
+    sg_raw_plain(&image, 1, pixels, IMAGE * BANDS);
+    return sg_stepper_run(s->stepper, mine, &image, labels, &run, &update, result);
 }
 
 /* Steps until all ranks know; the number of the last one. */

@@ -29,7 +29,7 @@ static const float class_weight[CLASSES] = {1, 0.5f, 2, 0.25f};
 typedef struct {
     int32_t accumulate, sync_norm, device, recompute, several; /* several: terms of the loss */
     float clip_norm;
-    int32_t groups; /* of ranks, whose batch-norm statistics are their own; 0: one */
+    int32_t groups;   /* of ranks, whose batch-norm statistics are their own; 0: one */
     int32_t slow;     /* 1: tensors in turn frozen, slowed down and as they are */
     int32_t alone;    /* 1: the reference, whatever is tested */
     size_t bucket;    /* elements of a bucket; 0: 500 */
