@@ -8,7 +8,7 @@
  * backend is used by one thread at a time, whichever.
  *
  * Not yet run on a GPU. Its own kernels have run in an emulation on the processor, and cuDNN has
- * made plans for its convolutions for a GPU that was described to it: see README.md.
+ * made plans for its convolutions for a GPU that was described to it: see docs/gpu.md.
  */
 #ifndef SG_CUDA_CUDA_H
 #define SG_CUDA_CUDA_H

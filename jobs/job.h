@@ -1,5 +1,5 @@
 /*
- * Job files: what a training is to do. YAML with a schema (base/yaml.h); README lists every key.
+ * Job files: what a training is to do. YAML with a schema (base/yaml.h); docs/job.md lists every key.
  * All [local]: every rank reads the file itself.
  *
  * Paths in a job file are relative to the current folder, those of scenes to data.root where it is

@@ -24,7 +24,7 @@ sg_err sg_products_check(const sg_predict_names *names);
 /* SG_EOUTPUT names the file; nothing unfinished bears a final name. */
 sg_err sg_products_make(const sg_products *products);
 
-/* The area of each class of a mask as CSV; see the README. */
+/* The area of each class of a mask as CSV; see docs/prediction.md. */
 sg_err sg_areas_write(const char *path, const char *mask, const sg_class_table *classes,
                       const sg_georef *georef);
 

@@ -30,7 +30,7 @@ typedef struct {
     double w2, gamma;       /* smoothness: weight (0: none), pixels */
 } sg_crf_options;
 
-/* What is worth asking for: see README.md. */
+/* What is worth asking for: see docs/prediction.md. */
 sg_crf_options sg_crf_defaults(void);
 /* The largest alpha and gamma. */
 enum { SG_CRF_REACH_MOST = 128 };

@@ -10,6 +10,8 @@
 #   OUT          folder for a log of each part (BUILD_FOLDER/gpu_check)
 #   FULL         folder of a whole build, with MPI: the data-parallel step is checked on this GPU, too, by one rank and
 #                by two (which share it, or by NCCL have one each)
+#   PROGRAM, MODEL, SCENE   `segtiles` (of a bundle, say), a checkpoint and a scene: from the scene to the written mask,
+#                against the network alone
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/gpu}
@@ -118,6 +120,12 @@ part 40 deeplab-train "${bench[@]}" train "${deeplab[@]}" batch=8
 part 30 deeplab-predict "${bench[@]}" net "${deeplab[@]}" batch=8
 part 30 unet-train-recompute "${bench[@]}" train "${unet[@]}" batch=8 recompute=1
 part 30 unet-train-auto "${bench[@]}" train "${unet[@]}" batch=auto repeats=3
+SEGTILES_TUNE=free part 40 unet-train-free "${bench[@]}" train "${unet[@]}" batch=8 # what the same bits each time cost
+if [ -n "${PROGRAM:-}" ]; then
+  part 90 scene-to-mask env "LD_LIBRARY_PATH=$libraries" "$PROGRAM" bench predict --device cuda --repeats 3 -m "${MODEL:?}" "${SCENE:?}"
+else
+  summary+=("absent   PROGRAM=, MODEL=, SCENE=: from a scene to the written mask")
+fi
 part 30 unet-train-f32 "${bench[@]}" train "${unet[@]}" type=f32 batch=4 repeats=3
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   for net in unet deeplabv3+,encoder=resnet50; do
@@ -127,7 +135,7 @@ if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
 fi
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
 if [ -n "$sanitizer" ]; then
-  for word in batch_norm global_pool softmax_loss; do # what has barriers
+  for word in batch_norm group_norm global_pool softmax_loss; do # what has barriers
     part 30 "racecheck-$word" "$sanitizer" --tool racecheck --error-exitcode 9 "${check[@]}" "$word"
   done
   part 90 memcheck "$sanitizer" --tool memcheck --error-exitcode 9 "${check[@]}" network
@@ -140,6 +148,16 @@ ratio "U-Net, prediction" "$(mpx unet-predict)" "$(peer torch-unet predict_mpx_s
 ratio "DeepLabv3+, training" "$(mpx deeplab-train)" "$(peer torch-deeplabv3+ train_mpx_s)" 1.2
 ratio "DeepLabv3+, prediction" "$(mpx deeplab-predict)" "$(peer torch-deeplabv3+ predict_mpx_s)" 1.5
 echo
-grep -h 'convolutions alone' "$out"/*-train.log "$out"/*-predict.log 2>/dev/null
+matrix=$(peer torch-unet matrix_gflop_s)
+for name in unet-train unet-predict deeplab-train deeplab-predict; do
+  awk -v name="$name" -v matrix="${matrix:-0}" '/convolutions alone/ {
+    for (i = 2; i <= NF; i++) if ($i ~ /^GFLOP/) rate = $(i - 1)
+    printf "%s: %s", name, $0
+    if (matrix > 0) printf "; %.0f %% of the %d GFLOP/s of a product of matrices", 100 * rate / matrix, matrix
+    print ""}' "$out/$name.log" 2>/dev/null
+done
+awk -v same="$(mpx unet-train)" -v free="$(mpx unet-train-free)" 'BEGIN {if (same > 0 && free > 0)
+  printf "engines with the same bits each time train the U-Net at %.2f of the speed of any engines\n", same / free}'
+grep -h 'of its speed' "$out/scene-to-mask.log" 2>/dev/null
 printf '%s\n' "${summary[@]}"
 exit "$failed"

@@ -128,6 +128,12 @@ def gpu_variant(options, layout, compiled):
     return rates
 
 
+def matrix_rate(repeats):
+    """What the GPU's matrix units do, in GFLOP/s: a product of two bf16 matrices of 8192 x 8192."""
+    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    return 2 * 8192**3 / 1e9 / gpu_seconds(lambda: torch.matmul(a, b), repeats)
+
+
 def gpu_speed(options):
     torch.backends.cudnn.benchmark = True
     best, start = {}, time.perf_counter()
@@ -147,7 +153,8 @@ def gpu_speed(options):
                 if rate > best.get(name, (0, ""))[0]:
                     best[name] = (rate, kind)
     result = {"net": options.net, "precision": "bf16", "device": torch.cuda.get_device_name(),
-              "torch": torch.__version__, "cudnn": torch.backends.cudnn.version()}
+              "torch": torch.__version__, "cudnn": torch.backends.cudnn.version(),
+              "matrix_gflop_s": round(matrix_rate(options.repeats))}
     for name, (rate, kind) in best.items():
         result[name + "_mpx_s"] = round(rate, 3)
         result[name + "_kind"] = kind

@@ -526,6 +526,7 @@ static void a_failure_inside_the_backward_pass_hangs_nobody(void **state)
     faulty.def = *faulty.whole;
     faulty.def.backward = faulty_backward;
     net.backend->kernel[SG_OP_conv] = &faulty.def;
+    net.backend->repeat = NULL; /* a recorded pass would not ask it */
     sg_stepper *stepper = open_stepper(&net, &v);
     make_batch(b, 0);
     assert_int_equal(step_by_ranks(stepper, &net, &v, b, 0, SG_OK, &result), SG_OK);

@@ -242,14 +242,14 @@ static void crops_are_shared_out(void **state)
     refused("do not go with it", text, "train.scene_weights=equal");
 }
 
-/* Every key that a written job has stands in the README between backticks. */
+/* Every key that a written job has stands in docs/job.md between backticks. */
 static void the_readme_names_every_key(void **state)
 {
     sg_job job;
     sg_text text = {0};
     char path[SG_PATH_MAX], *readme = NULL;
     (void)state;
-    snprintf(path, sizeof(path), "%s", README_FILE);
+    snprintf(path, sizeof(path), "%s", JOB_KEYS_FILE);
     assert_int_equal(sg_file_read_text(path, &readme), SG_OK);
     assert_int_equal(load(&job, least, NULL), SG_OK);
     assert_int_equal(sg_job_write(&job, &text), SG_OK);
@@ -262,7 +262,7 @@ static void the_readme_names_every_key(void **state)
         snprintf(quoted, sizeof(quoted), "`%s`", key);
         snprintf(inner, sizeof(inner), "%s: ", key); /* inside a map: {size: 512} */
         if (strstr(readme, quoted) == NULL && strstr(readme, inner) == NULL)
-            fail_msg("the README does not name the key %s", key);
+            fail_msg("docs/job.md does not name the key %s", key);
         keys++;
     }
     assert_true(keys > 50);
