@@ -198,22 +198,6 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 
 /* ---- forward ---- */
 
-static sg_norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
-                                 const pieces *p)
-{
-    sg_norm_args a = {};
-    a.cut = n->cut;
-    a.k = p->k;
-    a.in = io->in[0];
-    a.grad_out = io->grad_out;
-    a.in_type = site->in_type[0];
-    a.grad_type = site->grad_type;
-    a.act = site->node->act;
-    a.parts = p->parts;
-    a.out_pitch = (uint32_t)site->out_pitch;
-    return a;
-}
-
 static use_args use_args_of(const sg_site *site, const sg_io *io, const pieces *p)
 {
     use_args a = {};
@@ -264,7 +248,7 @@ static sg_err share_moments(const normaliser *n, const sg_run *run, double *tota
 static sg_err measure(const normaliser *n, const sg_site *site, const sg_io *io, const pieces *p)
 {
     bool wide = sg_is_wide(site->out.c);
-    sg_norm_args a = norm_args_of(n, site, io, p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p->k, p->parts, site, io);
     use_args use = use_args_of(site, io, p);
     sg_err err = sg_launch(n->cuda, wide ? sg_sum_moments<8> : sg_sum_moments<1>,
                            sg_sum_blocks(n->cut), dim3(SG_THREADS), a);
@@ -290,7 +274,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     else
         err = sg_launch_items(n->cuda, io->again ? use_saved : use_running, n->cut.c,
                               use_args_of(site, io, &p));
-    sg_norm_args a = norm_args_of(n, site, io, &p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p.k, p.parts, site, io);
     a.to = io->out;
     a.to_type = site->out_type;
     return err ? err
@@ -309,7 +293,7 @@ static dim3 blocks_for(size_t items)
 static sg_err sum_all(const normaliser *n, const sg_site *site, const sg_io *io, const pieces *p)
 {
     uint32_t c = n->cut.c;
-    sg_norm_args a = norm_args_of(n, site, io, p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p->k, p->parts, site, io);
     sg_err err = sg_launch_items(n->cuda, use_saved, c, use_args_of(site, io, p));
     if (!err)
         err = sg_launch(n->cuda, sg_is_wide(c) ? sg_sum_gradients<8> : sg_sum_gradients<1>,
@@ -349,7 +333,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
         return err;
     err = sg_launch(n->cuda, use_sums, blocks_for(n->cut.c), dim3(SG_THREADS), p.k, p.totals,
                     (const double *)io->saved, io->param[SCALE], pixels, n->cut.c);
-    sg_norm_args a = norm_args_of(n, site, io, &p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p.k, p.parts, site, io);
     a.to = io->grad_in[0];
     a.to_type = site->grad_type;
     return err ? err

@@ -169,22 +169,6 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
 
 /* ---- forward ---- */
 
-static sg_norm_args norm_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
-                                 const pieces *p)
-{
-    sg_norm_args a = {};
-    a.cut = n->cut;
-    a.k = p->k;
-    a.in = io->in[0];
-    a.grad_out = io->grad_out;
-    a.in_type = site->in_type[0];
-    a.grad_type = site->grad_type;
-    a.act = site->node->act;
-    a.parts = p->parts;
-    a.out_pitch = (uint32_t)site->out_pitch;
-    return a;
-}
-
 static group_args group_args_of(const normaliser *n, const sg_site *site, const sg_io *io,
                                 const pieces *p)
 {
@@ -219,7 +203,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     bool wide = sg_is_wide(site->out.c);
     pieces p;
     cut_scratch(n, (uint8_t *)n->cuda->scratch, &p);
-    sg_norm_args a = norm_args_of(n, site, io, &p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p.k, p.parts, site, io);
     group_args g = group_args_of(n, site, io, &p);
     sg_err err = SG_OK;
     if (!io->again)
@@ -244,7 +228,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     bool wide = sg_is_wide(site->out.c);
     pieces p;
     cut_scratch(n, (uint8_t *)n->cuda->scratch, &p);
-    sg_norm_args a = norm_args_of(n, site, io, &p);
+    sg_norm_args a = sg_norm_args_of(n->cut, p.k, p.parts, site, io);
     group_args g = group_args_of(n, site, io, &p);
     sg_err err = sg_launch_items(n->cuda, use_statistics, (size_t)n->images * n->cut.c, g);
     if (!err)

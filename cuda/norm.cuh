@@ -30,6 +30,23 @@ struct sg_norm_args {
     uint32_t items;
 };
 
+/* What all of its kernels read; `to` is left to the caller. */
+static inline sg_norm_args sg_norm_args_of(const sg_sum_cut &cut, const sg_norm_coefficients &k,
+                                           double *parts, const sg_site *site, const sg_io *io)
+{
+    sg_norm_args a = {};
+    a.cut = cut;
+    a.k = k;
+    a.in = io->in[0];
+    a.grad_out = io->grad_out;
+    a.in_type = site->in_type[0];
+    a.grad_type = site->grad_type;
+    a.act = site->node->act;
+    a.parts = parts;
+    a.out_pitch = (uint32_t)site->out_pitch;
+    return a;
+}
+
 /* Of an item of all images: where its channel's coefficients are. */
 template <int N>
 static __device__ inline uint32_t sg_norm_channel(const sg_sum_cut &cut, uint32_t item)

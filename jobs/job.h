@@ -1,6 +1,6 @@
 /*
- * Job files: what a training is to do. YAML with a schema (base/yaml.h); docs/job.md lists every key.
- * All [local]: every rank reads the file itself.
+ * Job files: what a training is to do. YAML with a schema (base/yaml.h); docs/job.md lists every
+ * key. All [local]: every rank reads the file itself.
  *
  * Paths in a job file are relative to the current folder, those of scenes to data.root where it is
  * given; $NAME, ${NAME}, ${NAME:-else} and a leading ~ are expanded.

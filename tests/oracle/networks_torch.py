@@ -122,8 +122,10 @@ def main():
     for line in sys.stdin:
         network, n, height, width, *smooth = line.split()
         print(f"{network}, {n} x {height} x {width}{', smooth' if smooth else ''}:", flush=True)
-        subprocess.run([tool, backend, network, n, height, width, path, *smooth], stdin=subprocess.DEVNULL,
-                       check=True)
+        status = subprocess.run([tool, backend, network, n, height, width, path, *smooth],
+                                stdin=subprocess.DEVNULL).returncode
+        if status != 0:
+            sys.exit(status)  # 77: the device is not here
         networks.activate = torch.nn.functional.silu if smooth else exact
         if not compare(network, path):
             sys.exit(1)

@@ -243,14 +243,14 @@ static void crops_are_shared_out(void **state)
 }
 
 /* Every key that a written job has stands in docs/job.md between backticks. */
-static void the_readme_names_every_key(void **state)
+static void the_documentation_names_every_key(void **state)
 {
     sg_job job;
     sg_text text = {0};
-    char path[SG_PATH_MAX], *readme = NULL;
+    char path[SG_PATH_MAX], *page = NULL;
     (void)state;
     snprintf(path, sizeof(path), "%s", JOB_KEYS_FILE);
-    assert_int_equal(sg_file_read_text(path, &readme), SG_OK);
+    assert_int_equal(sg_file_read_text(path, &page), SG_OK);
     assert_int_equal(load(&job, least, NULL), SG_OK);
     assert_int_equal(sg_job_write(&job, &text), SG_OK);
     int keys = 0;
@@ -261,12 +261,12 @@ static void the_readme_names_every_key(void **state)
             continue;
         snprintf(quoted, sizeof(quoted), "`%s`", key);
         snprintf(inner, sizeof(inner), "%s: ", key); /* inside a map: {size: 512} */
-        if (strstr(readme, quoted) == NULL && strstr(readme, inner) == NULL)
+        if (strstr(page, quoted) == NULL && strstr(page, inner) == NULL)
             fail_msg("docs/job.md does not name the key %s", key);
         keys++;
     }
     assert_true(keys > 50);
-    sg_free(readme);
+    sg_free(page);
     sg_text_clear(&text);
     sg_job_clear(&job);
 }
@@ -550,7 +550,7 @@ int main(void)
         cmocka_unit_test(a_written_job_reads_back),
         cmocka_unit_test(augment_is_turns_or_a_map),
         cmocka_unit_test(crops_are_shared_out),
-        cmocka_unit_test(the_readme_names_every_key),
+        cmocka_unit_test(the_documentation_names_every_key),
         cmocka_unit_test(variables_are_expanded),
         cmocka_unit_test(patterns_find_scenes_in_order),
         cmocka_unit_test(the_root_stands_before_relative_paths),
