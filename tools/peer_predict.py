@@ -7,7 +7,8 @@ Windows of the scene are read with rasterio, normalised, and mapped by the U-Net
 batches; probabilities of overlapping windows are averaged with a window that falls off towards its
 edge, in an array of the scene times its classes; then the mask is written as a Cloud Optimized GeoTIFF
 with overviews by the most frequent value. Weights are random: it is the time that counts. One process
-with every thread given by --threads, channels_last, and bf16 autocast where the CPU computes in it.
+with every thread given by --threads, channels_last, and bf16 autocast where the CPU computes in it. Wants
+Debian's python3-torch and python3-rasterio.
 """
 import argparse
 import json
