@@ -42,7 +42,6 @@ struct pieces {
  */
 __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals)
 {
-    __shared__ double count[SG_JOINERS], mean[SG_JOINERS], square[SG_JOINERS];
     uint32_t c = blockIdx.x, t = threadIdx.x;
     sg_moments all = {0, 0, 0};
     for (uint32_t b = t; b < cut.chunks; b += SG_JOINERS) {
@@ -51,16 +50,8 @@ __global__ void merge_chunks(sg_sum_cut cut, const double *parts, double *totals
         sg_moments part = {(double)pixels, from[c], from[cut.c + c]};
         sg_merge(&all, part);
     }
-    count[t] = all.count;
-    mean[t] = all.mean;
-    square[t] = all.square;
-    __syncthreads();
-    if (t > 0)
+    if (!sg_join_moments(&all))
         return;
-    for (int k = 1; k < SG_JOINERS; k++) {
-        sg_moments part = {count[k], mean[k], square[k]};
-        sg_merge(&all, part);
-    }
     totals[c] = all.mean;
     totals[cut.c + c] = all.square;
 }

@@ -45,7 +45,6 @@ struct group_args {
  * in order, thread 0 the threads. */
 __global__ void merge_group(group_args a)
 {
-    __shared__ double count[SG_JOINERS], mean[SG_JOINERS], square[SG_JOINERS];
     uint32_t group = blockIdx.x, image = blockIdx.y, t = threadIdx.x;
     sg_moments all = {0, 0, 0};
     for (uint32_t b = t; b < a.cut.chunks; b += SG_JOINERS) {
@@ -56,16 +55,8 @@ __global__ void merge_group(group_args a)
             sg_merge(&all, part);
         }
     }
-    count[t] = all.count;
-    mean[t] = all.mean;
-    square[t] = all.square;
-    __syncthreads();
-    if (t > 0)
+    if (!sg_join_moments(&all))
         return;
-    for (int k = 1; k < SG_JOINERS; k++) {
-        sg_moments part = {count[k], mean[k], square[k]};
-        sg_merge(&all, part);
-    }
     a.mean[image * a.groups + group] = all.mean;
     a.inverse[image * a.groups + group] = 1 / sqrt(all.square / all.count + a.epsilon);
 }

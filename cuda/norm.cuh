@@ -77,6 +77,22 @@ static __device__ inline void sg_merge(sg_moments *to, const sg_moments &part)
     to->count = all;
 }
 
+/* Those of a block's SG_JOINERS threads, in order, into those of the first, which is told so. */
+static __device__ inline bool sg_join_moments(sg_moments *all)
+{
+    __shared__ double count[SG_JOINERS], mean[SG_JOINERS], square[SG_JOINERS];
+    uint32_t t = threadIdx.x;
+    count[t] = all->count;
+    mean[t] = all->mean;
+    square[t] = all->square;
+    __syncthreads();
+    for (int k = 1; t == 0 && k < SG_JOINERS; k++) {
+        sg_moments part = {count[k], mean[k], square[k]};
+        sg_merge(all, part);
+    }
+    return t == 0;
+}
+
 template <int N> __global__ void sg_sum_moments(sg_norm_args a)
 {
     __shared__ double mean[SG_THREADS * N], square[SG_THREADS * N];

@@ -98,18 +98,8 @@ static void moment_blocks(void *context, int64_t begin, int64_t end)
 static void merge_blocks(void *context, int64_t begin, int64_t end)
 {
     const norm *n = ((const job *)context)->norm;
-    double *mean = n->partial, *square = n->partial + n->c;
-    for (int64_t b = 1; b < n->blocks; b++) {
-        const double *other = n->partial + b * 2 * n->c;
-        double had = (double)(b * n->block);
-        double added = (double)(sg_min64(n->pixels, (b + 1) * n->block) - b * n->block);
-        double part = added / (had + added), both = had * part;
-        for (int64_t k = begin; k < end; k++) {
-            double distance = other[k] - mean[k];
-            mean[k] += distance * part;
-            square[k] += other[n->c + k] + distance * distance * both;
-        }
-    }
+    const sg_norm_blocks all = {n->partial, n->c, n->blocks, n->block, n->pixels};
+    sg_norm_pass_merge(&all, begin, end);
 }
 
 static void reduce(const sg_run *run, double *values, size_t count)

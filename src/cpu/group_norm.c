@@ -157,18 +157,9 @@ static void input_blocks(void *context, int64_t begin, int64_t end)
 /* An image's blocks into its first: moments of channels. */
 static void merge_blocks(const norm *g, int64_t image)
 {
-    double *mean = block_of(g, image * g->blocks).first, *square = mean + g->c;
-    for (int64_t b = 1; b < g->blocks; b++) {
-        const double *other = mean + b * 2 * g->c;
-        double had = (double)(b * g->block);
-        double added = (double)(sg_min64(g->pixels, (b + 1) * g->block) - b * g->block);
-        double part = added / (had + added), both = had * part;
-        for (int64_t c = 0; c < g->c; c++) {
-            double distance = other[c] - mean[c];
-            mean[c] += distance * part;
-            square[c] += other[g->c + c] + distance * distance * both;
-        }
-    }
+    const sg_norm_blocks all = {block_of(g, image * g->blocks).first, g->c, g->blocks, g->block,
+                                g->pixels};
+    sg_norm_pass_merge(&all, 0, g->c);
 }
 
 /* Channels have as many pixels each: a group's mean is that of their means. */

@@ -111,6 +111,23 @@ static void forward_patch(const sg_norm_pass *pass, const patch *p, const totals
     store_patch(pass, p, r.out, pass->io->out, site->out_type);
 }
 
+void sg_norm_pass_merge(const sg_norm_blocks *blocks, int64_t begin, int64_t end)
+{
+    int64_t count = blocks->c, block = blocks->block;
+    double *mean = blocks->partial, *square = mean + count;
+    for (int64_t b = 1; b < blocks->blocks; b++) {
+        const double *other = mean + b * 2 * count;
+        double had = (double)(b * block);
+        double added = (double)(sg_min64(blocks->pixels, (b + 1) * block) - b * block);
+        double part = added / (had + added), both = had * part;
+        for (int64_t c = begin; c < end; c++) {
+            double distance = other[c] - mean[c];
+            mean[c] += distance * part;
+            square[c] += other[count + c] + distance * distance * both;
+        }
+    }
+}
+
 void sg_norm_pass_values(const sg_norm_pass *pass, int64_t begin, int64_t end)
 {
     each_patch(pass, begin, end, NULL, forward_patch);

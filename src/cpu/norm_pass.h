@@ -23,6 +23,13 @@ typedef struct {
 
 void sg_norm_pass_moments(const sg_norm_pass *pass, int64_t begin, int64_t end, double *mean,
                           double *square);
+/* Moments of `pixels` pixels, left by blocks of so many as [blocks][2][c] in partial: those of
+ * channels [begin, end) into the first block's. */
+typedef struct {
+    double *partial;
+    int64_t c, blocks, block, pixels;
+} sg_norm_blocks;
+void sg_norm_pass_merge(const sg_norm_blocks *blocks, int64_t begin, int64_t end);
 /* The output, activation included. */
 void sg_norm_pass_values(const sg_norm_pass *pass, int64_t begin, int64_t end);
 /* Sums of dz and of dz * (x - mean) * inverse, dz being the gradient before the activation. */
