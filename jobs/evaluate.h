@@ -15,7 +15,8 @@
 typedef struct {
     const sg_spec *spec; /* the network's, with the job's classes and layers */
     const sg_scene *scene;
-    size_t index;                   /* of the scene among those of the split */
+    size_t index;                   /* of the scene among those with pixels of the split */
+    size_t stored;                  /* its number in the job's tile store, where there is one */
     sg_window core;                 /* scene coordinates */
     const uint8_t *truth, *classes; /* (h, w); truth is SG_NO_CLASS outside of the split, too */
     const float *probabilities;     /* (h, w, classes), as in sg_chunk_fn */

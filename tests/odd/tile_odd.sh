@@ -83,10 +83,23 @@ for at in 3 7; do # in the middle of packed tiles
 done
 ! "$segtiles" info cut.h5 >log 2>&1 || fail "info of a cut store"
 
-# Only training reads stores; test scenes need no labels for them.
+# Test scenes need no labels for training.
 tiles test.h5 data.test.images=b.tif data.train.images=a.tif
 "$segtiles" info test.h5 | grep -q "^test *1 scenes" || fail "no test scene"
 trains untested data.store=test.h5
-status=0
-"$segtiles" evaluate -m "$(cat model)" job.yaml --split test data.test.images=b.tif data.train.images=a.tif >log 2>&1 || status=$?
-[ $status = 2 ] && grep -q "has no labels" log || { cat log >&2; fail "evaluation without labels"; }
+
+# evaluates_not WORDS ARGUMENTS...: status 2
+evaluates_not() {
+  local words=$1 status=0
+  shift
+  "$segtiles" evaluate job.yaml "$@" >log 2>&1 || status=$?
+  [ $status = 2 ] && [ "$(grep -c '^segtiles: ' log)" = 1 ] && grep -qF -- "$words" log ||
+    { cat log >&2; fail "evaluation, status $status, \"$words\" expected: $*"; }
+}
+evaluates_not "has no labels" -m "$(cat model)" --split test data.test.images=b.tif data.train.images=a.tif
+evaluates_not "test.h5: b.tif has no labels there" -m "$(cat model)" --split test data.store=test.h5
+evaluates_not "no scene is left for the split 'val'" -m "$(cat model)" --split val data.store=test.h5
+evaluates_not "same.h5 was written with other bands than" -m "$(cat model)" --split train data.store=same.h5
+trains nothing data.nodata=77
+evaluates_not "t.h5 was written with other nodata than" -m "$(cat model)" --split train data.store=t.h5
+evaluates_not "t.h5 was written with another value" -m "$(cat model)" --split train data.store=t.h5 data.nodata=77
