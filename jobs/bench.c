@@ -54,8 +54,9 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
                                 .kind = SG_OPTION_TEXT,
                                 .target = &o->batch_text,
                                 .value = "N",
-                                .help = "tiles at once (net 1, train, load 8); auto: what fits on a "
-                                        "GPU"},
+                                .help =
+                                    "tiles at once (net 1, train, load 8); auto: what fits on a "
+                                    "GPU"},
                                {.name = "repeats",
                                 .kind = SG_OPTION_INT,
                                 .target = &o->repeats,

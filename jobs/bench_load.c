@@ -177,9 +177,8 @@ static sg_err open_bench(bench *b, bool *scenes)
     sg_job_scenes_clear(&list);
     if (!err && o->batch == 0)
         err = sg_fail(SG_EUSAGE, "--batch auto: bench load wants a number");
-    b->threads = b->job.train.loader_threads > 0
-                     ? b->job.train.loader_threads
-                     : (int32_t)sg_min64(4, sg_comm_threads(b->comm));
+    b->threads = b->job.train.loader_threads > 0 ? b->job.train.loader_threads
+                                                 : (int32_t)sg_min64(4, sg_comm_threads(b->comm));
     return err;
 }
 

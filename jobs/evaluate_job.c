@@ -23,7 +23,7 @@ typedef struct {
     sg_evaluation *out;
     sg_job job;
     sg_network network;
-    sg_spec spec; /* the network's, with the class values of the job's labels */
+    sg_spec spec;         /* the network's, with the class values of the job's labels */
     sg_tile_store *store; /* what scenes are read from, or NULL; owned */
     sg_survey survey;
     sg_scenes scenes;      /* of the survey */
@@ -42,8 +42,8 @@ typedef struct {
     const sg_predict_plan *plan;
     sg_classifier classifier;
     sg_source *source; /* of the labels */
-    uint8_t *truth; /* (chunk_h, chunk_w) */
-    uint8_t *piece; /* of the same size: one region's part of it */
+    uint8_t *truth;    /* (chunk_h, chunk_w) */
+    uint8_t *piece;    /* of the same size: one region's part of it */
 } scene_run;
 
 static bool needs_probabilities(const scene_run *scene)
@@ -112,8 +112,8 @@ static sg_err compare_chunk(void *user, sg_window core, const uint8_t *classes,
     sg_confusion_add(&out->confusion, scene->truth, classes, count);
     if (options->seen == NULL)
         return SG_OK;
-    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->number, scene->index,
-                               core,              scene->truth, classes,       probabilities};
+    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->number, scene->index, core,
+                               scene->truth,      classes,      probabilities};
     return options->seen(options->user, &chunk);
 }
 

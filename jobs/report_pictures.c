@@ -88,7 +88,8 @@ static sg_err add_image(const drawing *d)
     sg_source *source = NULL;
     float *pixels = NULL;
     uint8_t *valid = NULL;
-    sg_err err = sg_source_open_pixels(&source, d->tile->image, spec, d->book->store, d->tile->stored);
+    sg_err err =
+        sg_source_open_pixels(&source, d->tile->image, spec, d->book->store, d->tile->stored);
     if (err == SG_OK)
         err = sg_malloc(count, (size_t)spec->bands * sizeof *pixels, &pixels);
     if (err == SG_OK)

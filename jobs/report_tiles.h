@@ -10,7 +10,7 @@
 #include "jobs/evaluate.h"
 
 enum { SG_TILE_SIDE = 256, SG_TILES_MOST = 32 }; /* pixels, a divisor of chunks; tiles of a kind */
-enum { SG_TILES_LABELLED = 4096 };                  /* tiles with fewer labelled pixels come last */
+enum { SG_TILES_LABELLED = 4096 };               /* tiles with fewer labelled pixels come last */
 
 typedef enum { SG_TILES_SAMPLE, SG_TILES_WORST, SG_TILE_KINDS } sg_tile_kind;
 
@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
     sg_tile_facts facts;
     char image[SG_PATH_MAX];
-    size_t stored; /* as in sg_compared */
+    size_t stored;               /* as in sg_compared */
     double mean[3], std[3];      /* of the bands shown, as normalised; std 0: not known */
     uint8_t *truth, *prediction; /* (h, w), owned */
 } sg_tile;

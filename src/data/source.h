@@ -31,8 +31,8 @@ typedef struct sg_source sg_source;
 /* What scenes point at stays borrowed. Errors are those of sg_raster_open_spec and sg_label_open.
  */
 sg_err sg_source_open(sg_source **source, const sg_scenes *scenes, int32_t index);
-/* Pixels alone: of the file at path, or of a store's scene number `index` (then path only names it),
- * borrowed. */
+/* Pixels alone: of the file at path, or of a store's scene number `index` (then path only names
+ * it), borrowed. */
 sg_err sg_source_open_pixels(sg_source **source, const char *path, const sg_spec *spec,
                              struct sg_tile_store *store, size_t index);
 /* As sg_raster_read. */
