@@ -112,8 +112,8 @@ static sg_err compare_chunk(void *user, sg_window core, const uint8_t *classes,
     sg_confusion_add(&out->confusion, scene->truth, classes, count);
     if (options->seen == NULL)
         return SG_OK;
-    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->number, scene->index, core,
-                               scene->truth,      classes,      probabilities};
+    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->number, core,
+                               scene->truth,      classes,      probabilities, scene->index};
     return options->seen(options->user, &chunk);
 }
 
