@@ -54,7 +54,9 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
                                 .kind = SG_OPTION_TEXT,
                                 .target = &o->batch_text,
                                 .value = "N",
-                                .help = "tiles at once (net 1, train 8); auto: what fits on a GPU"},
+                                .help =
+                                    "tiles at once (net 1, train, load 8); auto: what fits on a "
+                                    "GPU"},
                                {.name = "repeats",
                                 .kind = SG_OPTION_INT,
                                 .target = &o->repeats,
@@ -79,13 +81,14 @@ static sg_err parse_arguments(sg_comm *comm, int argc, char **argv, sg_bench_opt
                                SG_DEVICE_OPTION_ROWS(&o->device),
                                {0}};
     const sg_usage usage = {
-        .synopsis = "bench [options] net|train|predict [SCENE]",
+        .synopsis = "bench [options] net|train | predict SCENE | load JOB [key=value ...]",
         .about =
             "Times a network's forward pass or training step, and its 3x3 convolutions alone; or "
-            "a prediction, from reading the scene to the written mask, and its network alone.",
+            "a prediction, from reading the scene to the written mask, and its network alone;\nor "
+            "how fast crops of a job are read, from its scenes and its tile store.",
         .least = 1,
-        .most = 2,
-        .missing = "what to measure, net, train or predict",
+        .most = -1,
+        .missing = "what to measure, net, train, predict or load",
         .option = table,
     };
     return sg_options_parse(&usage, comm, argc, argv, arguments);
@@ -96,7 +99,7 @@ typedef sg_err (*bench_fn)(const sg_bench_options *options, sg_comm *comm);
 static sg_err read_batch(sg_bench_options *o)
 {
     char *end = NULL;
-    const char *text = o->batch_text ? o->batch_text : o->train ? "8" : "1";
+    const char *text = o->batch_text ? o->batch_text : o->train || o->job ? "8" : "1";
     if (strcmp(text, "auto") == 0) {
         o->batch = 0;
         return SG_OK;
@@ -109,13 +112,30 @@ static sg_err read_batch(sg_bench_options *o)
     return SG_OK;
 }
 
+static sg_err choose_load(const sg_arguments *arguments, sg_bench_options *o, bench_fn *bench)
+{
+    if (arguments->count < 2)
+        return sg_fail(SG_EUSAGE, "bench load: the job file is missing");
+    for (int i = 2; i < arguments->count; i++)
+        if (strchr(arguments->item[i], '=') == NULL)
+            return sg_fail(SG_EUSAGE, "\"%s\" is no key=value; only one job file is read",
+                           arguments->item[i]);
+    o->job = arguments->item[1];
+    o->overrides = arguments->item + 2;
+    o->override_count = arguments->count - 2;
+    *bench = sg_bench_load;
+    return read_batch(o);
+}
+
 static sg_err choose(const sg_arguments *arguments, sg_bench_options *o, bench_fn *bench)
 {
     const char *what = arguments->item[0];
     int wanted = strcmp(what, "predict") == 0 ? 2 : 1;
+    if (strcmp(what, "load") == 0)
+        return choose_load(arguments, o, bench);
     if (strcmp(what, "net") && strcmp(what, "train") && wanted == 1)
-        return sg_fail(SG_EUSAGE, "bench: \"%s\" is not known; there are net, train and predict",
-                       what);
+        return sg_fail(SG_EUSAGE,
+                       "bench: \"%s\" is not known; there are net, train, predict and load", what);
     if (arguments->count != wanted)
         return sg_fail(SG_EUSAGE,
                        wanted == 2 ? "bench predict: the scene is missing"

@@ -15,10 +15,11 @@
 typedef struct {
     const sg_spec *spec; /* the network's, with the job's classes and layers */
     const sg_scene *scene;
-    size_t index;                   /* of the scene among those of the split */
+    size_t index;                   /* of the scene among those with pixels of the split */
     sg_window core;                 /* scene coordinates */
     const uint8_t *truth, *classes; /* (h, w); truth is SG_NO_CLASS outside of the split, too */
     const float *probabilities;     /* (h, w, classes), as in sg_chunk_fn */
+    size_t stored;                  /* its number in the job's tile store, where there is one */
 } sg_compared;
 /* Called for each chunk that this rank compares, one at a time, by a thread of its own. */
 typedef sg_err (*sg_compared_fn)(void *user, const sg_compared *chunk);

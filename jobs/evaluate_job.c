@@ -8,6 +8,7 @@
 #include "jobs/job.h"
 #include "jobs/predict.h"
 #include "jobs/survey.h"
+#include "jobs/tile_facts.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "tiles/pipeline.h"
@@ -22,9 +23,11 @@ typedef struct {
     sg_evaluation *out;
     sg_job job;
     sg_network network;
-    sg_spec spec; /* the network's, with the class values of the job's labels */
+    sg_spec spec;         /* the network's, with the class values of the job's labels */
+    sg_tile_store *store; /* what scenes are read from, or NULL; owned */
     sg_survey survey;
-    sg_predict_plan *plan; /* [scenes], owned */
+    sg_scenes scenes;      /* of the survey */
+    sg_predict_plan *plan; /* [scenes], owned; of those with pixels of the split */
     int64_t *start;        /* [scenes + 1] number of a scene's first chunk among all, owned */
     sg_counter *taken;     /* chunks of all scenes */
     int64_t next;          /* the chunk that this rank has taken and not yet begun */
@@ -33,14 +36,14 @@ typedef struct {
 /* One scene. */
 typedef struct {
     evaluation_run *run;
-    size_t index;
+    size_t index;  /* in the survey */
+    size_t number; /* of those before it that have pixels of the split */
     const sg_scene *scene;
     const sg_predict_plan *plan;
     sg_classifier classifier;
-    sg_raster *raster; /* the grid of the labels */
-    sg_label *label;
-    uint8_t *truth; /* (chunk_h, chunk_w) */
-    uint8_t *piece; /* of the same size: one region's part of it */
+    sg_source *source; /* of the labels */
+    uint8_t *truth;    /* (chunk_h, chunk_w) */
+    uint8_t *piece;    /* of the same size: one region's part of it */
 } scene_run;
 
 static bool needs_probabilities(const scene_run *scene)
@@ -81,7 +84,7 @@ static sg_err read_region(scene_run *scene, sg_window core, sg_window region)
     sg_window part = sg_window_intersect(core, region);
     if (sg_window_is_empty(part))
         return SG_OK;
-    sg_err err = sg_label_read(scene->label, part, scene->piece);
+    sg_err err = sg_source_labels(scene->source, part, scene->piece);
     for (int64_t y = 0; err == SG_OK && y < part.h; y++)
         memcpy(scene->truth + (part.y - core.y + y) * core.w + (part.x - core.x),
                scene->piece + y * part.w, (size_t)part.w);
@@ -109,8 +112,8 @@ static sg_err compare_chunk(void *user, sg_window core, const uint8_t *classes,
     sg_confusion_add(&out->confusion, scene->truth, classes, count);
     if (options->seen == NULL)
         return SG_OK;
-    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->index, core,
-                               scene->truth,      classes,      probabilities};
+    const sg_compared chunk = {&scene->run->spec, scene->scene, scene->number, core,
+                               scene->truth,      classes,      probabilities, scene->index};
     return options->seen(options->user, &chunk);
 }
 
@@ -121,10 +124,7 @@ static sg_err prepare_scene(scene_run *scene)
     sg_err err = sg_classifier_open(&scene->classifier, &run->network, scene->plan,
                                     needs_probabilities(scene));
     if (err == SG_OK)
-        err = sg_raster_open_spec(&scene->raster, scene->scene->image, &run->spec);
-    if (err == SG_OK)
-        err = sg_label_open(&scene->label, scene->scene->label, scene->raster, &run->spec.classes,
-                            &run->job.data.label);
+        err = sg_source_open(&scene->source, &run->scenes, (int32_t)scene->index);
     if (err == SG_OK)
         err = sg_malloc((size_t)grid->chunk_w, (size_t)grid->chunk_h, &scene->truth);
     if (err == SG_OK)
@@ -135,6 +135,8 @@ static sg_err prepare_scene(scene_run *scene)
 static sg_err map_scene(scene_run *scene)
 {
     const sg_pipeline_options pipeline = {.path = scene->scene->image,
+                                          .store = scene->run->store,
+                                          .scene = scene->index,
                                           .spec = &scene->run->spec,
                                           .mean = scene->scene->mean,
                                           .std = scene->scene->std,
@@ -157,17 +159,28 @@ static sg_err map_scene(scene_run *scene)
 
 static void close_scene(scene_run *scene)
 {
-    sg_label_close(scene->label);
-    sg_raster_close(scene->raster);
+    sg_source_close(scene->source);
     sg_classifier_close(&scene->classifier);
     sg_free(scene->truth);
     sg_free(scene->piece);
+}
+
+/* Has it pixels of the split? Where blocks are cut, or a store holds all, some scenes have none. */
+static bool has_part(const evaluation_run *run, size_t index)
+{
+    const sg_regions *regions = &run->survey.regions;
+    bool has = false;
+    for (size_t i = 0; !has && i < regions->count; i++)
+        has = regions->item[i].scene == (int32_t)index;
+    return has;
 }
 
 static sg_err evaluate_scene(evaluation_run *run, size_t index)
 {
     scene_run scene = {
         .run = run, .index = index, .scene = &run->survey.scene[index], .plan = &run->plan[index]};
+    for (size_t i = 0; i < index; i++)
+        scene.number += run->start[i + 1] > run->start[i];
     sg_err err = prepare_scene(&scene);
     if (err == SG_OK)
         err = map_scene(&scene);
@@ -204,9 +217,12 @@ static sg_err plan_scenes(evaluation_run *run)
         const sg_predict_size size = {.width = run->survey.size[i].width,
                                       .height = run->survey.size[i].height,
                                       .want_probabilities = run->options->seen != NULL};
+        run->start[i + 1] = run->start[i];
+        if (!has_part(run, i))
+            continue;
         err = sg_predict_choose(&run->predict, &run->network, run->comm, &size, &run->plan[i]);
         if (err == SG_OK)
-            run->start[i + 1] = run->start[i] + sg_grid_chunks(&run->plan[i].grid);
+            run->start[i + 1] += sg_grid_chunks(&run->plan[i].grid);
     }
     return err;
 }
@@ -282,11 +298,42 @@ static sg_err load(const sg_evaluate_options *options, evaluation_run *run, sg_s
     return err == SG_OK ? sg_find_model(options->model, model) : err;
 }
 
+/* The scenes of the store that have a part in the split, and their labels. */
+static sg_err survey_store(evaluation_run *run, sg_split split)
+{
+    sg_survey *survey = &run->survey;
+    sg_err err = sg_tile_facts_fits(run->store, &run->spec, run->network.path);
+    if (err == SG_OK)
+        err = sg_tile_facts_survey(run->store, &run->job, 1u << split, survey);
+    for (size_t i = 0; err == SG_OK && i < survey->regions.count; i++) {
+        const sg_scene *scene = &survey->scene[survey->regions.item[i].scene];
+        if (scene->label[0] == '\0')
+            err = sg_fail(SG_EUSAGE, "%s: %s has no labels there to be compared with",
+                          sg_tile_store_path(run->store), scene->image);
+    }
+    if (err == SG_OK)
+        sg_survey_note_gsd(survey, &run->spec);
+    return err;
+}
+
+/* [collective] */
+static sg_err survey_scenes(evaluation_run *run, sg_split split)
+{
+    sg_err err = sg_tile_facts_open(&run->store, &run->job);
+    if (err == SG_OK)
+        err = take_classes(run);
+    if (err == SG_OK && run->store != NULL)
+        err = survey_store(run, split);
+    err = sg_comm_agree(run->comm, err);
+    if (err == SG_OK && run->store == NULL)
+        err = sg_survey_open(&run->survey, run->comm, &run->job, 1u << split, &run->spec);
+    run->scenes = sg_survey_as_scenes(&run->survey, &run->spec, &run->job.data.label);
+    return err;
+}
+
 static sg_err evaluate_scenes(evaluation_run *run, sg_split split)
 {
-    sg_err err = sg_comm_agree(run->comm, take_classes(run));
-    if (err == SG_OK)
-        err = sg_survey_open(&run->survey, run->comm, &run->job, 1u << split, &run->spec);
+    sg_err err = survey_scenes(run, split);
     if (err == SG_OK)
         err = sg_survey_statistics(&run->survey, run->comm, &run->spec, false);
     if (err == SG_OK)
@@ -295,7 +342,8 @@ static sg_err evaluate_scenes(evaluation_run *run, sg_split split)
         return err;
     sg_confusion_sum(&run->out->confusion, run->comm);
     sg_comm_sum_i64(run->comm, &run->out->unmapped, 1);
-    sg_info("%s on %zu %s scenes", run->network.path, run->survey.count, sg_split_name(split));
+    sg_info("%s on %zu %s scenes", run->network.path, sg_survey_scenes(&run->survey, split),
+            sg_split_name(split));
     return SG_OK;
 }
 
@@ -320,6 +368,7 @@ sg_err sg_evaluate_job(const sg_evaluate_options *options, sg_comm *comm, sg_eva
     sg_free(run.plan);
     sg_free(run.start);
     sg_survey_close(&run.survey);
+    sg_tile_store_close(run.store);
     sg_network_close(&run.network);
     sg_job_clear(&run.job);
     return err;

@@ -12,6 +12,7 @@
 #include "jobs/options.h"
 #include "jobs/report_pictures.h"
 #include "jobs/survey.h"
+#include "jobs/tile_facts.h"
 
 enum { TILES = 8 };
 static const size_t PICTURES_MOST = 2200000; /* bytes of a kind's figures: pages stay below 5 MB */
@@ -64,6 +65,7 @@ static void close_report(sg_report *report)
     sg_confusion_close(&report->evaluation.confusion);
     sg_series_clear(&report->series);
     sg_checkpoint_close(&report->checkpoint);
+    sg_tile_store_close(report->store);
     sg_job_clear(&report->job);
     sg_free(report->job_text);
 }
@@ -175,27 +177,39 @@ static sg_err choose_bands(sg_report *report)
 }
 
 /* Has the job scenes of the split, or blocks for it? */
-static unsigned find_splits(const sg_job *job, const sg_job_scenes *scenes)
+static sg_err find_splits(const sg_job *job, unsigned *splits)
 {
-    unsigned splits = 0;
-    for (size_t i = 0; i < scenes->count; i++)
-        splits |= 1u << scenes->item[i].split;
+    sg_job_scenes scenes = {0};
+    sg_err err = sg_job_list_scenes(job, &scenes);
+    for (size_t i = 0; err == SG_OK && i < scenes.count; i++)
+        *splits |= 1u << scenes.item[i].split;
+    sg_job_scenes_clear(&scenes);
     if (job->data.blocks.val > 0)
-        splits |= 1u << SG_SPLIT_VAL;
+        *splits |= 1u << SG_SPLIT_VAL;
     if (job->data.blocks.test > 0)
-        splits |= 1u << SG_SPLIT_TEST;
-    return splits;
+        *splits |= 1u << SG_SPLIT_TEST;
+    return err;
+}
+
+/* Has the store regions of the split? */
+static sg_err find_stored_splits(const sg_report *report, unsigned *splits)
+{
+    const unsigned all = (1u << SG_SPLITS) - 1;
+    sg_survey survey = {0};
+    sg_err err = sg_tile_facts_survey(report->store, &report->job, all, &survey);
+    for (size_t i = 0; err == SG_OK && i < survey.regions.count; i++)
+        *splits |= 1u << survey.regions.item[i].split;
+    sg_survey_close(&survey);
+    return err;
 }
 
 static sg_err choose_split(sg_report *report)
 {
     const char *wanted = report->options->split;
-    sg_job_scenes scenes = {0};
-    sg_err err = sg_job_list_scenes(&report->job, &scenes);
+    sg_err err = report->store != NULL ? find_stored_splits(report, &report->splits)
+                                       : find_splits(&report->job, &report->splits);
     if (err != SG_OK)
         return err;
-    report->splits = find_splits(&report->job, &scenes);
-    sg_job_scenes_clear(&scenes);
     report->split = SG_SPLIT_VAL;
     report->substituted = wanted == NULL && !(report->splits >> SG_SPLIT_VAL & 1);
     if (report->substituted)
@@ -210,13 +224,16 @@ static sg_err choose_split(sg_report *report)
 
 static sg_err prepare(sg_report *report, const char *held)
 {
-    sg_err err = choose_split(report);
+    sg_err err = sg_tile_facts_open(&report->store, &report->job);
+    if (err == SG_OK)
+        err = choose_split(report);
     if (err == SG_OK)
         err = sg_checkpoint_load(&report->checkpoint, held, false);
     if (err == SG_OK)
         err = choose_bands(report);
     report->book.wanted = report->options->tiles;
     report->book.classes = report->classes.count;
+    report->book.store = report->store;
     return err == SG_OK ? sg_tile_book_open(&report->book) : err;
 }
 
@@ -226,7 +243,10 @@ static sg_err count_labels(sg_report *report, sg_comm *comm)
     sg_survey survey;
     sg_spec spec = report->checkpoint.spec;
     spec.classes = report->classes;
-    sg_err err = sg_survey_open(&survey, comm, &report->job, report->splits, &spec);
+    sg_err err = report->store != NULL
+                     ? sg_comm_agree(comm, sg_tile_facts_survey(report->store, &report->job,
+                                                                report->splits, &survey))
+                     : sg_survey_open(&survey, comm, &report->job, report->splits, &spec);
     if (err == SG_OK)
         err = sg_survey_classes(&survey, comm, &spec, &report->job.data.label);
     memcpy(report->pixels, survey.pixels, sizeof report->pixels);

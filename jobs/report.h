@@ -12,6 +12,7 @@
 #define SG_JOBS_REPORT_H
 
 #include "data/series.h"
+#include "data/tile_store.h"
 #include "jobs/job.h"
 #include "jobs/report_calibration.h"
 #include "jobs/report_tiles.h"
@@ -31,6 +32,7 @@ typedef struct {
     char folder[SG_PATH_MAX], model[SG_PATH_MAX]; /* model "": there is no checkpoint */
     char *job_text;                               /* of job.yaml; owned, as all below */
     sg_job job;
+    sg_tile_store *store; /* of the job, or NULL */
     sg_class_table classes;
     sg_checkpoint checkpoint;
     sg_series_set series;

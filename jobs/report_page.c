@@ -65,7 +65,7 @@ static sg_err add_tiles(const sg_report *report, sg_text *html)
                              "<p>%lld tiles of %d &times; %d pixels of the %s scenes hold labels. "
                              "Tiles with fewer than %d labelled pixels come last.</p>",
                              (long long)report->tiles_seen, SG_TILE_SIDE, SG_TILE_SIDE,
-                             scenes_name(report->split), SG_TILE_LABELS);
+                             scenes_name(report->split), SG_TILES_LABELLED);
     if (err != SG_OK || report->options->tiles == 0)
         return err;
     err = add_legend(report, html);

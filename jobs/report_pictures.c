@@ -85,21 +85,22 @@ static sg_err add_image(const drawing *d)
     const sg_spec *spec = &d->book->spec;
     const sg_window window = d->tile->facts.window;
     size_t count = (size_t)(window.w * window.h);
-    sg_raster *raster = NULL;
+    sg_source *source = NULL;
     float *pixels = NULL;
     uint8_t *valid = NULL;
-    sg_err err = sg_raster_open_spec(&raster, d->tile->image, spec);
+    sg_err err =
+        sg_source_open_pixels(&source, d->tile->image, spec, d->book->store, d->tile->stored);
     if (err == SG_OK)
         err = sg_malloc(count, (size_t)spec->bands * sizeof *pixels, &pixels);
     if (err == SG_OK)
         err = sg_malloc(count, 1, &valid);
     if (err == SG_OK)
-        err = sg_raster_read(raster, window, pixels, valid);
+        err = sg_source_read(source, window, pixels, valid);
     for (int channel = 0; err == SG_OK && channel < 3; channel++)
         draw_channel(d, pixels, valid, channel);
     sg_free(valid);
     sg_free(pixels);
-    sg_raster_close(raster);
+    sg_source_close(source);
     return err == SG_OK ? add_picture(d, "Image", NULL) : err;
 }
 

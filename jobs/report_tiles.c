@@ -54,7 +54,7 @@ static int compare_numbers(int64_t a, int64_t b)
 
 static bool is_sparse(const sg_tile_facts *facts)
 {
-    return facts->counted < SG_TILE_LABELS;
+    return facts->counted < SG_TILES_LABELLED;
 }
 
 static int compare_places(const sg_tile_facts *a, const sg_tile_facts *b)
@@ -149,6 +149,7 @@ static void fill_tile(const sg_tile_book *book, const site *at, const sg_tile_fa
     const sg_scene *scene = at->chunk->scene;
     bool normalised = book->spec.normalize != SG_NORMALIZE_NONE;
     tile->facts = *facts;
+    tile->stored = at->chunk->stored;
     memcpy(tile->image, scene->image, sizeof tile->image);
     for (int i = 0; i < 3; i++) {
         tile->mean[i] = scene->mean[book->band[i]];

@@ -168,8 +168,7 @@ static sg_err all_bands(const sg_survey *survey, sg_spec *spec)
     return SG_OK;
 }
 
-/* The spec's ground sampling distance is that of the first training scene. */
-static void note_gsd(const sg_survey *survey, sg_spec *spec)
+void sg_survey_note_gsd(const sg_survey *survey, sg_spec *spec)
 {
     for (size_t i = 0; i < survey->count && spec->gsd == 0; i++) {
         if (survey->split[i] == SG_SPLIT_TRAIN)
@@ -271,7 +270,7 @@ sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsig
         return err;
     err = all_bands(survey, spec);
     if (err == SG_OK) {
-        note_gsd(survey, spec);
+        sg_survey_note_gsd(survey, spec);
         err = make_regions(survey, job);
     }
     if (err == SG_OK)

@@ -39,6 +39,10 @@ sg_err sg_survey_open(sg_survey *survey, sg_comm *comm, const sg_job *job, unsig
                       sg_spec *spec);
 void sg_survey_close(sg_survey *survey);
 
+/* Warn where pixels of scenes are not as large as the spec's; those of the first training scene
+ * become the spec's where it has none. [local] */
+void sg_survey_note_gsd(const sg_survey *survey, sg_spec *spec);
+
 /* How its scenes are read. Borrows all. [local] */
 sg_scenes sg_survey_as_scenes(const sg_survey *survey, const sg_spec *spec,
                               const sg_label_options *label);

@@ -20,6 +20,8 @@
 #include "data/tile_store.h"
 #include "jobs/survey.h"
 
+enum { SG_TILE_CACHE_BYTES = 256 << 20 }; /* as much as GDAL's blocks have */
+
 /* Where scenes lie. */
 typedef struct {
     double (*geotransform)[6]; /* [scenes], owned */
@@ -34,6 +36,14 @@ void sg_tile_places_clear(sg_tile_places *places);
 /* Into a file that is written; the survey's moments are those of all scenes. [local] */
 sg_err sg_tile_facts_put(sg_store_file *file, const sg_survey *survey, const sg_spec *spec,
                          const sg_tile_places *places, const char *job_text);
+
+/* The job's data.store, opened and found to be of this job; *store stays where it names none. To be
+ * closed in any case. [local] */
+sg_err sg_tile_facts_open(sg_tile_store **store, const sg_job *job);
+/* Bands, layers, nodata and ground sampling distance are the store's from now on. [local] */
+sg_err sg_tile_facts_adopt(sg_tile_store *store, sg_spec *spec);
+/* Are the store's scenes as a network reads them? SG_EUSAGE names the model. [local] */
+sg_err sg_tile_facts_fits(sg_tile_store *store, const sg_spec *spec, const char *model);
 
 /* How a store's scenes are read, and of which classes: what a checkpoint will say. [local] */
 sg_err sg_tile_facts_spec(sg_tile_store *store, sg_spec *spec);

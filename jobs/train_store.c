@@ -1,43 +1,19 @@
 /* Where a training reads from: scenes, a tile store, or copies of either on the node's disk. */
 #include "jobs/train.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "data/stage.h"
 #include "jobs/tile_facts.h"
 
-enum { CACHE_BYTES = 256 << 20 }; /* as much as GDAL's blocks have */
-
 sg_err sg_train_open_store(sg_train_run *run)
 {
-    char path[SG_PATH_MAX];
-    if (run->job.data.store[0] == '\0')
-        return SG_OK;
-    sg_err err = sg_expand_path(run->job.data.store, path);
-    if (err == SG_OK)
-        err = sg_tile_store_open(&run->store, path, CACHE_BYTES);
-    return err == SG_OK ? sg_tile_facts_check(run->store, &run->job) : err;
+    return sg_tile_facts_open(&run->store, &run->job);
 }
 
 sg_err sg_train_adopt_store(sg_train_run *run)
 {
-    sg_spec stored;
-    sg_spec *spec = &run->spec;
-    if (run->store == NULL)
-        return SG_OK;
-    sg_err err = sg_tile_facts_spec(run->store, &stored);
-    if (err != SG_OK)
-        return err;
-    spec->layers = stored.layers;
-    memcpy(spec->layer, stored.layer, sizeof spec->layer);
-    spec->bands = stored.bands;
-    memcpy(spec->band, stored.band, sizeof spec->band);
-    spec->has_nodata = stored.has_nodata;
-    spec->nodata = stored.nodata;
-    spec->gsd = stored.gsd;
-    return SG_OK;
+    return run->store != NULL ? sg_tile_facts_adopt(run->store, &run->spec) : SG_OK;
 }
 
 /* One rank of each node makes the copy; all read it. [collective] */
@@ -57,7 +33,7 @@ static sg_err stage_store(sg_train_run *run, const char *folder, sg_scenes *scen
     sg_comm_sum_i64(run->comm, &bytes, 1);
     err = sg_stage_tiles(folder, path, staged, &again);
     if (err == SG_OK)
-        err = sg_tile_store_open(&copy, staged, CACHE_BYTES);
+        err = sg_tile_store_open(&copy, staged, SG_TILE_CACHE_BYTES);
     err = sg_comm_agree(run->comm, err);
     if (err != SG_OK) {
         sg_tile_store_close(copy);

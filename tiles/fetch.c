@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
     sg_fetch *fetch; /* the pool it belongs to */
-    sg_raster *raster;
+    sg_source *source;
     pthread_t thread;
     int running;
 } reader;
@@ -89,19 +89,19 @@ static sg_window served_by(const sg_grid *grid, const sg_planned_tile *planned)
 
 /* A look that costs next to nothing, so that what nobody asks for, or what is not there, is not
  * read. */
-static sg_err look_at(const sg_fetch *fetch, sg_raster *raster, sg_planned_tile *planned)
+static sg_err look_at(const sg_fetch *fetch, sg_source *source, sg_planned_tile *planned)
 {
     sg_cutline *cutline = fetch->options->cutline;
     sg_window served = served_by(fetch->options->grid, planned);
     bool blank = false;
     sg_err err = cutline ? sg_cutline_misses(cutline, served, &blank) : SG_OK;
     if (err == SG_OK && !blank)
-        err = sg_raster_is_blank(raster, planned->tile.core, &blank);
+        err = sg_source_is_blank(source, planned->tile.core, &blank);
     planned->blank = blank;
     return err;
 }
 
-static sg_err plan_batch(sg_fetch *fetch, sg_raster *raster, sg_fetched *batch)
+static sg_err plan_batch(sg_fetch *fetch, sg_source *source, sg_fetched *batch)
 {
     batch->n = 0;
     while (batch->n < fetch->options->batch && !fetch->no_more_chunks) {
@@ -117,7 +117,7 @@ static sg_err plan_batch(sg_fetch *fetch, sg_raster *raster, sg_fetched *batch)
             .chunk = fetch->chunk,
             .last = fetch->next_tile + 1 == fetch->tiles};
         fetch->next_tile++;
-        sg_err err = look_at(fetch, raster, planned);
+        sg_err err = look_at(fetch, source, planned);
         if (err != SG_OK)
             return err;
     }
@@ -131,12 +131,12 @@ static void skip_blank(slot *s)
 }
 
 /* Under the lock, which is given up while the plan is made: it may have to ask another rank. */
-static void open_slot(sg_fetch *fetch, sg_raster *raster)
+static void open_slot(sg_fetch *fetch, sg_source *source)
 {
     slot *s = &fetch->ring[fetch->opened % fetch->slots];
     fetch->opening = 1;
     pthread_mutex_unlock(&fetch->lock);
-    sg_err err = plan_batch(fetch, raster, &s->batch);
+    sg_err err = plan_batch(fetch, source, &s->batch);
     pthread_mutex_lock(&fetch->lock);
     fetch->opening = 0;
     s->tile = 0;
@@ -175,13 +175,13 @@ static int hand_out(sg_fetch *fetch, strip *out)
     return 1;
 }
 
-static int take_strip(sg_fetch *fetch, sg_raster *raster, strip *out)
+static int take_strip(sg_fetch *fetch, sg_source *source, strip *out)
 {
     int taken = 0;
     pthread_mutex_lock(&fetch->lock);
     while (!fetch->stop && !(taken = hand_out(fetch, out)) && !fetch->ended) {
         if (!fetch->opening && fetch->opened - fetch->returned < fetch->slots)
-            open_slot(fetch, raster);
+            open_slot(fetch, source);
         else
             pthread_cond_wait(&fetch->changed, &fetch->lock);
     }
@@ -189,20 +189,20 @@ static int take_strip(sg_fetch *fetch, sg_raster *raster, strip *out)
     return taken;
 }
 
-static sg_err read_pixels(const sg_fetch *fetch, sg_raster *raster, sg_window window,
+static sg_err read_pixels(const sg_fetch *fetch, sg_source *source, sg_window window,
                           uint8_t *values, uint8_t *data)
 {
     const sg_pipeline_options *options = fetch->options;
     if (fetch->type != SG_RAW_F32)
-        return sg_raster_read_raw(raster, window, values, data);
-    sg_err err = sg_raster_read(raster, window, (float *)values, data);
+        return sg_source_read_raw(source, window, values, data);
+    sg_err err = sg_source_read(source, window, (float *)values, data);
     if (err == SG_OK)
         sg_normalize_pixels((float *)values, data, (size_t)(window.w * window.h),
                             options->spec->bands, options->mean, options->std);
     return err;
 }
 
-static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *part)
+static sg_err read_strip(const sg_fetch *fetch, sg_source *source, const strip *part)
 {
     const sg_pipeline_options *options = fetch->options;
     sg_fetched *batch = &part->slot->batch;
@@ -212,7 +212,7 @@ static sg_err read_strip(const sg_fetch *fetch, sg_raster *raster, const strip *
     uint8_t *valid = batch->valid + first, *data = batch->data + first;
     window.y += part->row;
     window.h = part->rows;
-    sg_err err = read_pixels(fetch, raster, window, (uint8_t *)batch->values + first * pixel, data);
+    sg_err err = read_pixels(fetch, source, window, (uint8_t *)batch->values + first * pixel, data);
     if (err == SG_OK && data != valid)
         memcpy(valid, data, (size_t)(window.w * window.h));
     if (err == SG_OK && options->cutline && options->grid->frame == 0)
@@ -225,8 +225,8 @@ static void *read_strips(void *argument)
     reader *self = argument;
     sg_fetch *fetch = self->fetch;
     strip part;
-    while (take_strip(fetch, self->raster, &part)) {
-        sg_err err = read_strip(fetch, self->raster, &part);
+    while (take_strip(fetch, self->source, &part)) {
+        sg_err err = read_strip(fetch, self->source, &part);
         pthread_mutex_lock(&fetch->lock);
         part.slot->reading--;
         if (err != SG_OK) {
@@ -301,7 +301,7 @@ static sg_err choose_type(sg_fetch *fetch)
 {
     const sg_pipeline_options *options = fetch->options;
     size_t bands = (size_t)options->spec->bands;
-    fetch->type = options->raw ? sg_raster_raw_type(fetch->reader[0].raster) : SG_RAW_F32;
+    fetch->type = options->raw ? sg_source_raw_type(fetch->reader[0].source) : SG_RAW_F32;
     if (fetch->type == SG_RAW_F32)
         return SG_OK;
     sg_err err = sg_malloc(2 * bands, sizeof(float), &fetch->shift);
@@ -313,19 +313,19 @@ static sg_err choose_type(sg_fetch *fetch)
     return err;
 }
 
-static sg_err open_rasters(sg_fetch *fetch)
+static sg_err open_sources(sg_fetch *fetch)
 {
     const sg_pipeline_options *options = fetch->options;
     sg_err err = sg_calloc((size_t)options->readers, sizeof *fetch->reader, &fetch->reader);
     for (int32_t i = 0; err == SG_OK && i < options->readers; i++) {
         fetch->reader[i].fetch = fetch;
         fetch->readers = i + 1;
-        err = sg_raster_open_spec(&fetch->reader[i].raster, options->path, options->spec);
+        err = sg_source_open_pixels(&fetch->reader[i].source, options->path, options->spec,
+                                    options->store, options->scene);
     }
     if (err != SG_OK)
         return err;
-    int64_t block = sg_raster_get_info(fetch->reader[0].raster)->block_h;
-    fetch->strip_rows = sg_round_up(STRIP_ROWS, sg_max64(block, 1));
+    fetch->strip_rows = sg_round_up(STRIP_ROWS, sg_source_block_h(fetch->reader[0].source));
     return SG_OK;
 }
 
@@ -352,7 +352,7 @@ sg_err sg_fetch_start(sg_fetch **out, const sg_pipeline_options *options)
     pthread_cond_init(&fetch->changed, NULL);
     SG_ASSERT(options->in_flight >= 1 && options->in_flight <= SG_IN_FLIGHT_MOST);
     fetch->slots = options->in_flight + 1;
-    err = open_rasters(fetch);
+    err = open_sources(fetch);
     if (err == SG_OK)
         err = choose_type(fetch);
     if (err == SG_OK)
@@ -414,7 +414,7 @@ static void stop_readers(sg_fetch *fetch)
     for (int32_t i = 0; i < fetch->readers; i++) {
         if (fetch->reader[i].running)
             pthread_join(fetch->reader[i].thread, NULL);
-        sg_raster_close(fetch->reader[i].raster);
+        sg_source_close(fetch->reader[i].source);
     }
 }
 

@@ -7,6 +7,7 @@
 #define SG_TILES_PIPELINE_H
 
 #include "data/cutline.h"
+#include "data/source.h"
 #include "data/stats.h"
 #include "tiles/crf.h"
 #include "tiles/grid.h"
@@ -52,6 +53,8 @@ typedef void (*sg_progress_fn)(void *user, const sg_pipeline_report *work);
 
 typedef struct {
     const char *path;
+    struct sg_tile_store *store; /* what the scene is read from, as its number `scene`; or NULL */
+    size_t scene;
     const sg_spec *spec;      /* bands and classes */
     const double *mean, *std; /* [bands], to be applied */
     const sg_grid *grid;

@@ -146,7 +146,9 @@ static sg_err out_of_range(const sg_yaml_place *place, const sg_yaml_field *fiel
 static sg_err read_string(const sg_yaml_place *place, const sg_yaml_field *field, void *value)
 {
     const sg_yaml_node *node = place->node;
-    if (node->shape != SG_YAML_SCALAR || is_nothing(node)) {
+    /* "key=": shells take quotes away, so this is how a text is emptied. */
+    bool emptied = node->command && node->shape == SG_YAML_SCALAR && node->text[0] == '\0';
+    if (!emptied && (node->shape != SG_YAML_SCALAR || is_nothing(node))) {
         return sg_yaml_wrong_kind(place, field);
     }
     size_t length = strlen(node->text);

@@ -12,26 +12,34 @@ struct sg_source {
     sg_label *label; /* NULL without labels */
 };
 
-static sg_err open_files(sg_source *source, const sg_scenes *scenes, const sg_scene *scene)
-{
-    const sg_spec *spec = scenes->spec;
-    sg_err err = sg_raster_open_spec(&source->raster, scene->image, spec);
-    if (!err && scene->label[0])
-        err = sg_label_open(&source->label, scene->label, source->raster, &spec->classes,
-                            &scenes->label);
-    return err;
-}
-
-sg_err sg_source_open(sg_source **out, const sg_scenes *scenes, int32_t index)
+sg_err sg_source_open_pixels(sg_source **out, const char *path, const sg_spec *spec,
+                             sg_tile_store *store, size_t index)
 {
     sg_source *source = NULL;
     sg_err err = sg_calloc(1, sizeof *source, &source);
     if (err)
         return err;
-    source->store = scenes->store;
-    source->scene = (size_t)index;
-    if (!source->store)
-        err = open_files(source, scenes, &scenes->scene[index]);
+    source->store = store;
+    source->scene = index;
+    if (!store)
+        err = sg_raster_open_spec(&source->raster, path, spec);
+    if (err) {
+        sg_source_close(source);
+        return err;
+    }
+    *out = source;
+    return SG_OK;
+}
+
+sg_err sg_source_open(sg_source **out, const sg_scenes *scenes, int32_t index)
+{
+    const sg_scene *scene = &scenes->scene[index];
+    sg_source *source = NULL;
+    sg_err err =
+        sg_source_open_pixels(&source, scene->image, scenes->spec, scenes->store, (size_t)index);
+    if (!err && !source->store && scene->label[0])
+        err = sg_label_open(&source->label, scene->label, source->raster, &scenes->spec->classes,
+                            &scenes->label);
     if (err) {
         sg_source_close(source);
         return err;
@@ -55,6 +63,19 @@ sg_err sg_source_read_raw(sg_source *source, sg_window window, void *values, uin
 {
     SG_ASSERT(!source->store);
     return sg_raster_read_raw(source->raster, window, values, valid);
+}
+
+sg_err sg_source_is_blank(sg_source *source, sg_window window, bool *blank)
+{
+    *blank = false;
+    return source->store ? SG_OK : sg_raster_is_blank(source->raster, window, blank);
+}
+
+int64_t sg_source_block_h(const sg_source *source)
+{
+    int64_t rows = source->store ? sg_tile_store_layout(source->store)->format.tile
+                                 : sg_raster_get_info(source->raster)->block_h;
+    return sg_max64(rows, 1);
 }
 
 sg_err sg_source_labels(sg_source *source, sg_window window, uint8_t *classes)

@@ -140,13 +140,16 @@ class FullDisk(Fault):
 
 
 class Unreadable(Fault):
-    """A scene is cut off, in its place or by another file, or is gone, or a folder has its name."""
+    """A scene is cut off, in its place or by another file, or is gone, or a folder has its name; bytes of what has
+    checksums are turned."""
 
     def __init__(self, draw, subject):
         super().__init__(draw, subject)
         self.scene = draw.choice(subject.inputs)
-        self.how = draw.choice(["cut off", "replaced by its first part", "gone", "a folder"])
+        self.how = draw.choice(["cut off", "replaced by its first part", "gone", "a folder"] +
+                               (["with turned bytes"] * 4 if subject.checked else []))
         self.share = draw.uniform(0, 0.95)
+        self.places = [draw.random() for _ in range(draw.randint(1, 200))]
         self.what = f"{self.scene} {self.how}"
 
     def strike(self, job):
@@ -155,9 +158,12 @@ class Unreadable(Fault):
         path = os.path.join(job.folder, self.scene)
         self.aside = os.path.join(job.folder, "..", "aside")
         size = int(self.share * os.path.getsize(path))
-        if self.how == "cut off":
+        if self.how in ("cut off", "with turned bytes"):
             shutil.copy2(path, self.aside)
-            os.truncate(path, size)
+            if self.how == "cut off":
+                os.truncate(path, size)
+            else:
+                turn_bytes(path, self.places)
             return
         os.rename(path, self.aside)
         if self.how == "a folder":
@@ -170,10 +176,21 @@ class Unreadable(Fault):
         path = os.path.join(folder, self.scene)
         if self.how == "a folder":
             os.rmdir(path)
-        if self.how == "cut off":
+        if self.how in ("cut off", "with turned bytes"):
             os.unlink(path)
         os.rename(self.aside, path)
         return []
+
+
+def turn_bytes(path, places):
+    """Where, as shares of its length; all others stay untouched."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        for place in places if size else []:
+            file.seek(int(place * size))
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 0x55]))
 
 
 class Damaged(Fault):
@@ -206,12 +223,7 @@ class Damaged(Fault):
         if self.cut:
             os.truncate(path, int(self.places[0] * size))
         else:
-            with open(path, "r+b") as file:
-                data = bytearray(file.read())
-                for place in self.places if data else []:
-                    data[int(place * size)] ^= 0x55
-                file.seek(0)
-                file.write(data)
+            turn_bytes(path, self.places)
         return []
 
 

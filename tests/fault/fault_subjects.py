@@ -17,6 +17,27 @@ data:
 model: {net: unet, width: 4, depth: 2}
 train: {tile: 32, batch: 8, steps: 120, rate: 5e-3, validate_every: 30, save_every: %d, loader_threads: 1}
 """
+# The same network from a tile store, and what such a store is made of.
+STORED = "train job.yaml --auto-resume -o run data.store=tiles.h5 data.train.images=[] data.val.images=[]"
+TILES = """\
+name: tiles
+data:
+  scenes:
+    - {image: a.tif, label: a_labels.tif}
+    - {image: large.tif, label: large_labels.tif}
+    - {image: v.tif, label: v_labels.tif, split: val}
+  test: {images: map.tif}
+  check_overlap: false
+  classes: [{name: x, value: 1}, {name: y, value: 2}, {name: z, value: 3}]
+"""
+STACK = """\
+name: stack
+data:
+  train: {images: large.tif, labels: large.gpkg}
+  stack: [{file: "{stem}_coarse.tif", resample: bilinear}]
+  attribute: value
+  classes: [{name: x, value: 1}, {name: y, value: 2}, {name: z, value: 3}]
+"""
 SAVE_EVERY = 6
 RANKS = 4
 # Chunks of one block and one tile of f32: as many moments as a small scene can have.
@@ -29,6 +50,7 @@ PRODUCTS = "--confidence --sieve 5 --polygons --areas"
 class Subject:
     """A command, which is given again after a fault, and what it reads and writes."""
     other_ranks = True  # may go on on
+    checked = False  # has what it reads checksums, so that turned bytes in it do not go unseen?
 
     def __init__(self, name, words, inputs, written):
         self.name, self.words, self.inputs, self.written = name, words.split(), inputs, written
@@ -122,7 +144,14 @@ class Training(Subject):
         return []
 
 
-class Prediction(Subject):
+class StoredTraining(Training):
+    """From a tile store, which is read until the end."""
+    checked = True
+
+
+class Kept(Subject):
+    """What is finished of it lies in a folder beside its output."""
+
     def spools(self, folder):
         for name, _, files in os.walk(folder):
             if name.endswith(".parts"):
@@ -131,21 +160,6 @@ class Prediction(Subject):
     def saved(self, folder):
         spools = [path for path in self.spools(folder) if os.path.getsize(path) > 0]
         return spools + [os.path.join(os.path.dirname(spools[0]), "journal")] if spools else []
-
-    def progress(self, folder):
-        """Chunks whose record is in a spool of the mask: the only ones without data."""
-        found = set()
-        for path in self.spools(folder):
-            if os.path.basename(os.path.dirname(path)) == self.written[0] + ".parts":
-                found |= empty_records(path)
-        return len(found)
-
-    def taken_up(self, words):
-        found = re.search(r"an earlier run has finished (\d+) of", words)
-        return int(found.group(1)) if found else 0
-
-    def may_lose(self):
-        return 0 if self.written == MASK else RANKS  # in flight between one output and the next
 
     def halves(self, lab, folder, reference):
         for name in self.written:
@@ -162,9 +176,36 @@ class Prediction(Subject):
         return ["--restart"] if journal or fault.scene else None
 
 
-def empty_records(path):
-    """Numbers of a spool's records without data, as far as it goes."""
-    found, at = set(), 0
+class Tiling(Kept):
+    def progress(self, folder):
+        """Tiles of which a spool has a whole record."""
+        return len({number for path in self.spools(folder) for number, _ in records(path)})
+
+    def taken_up(self, words):
+        found = re.search(r"an earlier run has made (\d+) of", words)
+        return int(found.group(1)) if found else 0
+
+
+class Prediction(Kept):
+    def progress(self, folder):
+        """Chunks whose record is in a spool of the mask: the only ones without data."""
+        found = set()
+        for path in self.spools(folder):
+            if os.path.basename(os.path.dirname(path)) == self.written[0] + ".parts":
+                found |= {number for number, size in records(path) if size == 0}
+        return len(found)
+
+    def taken_up(self, words):
+        found = re.search(r"an earlier run has finished (\d+) of", words)
+        return int(found.group(1)) if found else 0
+
+    def may_lose(self):
+        return 0 if self.written == MASK else RANKS  # in flight between one output and the next
+
+
+def records(path):
+    """Number and bytes of each whole record of a spool, as far as it goes."""
+    found, at = [], 0
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -173,8 +214,8 @@ def empty_records(path):
     while at + 24 <= len(data):
         record, size = struct.unpack_from("<qq", data, at + 8)
         at += 24 + size
-        if size == 0:
-            found.add(record)
+        if at <= len(data):
+            found.append((record, size))
     return found
 
 
@@ -186,9 +227,14 @@ MASK = ["m.tif", "m.qml", "m.tif.aux.xml"]
 MADE = ["map_confidence.tif", "map_polygons.gpkg", "map_polygons.qml", "map_areas.csv"]
 TRAINED_ON = ["a.tif", "b.tif", "v.tif", "a_labels.tif", "v_labels.tif"]
 MAPPED = ["map.tif", "model.h5"]
+TILED = ["a.tif", "large.tif", "v.tif", "map.tif", "a_labels.tif", "large_labels.tif", "v_labels.tif"]
+STACKED = ["large.tif", "large_coarse.tif", "large.gpkg"]
 
 SUBJECTS = [
     Training("train", "train job.yaml --auto-resume -o run", TRAINED_ON, ["run"]),
+    StoredTraining("train, store", STORED, ["tiles.h5"], ["run"]),
+    Tiling("tile", "tile tiles.yaml -o t.h5 --tile 32 --level 9 --threads 1", TILED, ["t.h5"]),
+    Tiling("tile, stack", "tile stack.yaml -o t.h5 --tile 32 --level 9 --threads 2", STACKED, ["t.h5"]),
     Prediction("predict", f"predict map.tif -m model.h5 -o m.tif {CHUNKS}", MAPPED, MASK),
     Prediction("predict, products", f"predict map.tif -m model.h5 -o m.tif {CHUNKS} {PRODUCTS}", MAPPED, MASK + MADE),
     Prediction("blend", f"predict map.tif -m model.h5 -o m.tif {BLEND}", MAPPED, MASK),
@@ -211,20 +257,31 @@ def write_cutline(path):
         json.dump({"type": "FeatureCollection", "crs": crs, "features": [feature]}, file)
 
 
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def make_inputs(lab, folder):
-    """Scenes, a job and a model that has learnt it a little: a map has several classes."""
+    """Scenes, jobs, a tile store, and a model that has learnt them a little: a map has several classes."""
+    def run(*words):
+        subprocess.run(words, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def scene(*words):
-        subprocess.run([lab.beside("make_scene"), *words, "-k", "3", "-b", "3", "-t", "Byte"], cwd=folder,
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run(lab.beside("make_scene"), *words, "-k", "3", "-t", "Byte")
     for i, name in enumerate("abv"):
-        scene("-o", f"{name}.tif", "-l", f"{name}_labels.tif", "-s", "160x160", "--block", "32",
+        scene("-o", f"{name}.tif", "-l", f"{name}_labels.tif", "-s", "160x160", "-b", "3", "--block", "32",
               "--offset", f"{300 * i},0")
-    scene("-o", "map.tif", "-s", "480x416", "--block", "64", "--nodata-share", "0.1", "--seed", "4")
-    scene("-o", "west.tif", "-s", "288x416", "--block", "64", "--seed", "4")
-    scene("-o", "east.tif", "-s", "256x416", "--block", "64", "--seed", "4", "--offset", "224,0")
+    scene("-o", "map.tif", "-s", "480x416", "-b", "3", "--block", "64", "--nodata-share", "0.1", "--seed", "4")
+    scene("-o", "west.tif", "-s", "288x416", "-b", "3", "--block", "64", "--seed", "4")
+    scene("-o", "east.tif", "-s", "256x416", "-b", "3", "--block", "64", "--seed", "4", "--offset", "224,0")
+    scene("-o", "large.tif", "-l", "large_labels.tif", "--vector", "large.gpkg", "-s", "800x704", "-b", "3",
+          "--block", "64", "--offset", "1500,0")
+    scene("-o", "large_coarse.tif", "-s", "400x352", "-b", "2", "--gsd", "20", "--block", "32", "--offset", "750,0")
     write_cutline(os.path.join(folder, "line.geojson"))
-    with open(os.path.join(folder, "job.yaml"), "w", encoding="utf-8") as file:
-        file.write(JOB % SAVE_EVERY)
-    subprocess.run([lab.program, "train", "job.yaml", "-o", "made", "-q"], cwd=folder, check=True,
-                   stdout=subprocess.DEVNULL)
+    write_text(os.path.join(folder, "job.yaml"), JOB % SAVE_EVERY)
+    write_text(os.path.join(folder, "tiles.yaml"), TILES)
+    write_text(os.path.join(folder, "stack.yaml"), STACK)
+    run(lab.program, "tile", "job.yaml", "-o", "tiles.h5", "--tile", "32", "-q")
+    run(lab.program, "train", "job.yaml", "-o", "made", "-q")
     os.rename(os.path.join(folder, "made", "best.h5"), os.path.join(folder, "model.h5"))

@@ -2,9 +2,9 @@
 """random_faults.py SEGTILES [options]: faults at random moments of jobs on 4 ranks, and what comes of them.
 
 Every try begins a job in a folder of its own, inflicts one fault at a moment that is drawn as a share of the
-undisturbed run's time, and sees: the job ends, or goes on and finishes, within LIMIT seconds; its status; one line
+undisturbed run's time, and sees: the job ends, or goes on and finishes, within --limit seconds; its status; one line
 that names a file where it failed; no half-written file under a final name; no process left. Then the same command is
-given again, predictions on another number of ranks: it goes on from what was finished, and every file is the
+given again, predictions and tile stores on another number of ranks: it goes on from what was finished, and every file is the
 undisturbed run's. A fault that finds its job over is inflicted once more, earlier.
 
 Kinds and subjects take turns; everything else of try I is drawn from (seed, I), so that --seed S --first I --tries 1
@@ -12,6 +12,7 @@ repeats it, but for the clock's whims.
 """
 import argparse
 import csv
+import json
 import os
 import random
 import shutil
@@ -24,7 +25,6 @@ from fault_jobs import Job
 from fault_kinds import FAILED, KILLED, KINDS, STOPPED, UNHURT
 from fault_subjects import RANKS, SUBJECTS, make_inputs
 
-LIMIT = 60  # seconds from a fault to the end of the job, on a busy machine
 DISK = "size=64m"
 TAKEN = {0: UNHURT, 1: FAILED, 2: FAILED, 75: STOPPED}  # status of a job, else killed; 2: a job that names no file
 
@@ -36,20 +36,39 @@ class Complaint(Exception):
 class Lab:
     """Where tries happen: the inputs, the undisturbed runs, a small disk."""
 
-    def __init__(self, program, keep):
-        self.program, self.keep = os.path.realpath(program), keep
-        self.work = tempfile.mkdtemp(prefix="segtiles_test_")
+    def __init__(self, words):
+        self.program, self.keep, self.limit = os.path.realpath(words.program), words.keep, words.limit
+        self.stays = words.lab is not None
+        self.work = os.path.realpath(words.lab) if self.stays else tempfile.mkdtemp(prefix="segtiles_test_")
         self.inputs, self.disk = os.path.join(self.work, "inputs"), os.path.join(self.work, "disk")
-        os.mkdir(self.inputs)
-        os.mkdir(self.disk)
+        os.makedirs(self.disk, exist_ok=True)
         self.mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", DISK, "tmpfs", self.disk], check=False,
                                       stderr=subprocess.DEVNULL).returncode == 0
         self.undisturbed, self.jobs = {}, 0
 
+    def prepare(self):
+        """Inputs and undisturbed runs, those of before where the lab stays."""
+        known = os.path.join(self.work, "undisturbed.json")
+        if os.path.exists(known):
+            with open(known, encoding="utf-8") as file:
+                self.undisturbed = json.load(file)
+        if not os.path.isdir(self.inputs):
+            made = self.inputs + ".made"
+            shutil.rmtree(made, ignore_errors=True)
+            os.mkdir(made)
+            make_inputs(self, made)
+            os.rename(made, self.inputs)
+
+    def remember(self, subject, folder, seconds):
+        self.undisturbed[subject.name] = folder, seconds
+        with open(os.path.join(self.work, "undisturbed.json"), "w", encoding="utf-8") as file:
+            json.dump(self.undisturbed, file)
+
     def close(self):
         if self.mounted:
             subprocess.run(["umount", "-l", self.disk], check=False)
-        shutil.rmtree(self.work, ignore_errors=True)
+        if not self.stays:
+            shutil.rmtree(self.work, ignore_errors=True)
 
     def beside(self, name):
         return os.path.join(os.path.dirname(self.program), name)
@@ -80,12 +99,13 @@ class Lab:
         if subject.name not in self.undisturbed:
             for _ in range(2):  # what the first one brings into memory, all others find there
                 job = self.begin(subject, RANKS, self.fresh())
-                if not job.wait(LIMIT) or job.status() != 0:
+                if not job.wait(self.limit) or job.status() != 0:
                     job.end()
                     raise SystemExit(f"{subject.name}, without any fault: {job.words()}")
             folder = os.path.join(self.work, f"whole.{len(self.undisturbed)}")
+            shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(os.path.join(self.disk, "try"), folder)
-            self.undisturbed[subject.name] = folder, job.ended - job.began
+            self.remember(subject, folder, job.ended - job.began)
         return self.undisturbed[subject.name]
 
 
@@ -124,7 +144,7 @@ class Try:
 
     def attempt(self, lab):
         self.whole, span = lab.reference(self.subject)
-        self.folder = lab.fresh()
+        self.folder, self.limit = lab.fresh(), lab.limit
         self.job = lab.begin(self.subject, RANKS, self.folder)
         try:
             self.inflict(span)
@@ -139,17 +159,17 @@ class Try:
     def inflict(self, span):
         job, fault = self.job, self.fault
         due = job.began + self.moment * span
-        expect(job.wait(LIMIT, lambda: time.monotonic() >= due and fault.ready(job)), "the job did not begin")
+        expect(job.wait(self.limit, lambda: time.monotonic() >= due and fault.ready(job)), "the job did not begin")
         struck = time.monotonic()
         self.acted = not job.over()
         self.done = self.subject.progress(self.folder)
         if self.acted:
             fault.strike(job)
-        while not job.over() and time.monotonic() < struck + LIMIT:
+        while not job.over() and time.monotonic() < struck + self.limit:
             fault.go_on(job)
             time.sleep(0.003)
         self.seconds = max(0.0, (job.ended or time.monotonic()) - struck) if self.acted else 0.0
-        expect(job.over(), f"no end within {LIMIT} s")
+        expect(job.over(), f"no end within {self.limit} s")
 
     def check_end(self, lab):
         """What a user finds when the job has ended."""
@@ -198,7 +218,7 @@ class Try:
 
     def again(self, lab, more):
         self.job = lab.begin(self.subject, self.ranks, self.folder, more)
-        expect(self.job.wait(LIMIT), f"again: no end within {LIMIT} s")
+        expect(self.job.wait(self.limit), f"again: no end within {self.limit} s")
 
     def save_evidence(self, lab):
         if lab.keep:
@@ -238,13 +258,15 @@ def read_words():
     words.add_argument("--kinds", help="only these, separated by ;", default=";".join(KINDS))
     words.add_argument("--subjects", help="only these, separated by ;", default=";".join(s.name for s in SUBJECTS))
     words.add_argument("--results", help="CSV that rows are added to; the table is that of all in it")
+    words.add_argument("--limit", type=int, default=60, help="seconds from a fault to the end of the job (60)")
+    words.add_argument("--lab", help="folder for inputs and undisturbed runs, which stay there for the next time")
     words.add_argument("--keep", help="folder for the files of tries that did not pass")
     return words.parse_args()
 
 
 def main():
     words = read_words()
-    lab = Lab(words.program, words.keep)
+    lab = Lab(words)
     kinds = [kind for kind in words.kinds.split(";") if lab.mounted or not KINDS[kind].wants_disk]
     if not lab.mounted:
         print("no file system can be mounted here: no full disks")
@@ -254,7 +276,7 @@ def main():
     failed = 0
     print(f"seed {words.seed}", flush=True)
     try:
-        make_inputs(lab, lab.inputs)
+        lab.prepare()
         for number in range(words.first + words.tries):
             kind, subject = next(order)
             if number < words.first:

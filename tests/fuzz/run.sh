@@ -9,7 +9,7 @@ if [ ! -x "$fuzzer" ]; then
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/segtiles_fuzz_XXXXXX")
 trap 'rm -rf "$work"' EXIT
-seconds=${SEGTILES_FUZZ_SECONDS:-20}
+seconds=${SEGTILES_FUZZ_SECONDS:-60}
 ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1 \
   "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -malloc_limit_mb=2000 -verbosity=0 -print_final_stats=1 \
   -artifact_prefix="$PWD/crash-$name-" "$work" "$(dirname "$0")/corpus/$name"

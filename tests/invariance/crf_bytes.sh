@@ -103,11 +103,12 @@ mask = gdal.Open("odd.tif")
 assert set(mask.ReadAsArray().ravel()) == {mask.GetRasterBand(1).GetNoDataValue()}' ||
   fail "classes where there is no data"
 
-refused 2 "unknown key alfa; did you mean alpha?" 2 scene.tif $m --crf=alfa=3
-refused 2 "alpha=200: expected a number from 0.25 to 128" 2 scene.tif $m --crf=alpha=200
-refused 2 "beta=nan: expected" 1 scene.tif $m --crf=beta=nan
-refused 2 "w1=: expected" 1 scene.tif $m --crf=w1=
-refused 2 "iterations=2.5: expected a whole number" 1 scene.tif $m --crf=iterations=2.5
-refused 2 "iterations=0: expected" 1 scene.tif $m --crf=iterations=0
-refused 2 "expected key=value" 1 scene.tif $m --crf=strong
-refused 2 "nothing is left to do" 1 scene.tif $m --crf=w1=0,w2=0
+beside refused 2 "unknown key alfa; did you mean alpha?" 2 scene.tif $m --crf=alfa=3
+beside refused 2 "alpha=200: expected a number from 0.25 to 128" 2 scene.tif $m --crf=alpha=200
+beside refused 2 "beta=nan: expected" 1 scene.tif $m --crf=beta=nan
+beside refused 2 "w1=: expected" 1 scene.tif $m --crf=w1=
+beside refused 2 "iterations=2.5: expected a whole number" 1 scene.tif $m --crf=iterations=2.5
+beside refused 2 "iterations=0: expected" 1 scene.tif $m --crf=iterations=0
+beside refused 2 "expected key=value" 1 scene.tif $m --crf=strong
+beside refused 2 "nothing is left to do" 1 scene.tif $m --crf=w1=0,w2=0
+joined

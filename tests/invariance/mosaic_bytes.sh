@@ -140,12 +140,13 @@ assert same > .97
 PYTHON
 
 "$make_model" own.h5 --bands 3 --depth 3 --width 4 --normalize scene
-refused 1 "one by one, without --mosaic" 2 --mosaic no.tif -m own.h5 west.tif east.tif
-refused 2 "lies outside of all 2 scenes" 2 --mosaic no.tif $m west.tif east.tif -te 0 0 1000 1000
-refused 2 "names the mask already" 2 --mosaic no.tif -o a.tif $m west.tif east.tif
-refused 2 "is the scene itself" 2 --mosaic east.tif $m west.tif east.tif
-refused 2 "there is no --mosaic" 1 $m west.tif -tr 10 10
-refused 2 "larger than 0" 1 --mosaic no.tif $m west.tif -tr 10 inf
-refused 2 "pixels long" 1 --mosaic no.tif $m west.tif -tr 1e-7 1e-7
-refused 2 "no coordinate system" 2 --mosaic no.tif $m west.tif -t_srs nonsense
-refused 1 "absent.tif" 3 --mosaic no.tif $m west.tif absent.tif
+beside refused 1 "one by one, without --mosaic" 2 --mosaic no.tif -m own.h5 west.tif east.tif
+beside refused 2 "lies outside of all 2 scenes" 2 --mosaic no.tif $m west.tif east.tif -te 0 0 1000 1000
+beside refused 2 "names the mask already" 2 --mosaic no.tif -o a.tif $m west.tif east.tif
+beside refused 2 "is the scene itself" 2 --mosaic east.tif $m west.tif east.tif
+beside refused 2 "there is no --mosaic" 1 $m west.tif -tr 10 10
+beside refused 2 "larger than 0" 1 --mosaic no.tif $m west.tif -tr 10 inf
+beside refused 2 "pixels long" 1 --mosaic no.tif $m west.tif -tr 1e-7 1e-7
+beside refused 2 "no coordinate system" 2 --mosaic no.tif $m west.tif -t_srs nonsense
+beside refused 1 "absent.tif" 3 --mosaic no.tif $m west.tif absent.tif
+joined

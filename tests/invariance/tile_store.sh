@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A tile store is the same bytes for any number of ranks and threads, and whoever was killed while it
 # was written; a training that reads it has, bit for bit, the losses and scores of one that reads the
-# scenes.
+# scenes; evaluate and report tell the same from either.
 . "$(dirname "$0")/../support/program.bash" "$1"
 . "$support/training.bash"
 
@@ -80,3 +80,26 @@ grep "tile store staged in local: [0-9.]* MB" log | grep -qv "0\.0 MB" || { cat 
 train 2 staged --resume=staged "$blocks" "$few" $flat data.store=one.h5 data.stage=local
 grep -q "tile store staged in local: 0\.0 MB" log || { cat log >&2; fail "was staged again"; }
 cmp <(losses staged) <(losses direct) || fail "losses of the staged store"
+
+# assert_evaluates_same RUN SPLIT STORE KEY=VALUE...: the store counts as the scenes do, which need not be there
+assert_evaluates_same() {
+  local model=$1/last.h5 split=$2 store=$3
+  shift 3
+  "$segtiles" evaluate -m "$model" job.yaml --split "$split" --json "$@" >scenes.json 2>log ||
+    { cat log >&2; fail "evaluate on scenes: $*"; }
+  mkdir away
+  mv ./*.tif ./*.gpkg away
+  "$mpirun" 2 "$segtiles" evaluate -m "$model" job.yaml --split "$split" --json "$@" data.store="$store" >tiles.json 2>log ||
+    { cat log >&2; fail "evaluate on tiles: $*"; }
+  mv away/* .
+  rmdir away
+  cmp scenes.json tiles.json || { cat scenes.json tiles.json >&2; fail "evaluated otherwise: $*"; }
+}
+assert_evaluates_same plain.1.scenes val all.h5
+assert_evaluates_same altered.scenes train all.h5 # each scene by its own statistics
+assert_evaluates_same direct val one.h5 "$blocks" "$few"
+
+"$segtiles" report plain.1.tiles -o scenes.html --tiles 3 data.store= >log 2>&1 || { cat log >&2; fail "report"; }
+"$segtiles" report plain.1.tiles -o tiles.html --tiles 3 data.store=all.h5 >log 2>&1 ||
+  { cat log >&2; fail "report from the store"; }
+cmp scenes.html tiles.html || fail "another page from the store"

@@ -48,6 +48,29 @@ done
 [ "$(ls)" = "$(printf '%s\n' log model.h5 out scene.tif)" ] ||
   { ls >&2; fail "bench predict leaves files"; }
 
+# Crops of a job, from its scenes, its tile store, or both.
+cat >job.yaml <<'YAML'
+name: crops
+data:
+  train: {images: scene.tif, labels: labels.tif}
+  classes: [{name: a, value: 1}, {name: b, value: 2}]
+train: {tile: 64, loader_threads: 2}
+YAML
+"$make_scene" -o scene.tif -l labels.tif -s 300x200 -b 3 -k 2 >log 2>&1
+"$segtiles" tile job.yaml -o tiles.h5 -q >log || fail "tile"
+load="timeout -k 5 60 $segtiles bench load job.yaml --repeats 2"
+scenes='^from the scenes: [0-9]+ crops/s, [0-9.]+ Mpx/s$'
+tiles='^from tiles.h5: [0-9]+ crops/s, [0-9.]+ Mpx/s$'
+$load data.store=tiles.h5 >out || fail "bench load of both"
+expects '^load: crops of 64 x 64 x 3, 2 reading threads, 1 rank$' "$scenes" "$tiles" \
+  '^the store is read [0-9.]+ times as fast$'
+$load --batch 3 >out || fail "bench load of scenes"
+expects "$scenes"
+[ "$(wc -l <out)" = 2 ] || fail "there is no store to tell of"
+"$mpirun" 2 $load data.store=tiles.h5 data.train.images=[] >out || fail "bench load of a store"
+expects '2 ranks$' "$tiles"
+[ "$(wc -l <out)" = 2 ] || fail "there are no scenes to tell of"
+
 # wrong WORDS ARGUMENTS...: status 2 and one line
 wrong() {
   local words=$1 status=0
@@ -55,7 +78,10 @@ wrong() {
   "$segtiles" bench "$@" >out 2>log || status=$?
   [ $status = 2 ] && [ "$(wc -l <log)" = 1 ] && grep -q -- "$words" log || { cat log >&2; fail "bench $*"; }
 }
-wrong "there are net, train and predict" everything
+wrong "there are net, train, predict and load" everything
+wrong "the job file is missing" load
+wrong "is no key=value" load job.yaml job.yaml
+wrong "bench load wants a number" load job.yaml --batch auto
 wrong "the scene is missing" predict
 wrong "it takes no scene" net scene.tif
 wrong "expected a number from 1 to 1024, or auto" net --batch 0

@@ -29,7 +29,7 @@ begins() {
 # refuses_early STATUS WORDS KEY=VALUE...: refuses, and before there is a run folder
 refuses_early() {
   refuses "$@"
-  [ ! -e refused ] || fail "a run folder was made: $*"
+  [ ! -e "refused.$log" ] || fail "a run folder was made: $*"
 }
 
 # From three bands and three classes to four and six.

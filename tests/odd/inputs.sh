@@ -81,23 +81,24 @@ assert (gdal.Open("want.tif").ReadAsArray() == gdal.Open("out/half_mask.tif").Re
 rm -f out/*
 
 # What is refused, before any mask is there.
-refused 1 "empty: no file in this folder" 3 $m -o out empty base.tif
-refused 1 "absent.txt" 2 $m -o out @absent.txt
+beside refused 1 "empty: no file in this folder" 3 $m -o out empty base.tif
+beside refused 1 "absent.txt" 2 $m -o out @absent.txt
 printf '# nothing\n\n' >list/none.txt
-refused 1 "list/none.txt: lists no scene" 2 $m -o out @list/none.txt
+beside refused 1 "list/none.txt: lists no scene" 2 $m -o out @list/none.txt
 printf 'absent.tif\n' >list/absent.txt
-refused 1 "list/absent.tif" 3 $m -o out base.tif @list/absent.txt
+beside refused 1 "list/absent.tif" 3 $m -o out base.tif @list/absent.txt
 printf '@none.txt\n' >list/nested.txt
-refused 1 "a list in a list" 2 $m -o out @list/nested.txt
-refused 1 "several rasters: B03, B01, B02" 2 $m -o out second.json
-refused 1 "no asset 'B09'" 2 $m -o out second.json --asset B09
-refused 1 "does not suit model.h5: it has 1 band" 2 $m -o out second.json --asset B01
-refused 2 "no scene is a STAC file" 2 $m -o out base.tif --asset B01
+beside refused 1 "a list in a list" 2 $m -o out @list/nested.txt
+beside refused 1 "several rasters: B03, B01, B02" 2 $m -o out second.json
+beside refused 1 "no asset 'B09'" 2 $m -o out second.json --asset B09
+beside refused 1 "does not suit model.h5: it has 1 band" 2 $m -o out second.json --asset B01
+beside refused 2 "no scene is a STAC file" 2 $m -o out base.tif --asset B01
 printf '{"type":"Feature"' >broken.json
-refused 1 "broken.json: is no JSON: it ends early" 2 $m -o out base.tif broken.json
+beside refused 1 "broken.json: is no JSON: it ends early" 2 $m -o out base.tif broken.json
 item gone '"image":{"href":"gone.tif","type":"image/tiff"}' >gone.json
-refused 1 "gone.tif" 3 $m -o out first.json gone.json
-refused 2 "would both become" 2 $m -o out scenes/b.tif list/../scenes/b.tif
+beside refused 1 "gone.tif" 3 $m -o out first.json gone.json
+beside refused 2 "would both become" 2 $m -o out scenes/b.tif list/../scenes/b.tif
+joined
 [ -z "$(ls out)" ] || { ls out >&2; fail "something was mapped before all were looked at"; }
 
 # A damaged file of a folder is a scene: that it is damaged is said.

@@ -53,15 +53,16 @@ cmp pairs/last.h5 node/last.h5 >/dev/null || true
 cmp <(losses pairs) <(losses node) || fail "a node of two ranks is not a group of two"
 if cmp -s <(losses pairs) <(losses own); then fail "statistics of groups are those of ranks"; fi
 
-refuses 2 "train.sync_norm: \"1\" must be true (all ranks)" train.sync_norm=1
-refuses 2 "train.sync_norm: \"all\" must be" train.sync_norm=all
-refuses 2 "train.aux_weight: is of auxiliary heads, which model.aux: true asks for" train.aux_weight=0.5
-refuses 2 "fcn8s has no auxiliary heads" model.net=fcn8s model.aux=true
-refuses 2 "exclude each other" model.padding=valid model.norm=group
-refuses 2 "are for unet, not for fcn" model.padding=valid model.net=fcn
-refuses 2 "groups are for norm: group" model.groups=8
-refuses 2 "model.norm" model.norm=layer
-refuses 2 "32 leaves nothing beside margins of 20" model.padding=valid train.tile=32
+beside refuses 2 "train.sync_norm: \"1\" must be true (all ranks)" train.sync_norm=1
+beside refuses 2 "train.sync_norm: \"all\" must be" train.sync_norm=all
+beside refuses 2 "train.aux_weight: is of auxiliary heads, which model.aux: true asks for" train.aux_weight=0.5
+beside refuses 2 "fcn8s has no auxiliary heads" model.net=fcn8s model.aux=true
+beside refuses 2 "exclude each other" model.padding=valid model.norm=group
+beside refuses 2 "are for unet, not for fcn" model.padding=valid model.net=fcn
+beside refuses 2 "groups are for norm: group" model.groups=8
+beside refuses 2 "model.norm" model.norm=layer
+beside refuses 2 "32 leaves nothing beside margins of 20" model.padding=valid train.tile=32
+joined
 "$segtiles" info --net unet,valid=1 >info || fail "info"
 grep -q "no result up to 96 pixels from a tile's sides" info || fail "info does not tell the margin"
 "$segtiles" info --net unet,norm=group >info || fail "info"

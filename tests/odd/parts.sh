@@ -68,18 +68,18 @@ gdal_translate -q -srcwin 101 7 300 99 whole.tif want.tif
 /usr/bin/python3 -c 'from osgeo import gdal
 assert (gdal.Open("want.tif").ReadAsArray() == gdal.Open("part.tif").ReadAsArray()).all()' || fail "resampled"
 
-refused 2 "exclude each other" 2 $m base.tif -te 0 0 1 1 -srcwin 0 0 1 1
-refused 2 "maxima are larger" 1 $m base.tif -te 10 0 1 1
-refused 2 "expected 4 numbers" 1 $m base.tif -te 10 0 1
-refused 2 "expected 4 numbers" 1 $m -te 10 0 base.tif
-refused 2 "no whole number" 1 $m base.tif -srcwin 0 0 1.5 1
-refused 2 "at least one" 1 $m base.tif -srcwin 0 0 0 1
-refused 2 "lies outside of base.tif, which has 160 x 160" 2 $m base.tif -srcwin 160 0 10 10
-refused 2 "lies outside of base.tif, which covers x " 2 $m base.tif -te -20 -20 -10 -10
-refused 2 "no geotransform" 2 $m odd/gcps.tif -te 0 0 10 10
-refused 2 "no --cutline" 1 $m base.tif --cutline-layer a
-refused 1 "absent.gpkg" 2 $m base.tif --cutline absent.gpkg
-refused 1 "base.tif: cannot be opened as a vector" 2 $m base.tif --cutline base.tif
+beside refused 2 "exclude each other" 2 $m base.tif -te 0 0 1 1 -srcwin 0 0 1 1
+beside refused 2 "maxima are larger" 1 $m base.tif -te 10 0 1 1
+beside refused 2 "expected 4 numbers" 1 $m base.tif -te 10 0 1
+beside refused 2 "expected 4 numbers" 1 $m -te 10 0 base.tif
+beside refused 2 "no whole number" 1 $m base.tif -srcwin 0 0 1.5 1
+beside refused 2 "at least one" 1 $m base.tif -srcwin 0 0 0 1
+beside refused 2 "lies outside of base.tif, which has 160 x 160" 2 $m base.tif -srcwin 160 0 10 10
+beside refused 2 "lies outside of base.tif, which covers x " 2 $m base.tif -te -20 -20 -10 -10
+beside refused 2 "no geotransform" 2 $m odd/gcps.tif -te 0 0 10 10
+beside refused 2 "no --cutline" 1 $m base.tif --cutline-layer a
+beside refused 1 "absent.gpkg" 2 $m base.tif --cutline absent.gpkg
+beside refused 1 "base.tif: cannot be opened as a vector" 2 $m base.tif --cutline base.tif
 
 # Cutlines that cannot be.
 cutline() {
@@ -88,11 +88,12 @@ cutline() {
 cutline away.geojson '{"type":"Polygon","coordinates":[[[100,1],[101,1],[101,2],[100,1]]]}'
 cutline line.geojson '{"type":"LineString","coordinates":[[10,46],[11,47]]}'
 cutline broken.geojson '{"type":"Polygon","coordinates":[[['
-refused 1 "touches the scene" 2 $m base.tif --cutline away.geojson
-refused 1 "is no polygon but a LINESTRING" 2 $m base.tif --cutline line.geojson
-refused 1 "broken.geojson" 2 $m base.tif --cutline broken.geojson
-refused 1 "has no layer 'b'" 2 $m base.tif --cutline away.geojson --cutline-layer b
-refused 1 "ground control points" 2 $m odd/gcps.tif --cutline away.geojson
+beside refused 1 "touches the scene" 2 $m base.tif --cutline away.geojson
+beside refused 1 "is no polygon but a LINESTRING" 2 $m base.tif --cutline line.geojson
+beside refused 1 "broken.geojson" 2 $m base.tif --cutline broken.geojson
+beside refused 1 "has no layer 'b'" 2 $m base.tif --cutline away.geojson --cutline-layer b
+beside refused 1 "ground control points" 2 $m odd/gcps.tif --cutline away.geojson
+joined
 [ ! -e part.tif.parts ] || fail "something was begun"
 
 # A part is not gone on with as another one, or with another cutline.

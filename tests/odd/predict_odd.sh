@@ -17,12 +17,13 @@ predict 2 -m model.h5 -o masks $(of_kind map) $(of_kind empty)
 predict 3 -m model.h5 -o masks --force $(of_kind force)
 for scene in $(of_kind refuse); do
   name=$(basename "$scene")
-  refused 1 "$name" 2 -m model.h5 -o masks "$scene"
+  beside refused 1 "$name" 2 -m model.h5 -o masks "$scene"
 done
 for scene in $(of_kind force); do
-  refused 1 "use --resample" 3 -m model.h5 -o masks "$scene"
+  beside refused 1 "use --resample" 3 -m model.h5 -o masks "$scene"
 done
 predict 2 -m single.h5 -o masks odd/palette.tif
+joined
 
 /usr/bin/python3 - <<'PYTHON' || fail "a mask does not fit its scene"
 import os
@@ -67,15 +68,16 @@ gdalinfo resampled.tif >info
 grep -q "Size is 450, 450" info || fail "the resampled mask has another size"
 
 # Outputs that cannot be.
-refused 1 "a folder is needed" 3 -m model.h5 -o base.tif/mask.tif odd/whole.tif
-refused 2 "is the scene itself" 3 -m model.h5 -o base.tif base.tif
-refused 2 "two outputs of one name" 1 -m model.h5 -o a.tif --confidence=a.tif base.tif
-refused 2 "cannot go into one mask" 1 -m model.h5 -o a.tif base.tif odd/whole.tif
-refused 2 "the least for this network" 2 -m model.h5 --tile 16 base.tif
-refused 2 "expected an amount" 2 -m model.h5 --max-mem much base.tif
-refused 1 "absent.h5" 3 -m absent.h5 base.tif
-refused 1 "base.tif" 3 -m base.tif base.tif
-refused 1 "absent.tif" 3 -m model.h5 base.tif absent.tif
+beside refused 1 "a folder is needed" 3 -m model.h5 -o base.tif/mask.tif odd/whole.tif
+beside refused 2 "is the scene itself" 3 -m model.h5 -o base.tif base.tif
+beside refused 2 "two outputs of one name" 1 -m model.h5 -o a.tif --confidence=a.tif base.tif
+beside refused 2 "cannot go into one mask" 1 -m model.h5 -o a.tif base.tif odd/whole.tif
+beside refused 2 "the least for this network" 2 -m model.h5 --tile 16 base.tif
+beside refused 2 "expected an amount" 2 -m model.h5 --max-mem much base.tif
+beside refused 1 "absent.h5" 3 -m absent.h5 base.tif
+beside refused 1 "base.tif" 3 -m base.tif base.tif
+beside refused 1 "absent.tif" 3 -m model.h5 base.tif absent.tif
+joined
 [ ! -e base_mask.tif ] || fail "a scene was mapped before all were checked"
 
 # Where the model is found.

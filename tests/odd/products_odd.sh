@@ -8,13 +8,14 @@ train 2 run -o run train.steps=60 # enough for a map of several classes
 "$make_scene" -o map.tif -s 900x800 -b 3 --seed 4 >log 2>&1
 model="-m run/last.h5"
 
-refused 2 "shape.shp: polygons go into a file that ends in .gpkg or .fgb" 2 map.tif $model --polygons=shape.shp
-refused 2 "map.tif is the scene itself" 1 map.tif $model --areas=map.tif
-refused 2 "a.csv: two outputs of one name" 1 map.tif $model -o a.csv --areas=a.csv
-refused 2 "2 scenes cannot share a file of polygons" 1 map.tif scene.tif $model --polygons=p.gpkg
+beside refused 2 "shape.shp: polygons go into a file that ends in .gpkg or .fgb" 2 map.tif $model --polygons=shape.shp
+beside refused 2 "map.tif is the scene itself" 1 map.tif $model --areas=map.tif
+beside refused 2 "a.csv: two outputs of one name" 1 map.tif $model -o a.csv --areas=a.csv
+beside refused 2 "2 scenes cannot share a file of polygons" 1 map.tif scene.tif $model --polygons=p.gpkg
 touch file
-refused 1 "file" 3 map.tif $model --polygons=file/p.gpkg # no folder
-refused 1 "file" 3 map.tif $model --areas=file/a.csv
+beside refused 1 "file" 3 map.tif $model --polygons=file/p.gpkg # no folder
+beside refused 1 "file" 3 map.tif $model --areas=file/a.csv
+joined
 [ ! -e map_mask.tif ] && [ ! -e map_mask.tif.parts ] || fail "work was done before"
 
 # Nothing valid: no patch, no share.

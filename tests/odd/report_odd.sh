@@ -19,11 +19,11 @@ reports() {
 refuses() {
   local status=$1 words=$2 got=0
   shift 2
-  timeout -k 5 60 "$mpirun" 2 "$segtiles" report "$@" -o none.html >told 2>log || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
-  [ ! -e none.html ] && [ ! -s told ] || fail "a page all the same: $*"
+  timeout -k 5 60 "$mpirun" 2 "$segtiles" report "$@" -o "$log.html" >"$log.told" 2>"$log" || got=$?
+  [ "$got" = "$status" ] || { cat "$log" >&2; fail "expected status $status, got $got: $*"; }
+  [ "$(grep -c '^segtiles: ' "$log")" = 1 ] || { cat "$log" >&2; fail "expected one message: $*"; }
+  grep '^segtiles: ' "$log" | grep -qF -- "$words" || { cat "$log" >&2; fail "expected \"$words\": $*"; }
+  [ ! -e "$log.html" ] && [ ! -s "$log.told" ] || fail "a page all the same: $*"
 }
 shows() { grep -qF -- "$2" "$1" || fail "$1 does not show \"$2\""; }
 shows_not() { ! grep -qF -- "$2" "$1" || fail "$1 shows \"$2\""; }
@@ -53,17 +53,18 @@ shows_not train.html '<figure class="tile"'
 [ "$(ls run | tr '\n' ' ')" = "job.yaml last.h5 metrics.csv metrics.jsonl " ] || fail "left in run: $(ls run)"
 
 # Command lines.
-refuses 2 "no scene is left for the split 'test'" run --split test
-refuses 2 "expected one of: train val test" run --split all
-refuses 2 "does not read band 4" run --bands 1,1,4
-refuses 2 "expected three numbers" run --bands 1
-refuses 2 "a run folder is missing"
-refuses 2 "one run folder makes one page" run run
-refuses 1 "is no folder" job.yaml
-refuses 1 "nowhere is no folder" nowhere
+beside refuses 2 "no scene is left for the split 'test'" run --split test
+beside refuses 2 "expected one of: train val test" run --split all
+beside refuses 2 "does not read band 4" run --bands 1,1,4
+beside refuses 2 "expected three numbers" run --bands 1
+beside refuses 2 "a run folder is missing"
+beside refuses 2 "one run folder makes one page" run run
+beside refuses 1 "is no folder" job.yaml
+beside refuses 1 "nowhere is no folder" nowhere
 mkdir empty
-refuses 1 "empty holds no job.yaml" empty
-refuses 2 "none.tif" run data.train.images="$work/none.tif"
+beside refuses 1 "empty holds no job.yaml" empty
+beside refuses 2 "none.tif" run data.train.images="$work/none.tif"
+joined
 for page in no/such/page.html empty; do # told before the work
   got=0
   "$segtiles" report run -o $page >told 2>log || got=$?

@@ -54,13 +54,13 @@ trains double data.train.images=double.tif
 gdal_translate -q -b 1 -ot Byte -scale 0 3000 0 1 -co NBITS=1 scene.tif bit.tif
 trains bit data.train.images=bit.tif
 gdal_translate -q -ot CFloat32 scene.tif complex.tif
-refuses 1 complex.tif data.train.images=complex.tif
+beside refuses 1 complex.tif data.train.images=complex.tif
 gdal_translate -q -scale 0 60000 9 9 -ot Byte -a_nodata 9 scene.tif empty.tif
-refuses 1 "no valid pixel" data.train.images=empty.tif
+beside refuses 1 "no valid pixel" data.train.images=empty.tif
 
 # Georeferencing: south-up, rotated, none.
 gdal_translate -q -a_ullr 600000 5190000 603000 5192000 scene.tif south.tif
-refuses 1 labels.tif data.train.images=south.tif # no ground in common
+beside refuses 1 labels.tif data.train.images=south.tif # no ground in common
 gdal_translate -q -a_ullr 600000 5190000 603000 5192000 labels.tif south_labels.tif
 trains south data.train.images=south.tif data.train.labels=south_labels.tif
 for what in scene labels; do
@@ -78,26 +78,26 @@ trains degrees data.train.labels=degrees.tif
 gdal_translate -q -outsize 50% 50% labels.tif coarse.tif
 trains coarse data.train.labels=coarse.tif
 trains polygons data.train.labels=labels.gpkg data.attribute=name
-refuses 1 "no attribute 'kind'" data.train.labels=labels.gpkg data.attribute=kind
-refuses 1 "no layer 'x'" data.train.labels=labels.gpkg data.attribute=name data.layer=x
-refuses 1 "have no pixel of any class" 'data.classes=[{name: a, value: 77}]'
-refuses 1 "beside_labels.tif" data.train.labels=beside_labels.tif
-refuses 1 "absent.tif" data.train.labels=absent.tif
+beside refuses 1 "no attribute 'kind'" data.train.labels=labels.gpkg data.attribute=kind
+beside refuses 1 "no layer 'x'" data.train.labels=labels.gpkg data.attribute=name data.layer=x
+beside refuses 1 "have no pixel of any class" 'data.classes=[{name: a, value: 77}]'
+beside refuses 1 "beside_labels.tif" data.train.labels=beside_labels.tif
+beside refuses 1 "absent.tif" data.train.labels=absent.tif
 
 # Damaged, of other bands, in two splits.
 head -c 100000 scene.tif >truncated.tif
-refuses 1 truncated.tif data.train.images=truncated.tif
+beside refuses 1 truncated.tif data.train.images=truncated.tif
 printf 'not a raster' >text.tif
-refuses 1 text.tif data.train.images=text.tif
+beside refuses 1 text.tif data.train.images=text.tif
 gdal_translate -q -b 1 beside.tif one_band.tif
-refuses 1 "scene.tif has 3 bands but one_band.tif has 1" \
+beside refuses 1 "scene.tif has 3 bands but one_band.tif has 1" \
   'data.scenes=[{image: one_band.tif, label: beside_labels.tif}]'
 trains one_band 'data.scenes=[{image: one_band.tif, label: beside_labels.tif}]' data.bands=1
 gdal_translate -q -of VRT scene.tif scene.vrt
-refuses 2 "scene.vrt" 'data.val={images: scene.vrt, labels: labels.tif}'
+beside refuses 2 "scene.vrt" 'data.val={images: scene.vrt, labels: labels.tif}'
 trains beside 'data.val={images: beside.tif, labels: beside_labels.tif}'
 [ "$(cat model)" = beside/best.h5 ] || fail "with validation, best.h5 is the result"
-refuses 2 "no training region can hold a tile" data.blocks.size=64 data.blocks.guard=8 \
+beside refuses 2 "no training region can hold a tile" data.blocks.size=64 data.blocks.guard=8 \
   data.blocks.val=0.5 train.tile=128
 
 # Losses: every one of them, a class that is in no label, two classes, and mistakes.
@@ -108,12 +108,13 @@ trains absent_class 'train.loss=[dice, lovasz]' \
   'data.classes=[{name: forest, value: 2}, {name: nothing, value: 99}, {name: bare, value: 6}]'
 trains between 'train.loss=[{name: boundary, between: built-up, peak: 5, sigma: 3}]'
 trains two 'train.loss=bce' 'data.classes=[{name: forest, value: 2}, {name: cropland, value: 4}]'
-refuses 2 "lovasz does not take it" 'train.loss=[{name: lovasz, smooth: 2}]'
-refuses 2 "bce is for two classes" train.loss=bce
-refuses 2 "auto is for a device with memory of its own" train.batch=auto --device cpu
-refuses 2 "allowed: 1 to 65536, or auto" train.batch=many
+beside refuses 2 "lovasz does not take it" 'train.loss=[{name: lovasz, smooth: 2}]'
+beside refuses 2 "bce is for two classes" train.loss=bce
+beside refuses 2 "auto is for a device with memory of its own" train.batch=auto --device cpu
+beside refuses 2 "allowed: 1 to 65536, or auto" train.batch=many
 
 # An output that cannot be.
 echo >file
-refuses 1 "file: is a file, but a folder is needed there" --out file/x
+beside refuses 1 "file: is a file, but a folder is needed there" --out file/x
+joined
 echo passed

@@ -115,20 +115,47 @@ def compare(network, path):
     return not lines
 
 
+class Dumps:
+    """dump_network of one line after another, each run while the one before is compared."""
+
+    def __init__(self, tool, backend, path, lines):
+        self.tool, self.backend, self.path, self.lines = tool, backend, path, lines
+        self.running = self.begin(0)
+
+    def begin(self, i):
+        if i == len(self.lines):
+            return None
+        network, n, height, width, *smooth = self.lines[i].split()
+        return subprocess.Popen([self.tool, self.backend, network, n, height, width, f"{self.path}.{i % 2}", *smooth],
+                                stdin=subprocess.DEVNULL)
+
+    def each(self):
+        for i, line in enumerate(self.lines):
+            status = self.running.wait()
+            if status != 0:
+                sys.exit(status)  # 77: the device is not here
+            self.running = self.begin(i + 1)
+            yield line, f"{self.path}.{i % 2}"
+
+    def close(self):
+        if self.running:
+            self.running.kill()
+            self.running.wait()
+
+
 def main():
     torch.set_num_threads(2)
-    tool, backend, path = sys.argv[1:]
+    dumps = Dumps(*sys.argv[1:], sys.stdin.read().splitlines())
     exact = networks.activate
-    for line in sys.stdin:
-        network, n, height, width, *smooth = line.split()
-        print(f"{network}, {n} x {height} x {width}{', smooth' if smooth else ''}:", flush=True)
-        status = subprocess.run([tool, backend, network, n, height, width, path, *smooth],
-                                stdin=subprocess.DEVNULL).returncode
-        if status != 0:
-            sys.exit(status)  # 77: the device is not here
-        networks.activate = torch.nn.functional.silu if smooth else exact
-        if not compare(network, path):
-            sys.exit(1)
+    try:
+        for line, path in dumps.each():
+            network, n, height, width, *smooth = line.split()
+            print(f"{network}, {n} x {height} x {width}{', smooth' if smooth else ''}:", flush=True)
+            networks.activate = torch.nn.functional.silu if smooth else exact
+            if not compare(network, path):
+                sys.exit(1)
+    finally:
+        dumps.close()
 
 
 main()

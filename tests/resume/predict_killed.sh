@@ -21,8 +21,18 @@ sizes="--chunk 64 --tile 64 --batch 1 -co BLOCKSIZE=64"
 # ranks_of: process numbers of the ranks that work in this folder
 ranks_of() {
   for process in $(pgrep -x segtiles); do
-    [ "$(readlink "/proc/$process/cwd")" != "$work" ] || echo "$process"
+    [ "$(readlink "/proc/$process/cwd")" != "$PWD" ] || echo "$process"
   done
+}
+
+# aside FOLDER WHAT ARGUMENTS...: killed, in a folder of its own; most of the time is waiting, so that two of them
+# share the machine
+aside() {
+  mkdir "$1"
+  cd "$1"
+  ln -s ../*.tif ../*.h5 ../line.geojson .
+  RANDOM=$SEED
+  killed "${@:2}"
 }
 
 finished_chunks() { sed -n 's/.*an earlier run has finished \([0-9]*\) of.*/\1/p' log; }
@@ -85,10 +95,13 @@ killed() {
 }
 
 outputs="-o mask.tif --confidence=confidence.tif"
-killed "blend mode" scene.tif -m model.h5 $outputs --mode blend --overlap 16
-killed "part, cutline" scene.tif -m model.h5 $outputs -te 600300 5195100 606200 5199800 --cutline line.geojson
-killed "mosaic" --mosaic mask.tif --confidence=confidence.tif west.tif east.tif -m model.h5 --cutline line.geojson
+beside aside blend "blend mode" scene.tif -m model.h5 $outputs --mode blend --overlap 16
+beside aside part "part, cutline" scene.tif -m model.h5 $outputs -te 600300 5195100 606200 5199800 \
+  --cutline line.geojson
+joined
+beside aside mosaic "mosaic" --mosaic mask.tif --confidence=confidence.tif west.tif east.tif -m model.h5 --cutline line.geojson
 killed "exact mode" scene.tif -m own.h5 $outputs
+joined
 
 # In the assembly: before and while the blocks are laid down, and between the two names.
 for moment in "write 3 skeleton.tif" "write 1 assembled.tif" "rename 1 mask.tif" "rename 1 confidence.tif"; do

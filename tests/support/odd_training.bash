@@ -13,9 +13,9 @@ trains() {
 refuses() {
   local status=$1 words=$2 got=0
   shift 2
-  rm -rf refused
-  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out refused "$@" >/dev/null 2>log || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -qF -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
+  rm -rf "refused.$log"
+  timeout -k 5 120 "$mpirun" 2 "$segtiles" train job.yaml --out "refused.$log" "$@" >/dev/null 2>"$log" || got=$?
+  [ "$got" = "$status" ] || { cat "$log" >&2; fail "expected status $status, got $got: $*"; }
+  [ "$(grep -c '^segtiles: ' "$log")" = 1 ] || { cat "$log" >&2; fail "expected one message: $*"; }
+  grep '^segtiles: ' "$log" | grep -qF -- "$words" || { cat "$log" >&2; fail "expected \"$words\": $*"; }
 }

@@ -26,6 +26,28 @@ end_at_once() {
   export OMPI_MCA_odls_base_sigkill_timeout=0
 }
 
+# beside COMMAND...: while the script goes on; four of them at a time, for most of a short run under mpirun is
+# waiting. joined waits for them all, and ends the script where one has failed. They write into "$log" alone.
+log=log
+beside_jobs=()
+beside() {
+  [ ${#beside_jobs[@]} -lt 4 ] || beside_wait
+  (
+    log=log.$BASHPID
+    export OMPI_MCA_mpi_yield_when_idle=1
+    "$@"
+    rm -f "$log"
+  ) &
+  beside_jobs+=($!)
+}
+beside_wait() {
+  wait "${beside_jobs[0]}" || { wait; exit 1; }
+  beside_jobs=("${beside_jobs[@]:1}")
+}
+joined() {
+  while [ ${#beside_jobs[@]} -gt 0 ]; do beside_wait; done
+}
+
 # predict RANKS ARGUMENTS...: quietly, with its output kept in log
 predict() {
   local ranks=$1
@@ -40,8 +62,8 @@ predict() {
 refused() {
   local status=$1 words=$2 ranks=$3 got=0
   shift 3
-  timeout -k 5 60 "$mpirun" "$ranks" "$segtiles" predict "$@" >log 2>&1 || got=$?
-  [ "$got" = "$status" ] || { cat log >&2; fail "expected status $status, got $got: $*"; }
-  [ "$(grep -c '^segtiles: ' log)" = 1 ] || { cat log >&2; fail "expected one message: $*"; }
-  grep '^segtiles: ' log | grep -q -- "$words" || { cat log >&2; fail "expected \"$words\": $*"; }
+  timeout -k 5 60 "$mpirun" "$ranks" "$segtiles" predict "$@" >"$log" 2>&1 || got=$?
+  [ "$got" = "$status" ] || { cat "$log" >&2; fail "expected status $status, got $got: $*"; }
+  [ "$(grep -c '^segtiles: ' "$log")" = 1 ] || { cat "$log" >&2; fail "expected one message: $*"; }
+  grep '^segtiles: ' "$log" | grep -q -- "$words" || { cat "$log" >&2; fail "expected \"$words\": $*"; }
 }

@@ -162,6 +162,18 @@ static void defaults_stand_where_nothing_is_given(void **state)
     sg_yaml_close(yaml);
 }
 
+static void a_text_is_emptied_on_the_command_line(void **state)
+{
+    job j;
+    sg_yaml *yaml = NULL;
+    const char *overrides[] = {"folder="};
+    sg_yaml_source source = {"x.yaml", "folder: there\n" SCENES, overrides, 1};
+    assert_int_equal(sg_yaml_load(&yaml, &source, fields, &j), SG_OK);
+    assert_string_equal(j.folder, "");
+    sg_yaml_clear(fields, &j);
+    sg_yaml_close(yaml);
+}
+
 static void overrides_win_and_are_named(void **state)
 {
     job j;
@@ -393,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
         cmocka_unit_test(defaults_stand_where_nothing_is_given),
+        cmocka_unit_test(a_text_is_emptied_on_the_command_line),
         cmocka_unit_test(overrides_win_and_are_named),
         cmocka_unit_test(mistakes_are_told_by_line),
         cmocka_unit_test(deep_nesting_is_refused),

@@ -23,7 +23,7 @@ static void calibration_is_that_of_counting_by_hand(void **state)
     /* Four pixels of .9, three right; one of .6, wrong; one of 1, right; one without a label. */
     const uint8_t truth[] = {0, 0, 0, 1, 1, 0, SG_NO_CLASS}, classes[] = {0, 0, 0, 0, 0, 0, 0};
     const float p[] = {.9f, .1f, .9f, .1f, .9f, .1f, .9f, .1f, .6f, .4f, 1, 0, .5f, .5f};
-    const sg_compared chunk = {&spec, &scene, 0, {0, 0, 7, 1}, truth, classes, p};
+    const sg_compared chunk = {&spec, &scene, 0, {0, 0, 7, 1}, truth, classes, p, 0};
     sg_calibration c = {0};
     assert_true(isnan(sg_calibration_error(&c)));
     sg_calibration_see(&c, &chunk);
@@ -51,7 +51,7 @@ static void the_worst_tiles_come_first_and_those_with_few_labels_last(void **sta
         classes[i] = tile == 1 && i / W < SIDE / 2 ? 1 : 0;
     }
     truth[W - 1] = 1; /* and it is wrong */
-    const sg_compared chunk = {&spec, &scene, 0, {0, 0, W, SIDE}, truth, classes, NULL};
+    const sg_compared chunk = {&spec, &scene, 0, {0, 0, W, SIDE}, truth, classes, NULL, 0};
     assert_int_equal(sg_tile_book_open(&book), SG_OK);
     assert_int_equal(sg_tile_book_see(&book, &chunk), SG_OK);
     const sg_tile *worst = book.tile[SG_TILES_WORST];

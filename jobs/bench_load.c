@@ -1,0 +1,217 @@
+/*
+ * segtiles bench load: how fast crops are read as a job trains on them, from its scenes and from
+ * its tile store, in one run: the same crops, sampled, altered and normalised by the loader's
+ * threads, with no network that they wait for.
+ */
+#include "jobs/bench.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/size.h"
+#include "jobs/survey.h"
+#include "jobs/tile_facts.h"
+#include "nn/measure.h"
+#include "train/sampler.h"
+
+enum { CROPS = 256 }; /* of a rank, each time */
+
+typedef struct {
+    const sg_bench_options *options;
+    sg_comm *comm;
+    sg_job job;
+    sg_tile_store *store; /* or NULL */
+    int32_t threads;      /* of a rank's loader */
+} bench;
+
+/* Crops of one source. */
+typedef struct {
+    const bench *b;
+    sg_tile_store *store; /* NULL: the scenes' files */
+    sg_spec spec;
+    sg_survey survey;
+    sg_crop_rules crops;
+    sg_scenes scenes;
+    sg_sampler_tables tables;
+    sg_loader *loader;
+} reading;
+
+static sg_err prepare_spec(reading *r)
+{
+    const sg_job *job = &r->b->job;
+    const sg_yaml_floats *nodata = &job->data.nodata;
+    r->spec.normalize = job->data.normalize;
+    r->spec.has_nodata = nodata->count > 0;
+    r->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
+    sg_err err = sg_job_classes(job, &r->spec.classes);
+    if (!err)
+        err = sg_job_layers(job, &r->spec);
+    return !err && r->store ? sg_tile_facts_adopt(r->store, &r->spec) : err;
+}
+
+/* [collective] */
+static sg_err survey_scenes(reading *r)
+{
+    const unsigned splits = 1u << SG_SPLIT_TRAIN;
+    const sg_job *job = &r->b->job;
+    sg_comm *comm = r->b->comm;
+    sg_err err = sg_comm_agree(comm, prepare_spec(r));
+    if (!err && r->store)
+        err = sg_comm_agree(comm, sg_tile_facts_survey(r->store, job, splits, &r->survey));
+    else if (!err)
+        err = sg_survey_open(&r->survey, comm, job, splits, &r->spec);
+    if (!err)
+        err = sg_survey_classes(&r->survey, comm, &r->spec, &job->data.label);
+    if (!err)
+        err = sg_survey_statistics(&r->survey, comm, &r->spec, true);
+    if (!err)
+        err = sg_survey_crops(&r->survey, comm, &r->spec, job, &r->crops);
+    return err ? err : sg_survey_focus(&r->survey, comm, &r->spec, job);
+}
+
+static void sample_of(void *user, uint64_t index, sg_sample *sample)
+{
+    sg_sampler_sample(user, index, sample);
+}
+
+static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                       uint8_t *class)
+{
+    return sg_sampler_partner(user, index, kind, sample, class);
+}
+
+static sg_err make_sampler(reading *r)
+{
+    const sg_job *job = &r->b->job;
+    r->scenes = sg_survey_as_scenes(&r->survey, &r->spec, &job->data.label);
+    const sg_training training = {.scenes = &r->scenes,
+                                  .regions = &r->survey.regions,
+                                  .whole = sg_survey_whole(&r->survey),
+                                  .crops = r->crops,
+                                  .spec = &r->spec,
+                                  .tile = job->train.tile,
+                                  .augment = job->train.augment.turns,
+                                  .alter = sg_job_alterations(job),
+                                  .jitter = (float)job->train.jitter,
+                                  .seed = job->seed};
+    return sg_sampler_make(&r->tables, &training);
+}
+
+static sg_err open_loader(reading *r)
+{
+    const int64_t batch = r->b->options->batch;
+    const int64_t ranks = sg_comm_ranks(r->b->comm), rank = sg_comm_rank(r->b->comm);
+    const sg_loader_options options = {.batch = (int32_t)batch,
+                                       .w = r->b->job.train.tile,
+                                       .h = r->b->job.train.tile,
+                                       .threads = r->b->threads,
+                                       .ahead = 2,
+                                       .first = (uint64_t)(rank * batch),
+                                       .end = INT64_MAX,
+                                       .stride = (uint64_t)(ranks * batch),
+                                       .sample = sample_of,
+                                       .partner = partner_of,
+                                       .user = &r->tables.sampler};
+    sg_err err = make_sampler(r);
+    return err ? err : sg_loader_open(&r->loader, &r->scenes, &options);
+}
+
+static sg_err read_crops(reading *r)
+{
+    sg_err err = SG_OK;
+    for (int64_t n = 0; !err && n < CROPS; n += r->b->options->batch) {
+        sg_batch *batch = sg_loader_next(r->loader);
+        if (batch->error)
+            err = sg_fail(batch->error, "%s", batch->message);
+        sg_loader_return(r->loader, batch);
+    }
+    return err;
+}
+
+/* Median seconds in which every rank has read its crops; the first time fills the caches.
+ * [collective] */
+static sg_err time_crops(reading *r, double *median)
+{
+    double seconds[SG_BENCH_REPEATS];
+    sg_err err = read_crops(r);
+    for (int32_t i = 0; i < r->b->options->repeats; i++) {
+        sg_comm_barrier(r->b->comm);
+        double start = sg_now();
+        if (!err)
+            err = read_crops(r);
+        seconds[i] = sg_now() - start;
+        sg_comm_max_f64(r->b->comm, &seconds[i], 1);
+    }
+    *median = sg_measure_median(seconds, r->b->options->repeats);
+    return sg_comm_agree(r->b->comm, err);
+}
+
+/* [collective] */
+static sg_err measure(const bench *b, sg_tile_store *store, double *seconds, int32_t *bands)
+{
+    reading r = {.b = b, .store = store};
+    sg_err err = survey_scenes(&r);
+    if (!err)
+        err = sg_comm_agree(b->comm, open_loader(&r));
+    if (!err)
+        err = time_crops(&r, seconds);
+    *bands = r.spec.bands;
+    sg_loader_close(r.loader);
+    sg_sampler_clear(&r.tables);
+    sg_survey_close(&r.survey);
+    return err;
+}
+
+static sg_err open_bench(bench *b, bool *scenes)
+{
+    const sg_bench_options *o = b->options;
+    const sg_yaml_source source = {o->job, NULL, (const char *const *)o->overrides,
+                                   (size_t)o->override_count};
+    sg_job_scenes list = {0};
+    sg_err err = sg_job_load(&b->job, &source);
+    if (!err)
+        err = sg_tile_facts_open(&b->store, &b->job);
+    if (!err)
+        err = sg_job_list_scenes(&b->job, &list);
+    *scenes = list.count > 0 || !b->store;
+    sg_job_scenes_clear(&list);
+    if (!err && o->batch == 0)
+        err = sg_fail(SG_EUSAGE, "--batch auto: bench load wants a number");
+    b->threads = b->job.train.loader_threads > 0 ? b->job.train.loader_threads
+                                                 : (int32_t)sg_min64(4, sg_comm_threads(b->comm));
+    return err;
+}
+
+static void show(const bench *b, int32_t bands, double scenes, double store)
+{
+    const double tile = b->job.train.tile, ranks = sg_comm_ranks(b->comm);
+    const double crops = ranks * (double)sg_round_up(CROPS, b->options->batch);
+    const double pixels = 1e-6 * crops * tile * tile;
+    printf("load: crops of %.0f x %.0f x %d, %d reading thread%s, %.0f rank%s\n", tile, tile,
+           (int)bands, (int)b->threads, b->threads == 1 ? "" : "s", ranks, ranks == 1 ? "" : "s");
+    if (scenes > 0)
+        printf("from the scenes: %.0f crops/s, %.1f Mpx/s\n", crops / scenes, pixels / scenes);
+    if (store > 0)
+        printf("from %s: %.0f crops/s, %.1f Mpx/s\n", sg_tile_store_path(b->store), crops / store,
+               pixels / store);
+    if (scenes > 0 && store > 0)
+        printf("the store is read %.2f times as fast\n", scenes / store);
+}
+
+sg_err sg_bench_load(const sg_bench_options *options, sg_comm *comm)
+{
+    bench b = {.options = options, .comm = comm};
+    double scenes = 0, store = 0;
+    int32_t bands = 0;
+    bool has_scenes = false;
+    sg_err err = sg_comm_agree(comm, open_bench(&b, &has_scenes));
+    if (!err && has_scenes)
+        err = measure(&b, NULL, &scenes, &bands);
+    if (!err && b.store)
+        err = measure(&b, b.store, &store, &bands);
+    if (!err && sg_comm_rank(comm) == 0)
+        show(&b, bands, scenes, store);
+    sg_tile_store_close(b.store);
+    sg_job_clear(&b.job);
+    return err;
+}
