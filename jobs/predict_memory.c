@@ -15,8 +15,8 @@ enum { ALLOWANCE = 24 << 20, READER_ALLOWANCE = 3 << 20 };
 enum { THREAD_ALLOWANCE = 1 << 20 };
 /* As tiles/fetch.c reads, and a value as src/data/raster_read.c holds it where f32 is too short. */
 enum { STRIP_ROWS = 256, WIDE_BYTES = 8 + 1 };
-/* Of a record on every rank: whether it was there, its place and size; and on rank 0, as the file is
- * assembled: in its tables, and once more as it is written. */
+/* Of a record on every rank: whether it was there, its place and size; and on rank 0, as the file
+ * is assembled: in its tables, and once more as it is written. */
 enum { RECORD_BYTES = 1 + 12, TABLE_BYTES = 12 + 12 };
 enum { CANVAS = 2 << 20 }; /* of tiles/compose.c */
 
@@ -70,8 +70,8 @@ static double reader_bytes(const sg_predict_size *size, const sg_predict_plan *p
     return plan->readers * (strip + size->source_block + READER_ALLOWANCE);
 }
 
-/* At the end: tables of one file, on rank 0; what is put together of pieces, the last level of those
- * made of level 0, on all. */
+/* At the end: tables of one file, on rank 0; what is put together of pieces, the last level of
+ * those made of level 0, on all. */
 static double assembly_bytes(const sg_records *records, double pixel, double block, double piece)
 {
     const sg_pyramid *p = &records->pyramid;

@@ -112,6 +112,7 @@ sg_err sg_assemble_plain(const sg_assembly *a, const char *path)
     const sg_tiff_layout layout = {0};
     sg_pyramid plain;
     sg_pyramid_make(&plain, raster->width, raster->height, raster->block, false);
-    SG_ASSERT(a->records->pyramid.level[0].first == 0 && plain.blocks <= a->records->pyramid.blocks);
+    SG_ASSERT(a->records->pyramid.level[0].first == 0 &&
+              plain.blocks <= a->records->pyramid.blocks);
     return write_file(a, path, &layout, &plain); /* the first records are its blocks */
 }

@@ -46,9 +46,9 @@ typedef struct {
  * SG_EUSAGE: too large for SG_BIG_NO. */
 sg_err sg_cog_create(const sg_cog *cog, sg_cog_blocks *blocks);
 /*
- * Write one of so many shares of the blocks into the file that was created; it outlives the machine.
- * tags are not looked at. The shares of a small file may be nothing. SG_EOUTPUT, or what read
- * returns.
+ * Write one of so many shares of the blocks into the file that was created; it outlives the
+ * machine. tags are not looked at. The shares of a small file may be nothing. SG_EOUTPUT, or what
+ * read returns.
  */
 sg_err sg_cog_put(const sg_cog *cog, const sg_cog_blocks *blocks, int64_t share, int64_t shares);
 

@@ -25,7 +25,7 @@ typedef struct {
     const sg_records *records;
     sg_reduction how;
     sg_blocks blocks;
-    int64_t turn; /* of what ranks take in turns: how much so far */
+    int64_t turn;            /* of what ranks take in turns: how much so far */
     uint8_t *packed, *piece; /* owned, grown as needed */
     size_t packed_capacity, piece_capacity;
 } composer;
@@ -112,8 +112,8 @@ static sg_err add_block(composer *c, const canvas *from, int64_t x, int64_t y)
 {
     sg_blocks *b = &c->blocks;
     sg_window at = from->at;
-    int64_t record = sg_records_block(c->records, from->level, (at.x + x) / b->side,
-                                      (at.y + y) / b->side);
+    int64_t record =
+        sg_records_block(c->records, from->level, (at.x + x) / b->side, (at.y + y) / b->side);
     sg_err err = sg_blocks_pack(b, from->pixels + (size_t)(y * at.w + x) * b->pixel_bytes, at.w,
                                 sg_min64(b->side, at.w - x), sg_min64(b->side, at.h - y));
     return err == SG_OK ? sg_parts_derive(c->parts, record, b->packed, b->packed_bytes) : err;

@@ -161,8 +161,7 @@ static void what_is_derived_takes_the_place(void **state)
     for (int round = 1; round <= 2; round++) {
         for (int64_t i = (rank + round) % ranks; i < RECORDS; i += ranks)
             if (i % 3 == round)
-                assert_int_equal(
-                    sg_parts_derive(parts, i, text, content(i, round, text)), SG_OK);
+                assert_int_equal(sg_parts_derive(parts, i, text, content(i, round, text)), SG_OK);
         assert_int_equal(sg_parts_share(parts, SG_OK), SG_OK);
         for (int64_t i = 0; i < RECORDS; i++)
             if (i % 3 > 0 && i % 3 <= round)
