@@ -15,9 +15,9 @@ enum { ALLOWANCE = 24 << 20, READER_ALLOWANCE = 3 << 20 };
 enum { THREAD_ALLOWANCE = 1 << 20 };
 /* As tiles/fetch.c reads, and a value as src/data/raster_read.c holds it where f32 is too short. */
 enum { STRIP_ROWS = 256, WIDE_BYTES = 8 + 1 };
-/* Of a record on rank 0: its place and size, in the file's tables, and once more as it is written.
- */
-enum { RECORD_BYTES = 12 + 12 + 12 };
+/* Of a record on every rank: whether it was there, its place and size; and on rank 0, as the file
+ * is assembled: in its tables, and once more as it is written. */
+enum { RECORD_BYTES = 1 + 12, TABLE_BYTES = 12 + 12 };
 enum { CANVAS = 2 << 20 }; /* of tiles/compose.c */
 
 static double resident(void)
@@ -70,15 +70,14 @@ static double reader_bytes(const sg_predict_size *size, const sg_predict_plan *p
     return plan->readers * (strip + size->source_block + READER_ALLOWANCE);
 }
 
-/* Rank 0's, at the end: tables of one file, what is put together of pieces, the last level of those
- * made of level 0. */
+/* At the end: tables of one file, on rank 0; what is put together of pieces, the last level of
+ * those made of level 0, on all. */
 static double assembly_bytes(const sg_records *records, double pixel, double block, double piece)
 {
     const sg_pyramid *p = &records->pyramid;
     const sg_level *rest = &p->level[sg_pyramid_direct(p)];
     double whole = p->levels > 1 ? 1.25 * (double)rest->width * (double)rest->height * pixel : 0;
-    return (double)sg_records_count(records) * RECORD_BYTES + CANVAS + 3 * block + 2 * piece +
-           whole;
+    return (double)sg_records_count(records) * TABLE_BYTES + CANVAS + 3 * block + 2 * piece + whole;
 }
 
 static void add_output(const sg_predict_options *options, const sg_predict_plan *plan, double chunk,
@@ -93,7 +92,7 @@ static void add_output(const sg_predict_options *options, const sg_predict_plan 
     sg_pyramid_make(&pyramid, grid->part.w, grid->part.h, format->block, format->overviews);
     sg_records_make(&records, &pyramid, grid->chunk_w, grid->chunk_h);
     memory->outputs += 2 * overview + 4 * block;
-    memory->tables += (double)sg_records_count(&records);
+    memory->tables += (double)sg_records_count(&records) * RECORD_BYTES;
     memory->assembly += assembly_bytes(&records, pixel, block, overview);
 }
 

@@ -19,7 +19,7 @@ typedef struct {
     double crf;     /* windows with their lattices, and results */
     double outputs; /* made of a chunk, and overviews */
     double tables;  /* of blocks: as good as all that grows with the scene */
-    double assembly; /* rank 0, when the batches and chunks are gone */
+    double assembly; /* when the batches and chunks are gone; most on rank 0 */
 } sg_predict_memory;
 
 /* What the largest rank is before it begins. */

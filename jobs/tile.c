@@ -302,8 +302,6 @@ static sg_err assemble(tile_run *run)
     if (err == SG_OK)
         err = sg_tile_places_find(&run->places, &run->survey);
     if (err == SG_OK)
-        err = sg_parts_gather(run->parts);
-    if (err == SG_OK)
         err = write_file(run, path);
     if (err == SG_OK)
         err = sg_file_commit(path, run->path);

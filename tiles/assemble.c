@@ -54,52 +54,65 @@ static uint64_t raw_bytes(const sg_geotiff_options *raster, const sg_pyramid *py
 
 /* GDAL makes a file of one block, without pixels: all that it says of the raster goes into ours,
  * and no tables of blocks are made twice. */
-static sg_err write_file(const char *path, const sg_geotiff_options *raster,
-                         const sg_tiff_layout *layout, const sg_pyramid *pyramid, sg_parts *parts)
+static sg_err create_file(const sg_assembly *a, sg_cog *cog, sg_cog_blocks *blocks)
 {
     char skeleton[SG_PATH_MAX];
     sg_tiff_tags tags = {0};
-    sg_geotiff_options small = *raster;
-    small.width = sg_min64(raster->width, raster->block);
-    small.height = sg_min64(raster->height, raster->block);
-    sg_err err = check_complete(pyramid, parts);
+    sg_geotiff_options small = *a->raster;
+    small.width = sg_min64(a->raster->width, a->raster->block);
+    small.height = sg_min64(a->raster->height, a->raster->block);
+    sg_err err = check_complete(cog->pyramid, a->parts);
     if (err == SG_OK)
-        err = sg_parts_path(parts, "skeleton.tif", skeleton);
+        err = sg_parts_path(a->parts, "skeleton.tif", skeleton);
     if (err == SG_OK)
         err = sg_geotiff_create(skeleton, &small);
     if (err == SG_OK)
         err = sg_tiff_tags_read(&tags, skeleton);
     if (err == SG_OK)
-        err = say_packing(&tags, raster);
-    const sg_cog cog = {.path = path,
-                        .layout = *layout,
-                        .raw_bytes = raw_bytes(raster, pyramid),
-                        .tags = &tags,
-                        .pyramid = pyramid,
-                        .bytes = block_bytes,
-                        .read = read_block,
-                        .user = parts};
+        err = say_packing(&tags, a->raster);
+    cog->tags = &tags;
     if (err == SG_OK)
-        err = sg_cog_write(&cog);
+        err = sg_cog_create(cog, blocks);
     if (err == SG_OK)
-        err = move_aux(skeleton, path);
+        err = move_aux(skeleton, cog->path);
+    cog->tags = NULL;
     sg_tiff_tags_clear(&tags);
     return err;
 }
 
-sg_err sg_assemble(const char *path, const sg_geotiff_options *raster, const sg_tiff_layout *layout,
-                   const sg_records *records, sg_parts *parts)
+/* Rank 0 makes the file, and all fill it. */
+static sg_err write_file(const sg_assembly *a, const char *path, const sg_tiff_layout *layout,
+                         const sg_pyramid *pyramid)
 {
-    sg_err err = sg_compose(parts, records, raster);
-    return err == SG_OK ? write_file(path, raster, layout, &records->pyramid, parts) : err;
+    int rank = sg_comm_rank(a->comm);
+    sg_cog_blocks blocks = {0};
+    sg_cog cog = {.path = path,
+                  .layout = *layout,
+                  .raw_bytes = raw_bytes(a->raster, pyramid),
+                  .pyramid = pyramid,
+                  .bytes = block_bytes,
+                  .read = read_block,
+                  .user = a->parts};
+    sg_err err = sg_comm_agree(a->comm, rank == 0 ? create_file(a, &cog, &blocks) : SG_OK);
+    if (err != SG_OK)
+        return err;
+    sg_comm_broadcast(a->comm, &blocks, sizeof blocks, 0);
+    return sg_comm_agree(a->comm, sg_cog_put(&cog, &blocks, rank, sg_comm_ranks(a->comm)));
 }
 
-sg_err sg_assemble_plain(const char *path, const sg_geotiff_options *raster,
-                         const sg_records *records, sg_parts *parts)
+sg_err sg_assemble(const sg_assembly *a, const char *path, const sg_tiff_layout *layout)
 {
+    sg_err err = sg_compose(a->comm, a->parts, a->records, a->raster);
+    return err == SG_OK ? write_file(a, path, layout, &a->records->pyramid) : err;
+}
+
+sg_err sg_assemble_plain(const sg_assembly *a, const char *path)
+{
+    const sg_geotiff_options *raster = a->raster;
     const sg_tiff_layout layout = {0};
     sg_pyramid plain;
     sg_pyramid_make(&plain, raster->width, raster->height, raster->block, false);
-    SG_ASSERT(records->pyramid.level[0].first == 0 && plain.blocks <= records->pyramid.blocks);
-    return write_file(path, raster, &layout, &plain, parts); /* the first records are its blocks */
+    SG_ASSERT(a->records->pyramid.level[0].first == 0 &&
+              plain.blocks <= a->records->pyramid.blocks);
+    return write_file(a, path, &layout, &plain); /* the first records are its blocks */
 }

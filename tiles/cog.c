@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/size.h"
 
-enum { LEADER = 4, TRAILER = 4, ALIGN = 8, BUFFER = 256 * 1024 };
+enum { LEADER = 4, TRAILER = 4, ALIGN = 8, BUFFER = 256 * 1024, UNIT = 256 * 1024 };
 static const uint64_t CLASSIC_MOST = UINT64_C(0xffffffff);
 /* As GDAL: what has more to compress might not fit into a classic file. */
 static const uint64_t SAFER_MOST = UINT64_C(2000000000);
@@ -127,12 +127,15 @@ static sg_err lay_out(layout *l, const sg_cog *cog, bool big)
 
 /* ---- writing ---- */
 
+/* Puts a range of the file; what is put outside of it is only counted. */
 typedef struct {
     const char *path;
     int fd;
-    uint8_t *buffer; /* [BUFFER], owned */
+    uint64_t from, to; /* the range */
+    uint64_t at;       /* where the next byte goes, in the range or not */
+    uint64_t flushed;  /* of the range, up to where */
+    uint8_t *buffer;   /* [BUFFER], owned */
     size_t held;
-    uint64_t at;
 } writer;
 
 static sg_err cannot_write(const writer *w)
@@ -142,25 +145,52 @@ static sg_err cannot_write(const writer *w)
 
 static sg_err flush(writer *w)
 {
-    sg_err err = sg_file_write_all(w->fd, w->path, w->buffer, w->held);
+    sg_err err = sg_file_write_at(w->fd, w->path, w->buffer, w->held, (int64_t)w->flushed);
+    w->flushed += w->held;
     w->held = 0;
     return err;
 }
 
+/* Pieces end where a buffer's multiple of the file ends. */
 static sg_err put(writer *w, const void *data, size_t bytes)
 {
-    const uint8_t *from = data;
+    uint64_t first = w->at, at = first > w->from ? first : w->from, end = first + bytes;
     sg_err err = SG_OK;
-    w->at += bytes;
-    while (err == SG_OK && bytes > 0) {
-        size_t part = bytes < BUFFER - w->held ? bytes : BUFFER - w->held;
-        memcpy(w->buffer + w->held, from, part);
+    w->at = end;
+    end = end < w->to ? end : w->to;
+    while (err == SG_OK && at < end) {
+        size_t room = BUFFER - (size_t)(w->flushed % BUFFER) - w->held,
+               part = end - at < room ? (size_t)(end - at) : room;
+        memcpy(w->buffer + w->held, (const uint8_t *)data + (at - first), part);
         w->held += part;
-        from += part;
-        bytes -= part;
-        if (w->held == BUFFER)
+        at += part;
+        if (part == room)
             err = flush(w);
     }
+    return err;
+}
+
+static sg_err open_writer(writer *w, const char *path, int flags, uint64_t from, uint64_t to)
+{
+    *w = (writer){.path = path, .fd = -1, .from = from, .to = to, .flushed = from};
+    sg_err err = sg_malloc(BUFFER, 1, &w->buffer);
+    if (err != SG_OK)
+        return err;
+    w->fd = open(path, flags | O_WRONLY | O_CLOEXEC, 0666);
+    return w->fd < 0 ? cannot_write(w) : SG_OK;
+}
+
+/* All of the range is in the file, durable where wanted; err: what has happened so far. */
+static sg_err close_writer(writer *w, sg_err err, bool durable)
+{
+    if (err == SG_OK)
+        err = flush(w);
+    SG_ASSERT(err != SG_OK || w->flushed == w->to);
+    if (err == SG_OK && durable && fdatasync(w->fd) != 0 && errno != EINVAL)
+        err = cannot_write(w);
+    if (w->fd >= 0 && close(w->fd) != 0 && err == SG_OK)
+        err = cannot_write(w);
+    sg_free(w->buffer);
     return err;
 }
 
@@ -197,62 +227,22 @@ static sg_err put_directories(writer *w, const layout *l)
     return err;
 }
 
-static sg_err put_block(writer *w, const layout *l, int64_t number, uint8_t *data)
+/* On a network file system a client must know how long the file is before others write to it, or it
+ * may put zeros behind its own bytes. */
+static sg_err write_tables(const layout *l)
 {
-    uint32_t size = (uint32_t)l->cog->bytes(l->cog->user, number);
-    uint8_t last[TRAILER] = {0};
-    if (size == 0)
-        return SG_OK;
-    sg_err err = l->cog->read(l->cog->user, number, data);
-    if (err == SG_OK)
-        err = put(w, &size, l->leader);
-    if (err == SG_OK)
-        err = put(w, data, size);
-    memcpy(last, data + (size < TRAILER ? 0 : size - TRAILER), size < TRAILER ? size : TRAILER);
-    return err == SG_OK ? put(w, last, l->trailer) : err;
-}
-
-static sg_err put_blocks(writer *w, const layout *l)
-{
-    const sg_pyramid *p = l->cog->pyramid;
-    int64_t most = TRAILER;
-    uint8_t *data = NULL;
-    for (int64_t i = 0; i < p->blocks; i++)
-        most = sg_max64(most, l->cog->bytes(l->cog->user, i));
-    sg_err err = sg_malloc((size_t)most, 1, &data);
-    SG_ASSERT(w->at == l->data);
-    for (int32_t k = p->levels - 1; k >= 0; k--)
-        for (int64_t i = 0; err == SG_OK && i < p->level[k].across * p->level[k].down; i++)
-            err = put_block(w, l, p->level[k].first + i, data);
-    sg_free(data);
-    return err;
-}
-
-static sg_err write_file(const layout *l)
-{
-    writer w = {.path = l->cog->path, .fd = -1};
-    sg_err err = sg_malloc(BUFFER, 1, &w.buffer);
-    if (err != SG_OK)
-        return err;
-    w.fd = open(w.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w.fd < 0)
+    writer w;
+    sg_err err = open_writer(&w, l->cog->path, O_CREAT | O_TRUNC, 0, l->data);
+    if (err == SG_OK && ftruncate(w.fd, (off_t)l->end) != 0)
         err = cannot_write(&w);
     if (err == SG_OK)
         err = put_header(&w, l);
     if (err == SG_OK)
         err = put_directories(&w, l);
-    if (err == SG_OK)
-        err = put_blocks(&w, l);
-    if (err == SG_OK)
-        err = flush(&w);
-    SG_ASSERT(err != SG_OK || w.at == l->end);
-    if (w.fd >= 0 && close(w.fd) != 0 && err == SG_OK)
-        err = cannot_write(&w);
-    sg_free(w.buffer);
-    return err;
+    return close_writer(&w, err, false);
 }
 
-sg_err sg_cog_write(const sg_cog *cog)
+sg_err sg_cog_create(const sg_cog *cog, sg_cog_blocks *blocks)
 {
     layout l;
     uint64_t most = cog->classic_most ? cog->classic_most : CLASSIC_MOST;
@@ -271,7 +261,72 @@ sg_err sg_cog_write(const sg_cog *cog)
     }
     if (err != SG_OK)
         return err;
-    err = write_file(&l);
+    *blocks = (sg_cog_blocks){l.data, l.end};
+    err = write_tables(&l);
     clear(&l);
     return err;
+}
+
+/* ---- blocks ---- */
+
+static sg_err put_block(writer *w, const sg_cog *cog, int64_t number, uint8_t *data)
+{
+    uint32_t size = (uint32_t)cog->bytes(cog->user, number);
+    const uint64_t around = cog->layout.plain ? 0 : LEADER;
+    uint8_t last[TRAILER] = {0};
+    uint64_t end = w->at + around + size + around;
+    if (size == 0)
+        return SG_OK;
+    if (end <= w->from || w->at >= w->to) {
+        w->at = end;
+        return SG_OK;
+    }
+    sg_err err = cog->read(cog->user, number, data);
+    if (err == SG_OK)
+        err = put(w, &size, around);
+    if (err == SG_OK)
+        err = put(w, data, size);
+    memcpy(last, data + (size < TRAILER ? 0 : size - TRAILER), size < TRAILER ? size : TRAILER);
+    return err == SG_OK ? put(w, last, around) : err;
+}
+
+static sg_err put_blocks(writer *w, const sg_cog *cog)
+{
+    const sg_pyramid *p = cog->pyramid;
+    int64_t most = TRAILER;
+    uint8_t *data = NULL;
+    for (int64_t i = 0; i < p->blocks; i++)
+        most = sg_max64(most, cog->bytes(cog->user, i));
+    sg_err err = sg_malloc((size_t)most, 1, &data);
+    for (int32_t k = p->levels - 1; k >= 0; k--)
+        for (int64_t i = 0; err == SG_OK && i < p->level[k].across * p->level[k].down; i++)
+            err = put_block(w, cog, p->level[k].first + i, data);
+    sg_free(data);
+    return err;
+}
+
+/* Where a share begins: shares differ by no more than a unit. */
+static uint64_t share_begins(const sg_cog *cog, const sg_cog_blocks *blocks, int64_t share,
+                             int64_t shares)
+{
+    uint64_t unit = cog->unit ? cog->unit : UNIT, first = blocks->begin / unit,
+             units = (blocks->end + unit - 1) / unit - first,
+             at = (first + units * (uint64_t)share / (uint64_t)shares) * unit;
+    if (at < blocks->begin)
+        return blocks->begin;
+    return at < blocks->end ? at : blocks->end;
+}
+
+sg_err sg_cog_put(const sg_cog *cog, const sg_cog_blocks *blocks, int64_t share, int64_t shares)
+{
+    uint64_t from = share_begins(cog, blocks, share, shares),
+             to = share_begins(cog, blocks, share + 1, shares);
+    writer w;
+    if (from == to)
+        return SG_OK;
+    sg_err err = open_writer(&w, cog->path, 0, from, to);
+    w.at = blocks->begin;
+    if (err == SG_OK)
+        err = put_blocks(&w, cog);
+    return close_writer(&w, err, true);
 }

@@ -2,8 +2,9 @@
  * The layout of a Cloud Optimized GeoTIFF: all directories first, then the blocks, those of the
  * smallest overview first and those of the raster last, each level in row order. Every block stands
  * between its size and its last four bytes again, as GDAL's own files have it, so that readers can
- * fetch it without its directory's tables. All sizes are known before anything is written, so the
- * file is written from front to back. BigTIFF where it would not fit into 4 GiB.
+ * fetch it without its directory's tables. All sizes are known before anything is written, and so
+ * are all offsets: one rank makes the file, and then all write their share of it at once, each a
+ * range of the file, from front to back. BigTIFF where it would not fit into 4 GiB.
  * https://gdal.org/drivers/raster/cog.html, "File format details". Blocks of 0 bytes are not there:
  * offset and size are 0 in the tables. A plain TIFF is laid out alike, without what stands around
  * blocks and without the promise of it. [local]
@@ -33,9 +34,22 @@ typedef struct {
     sg_err (*read)(void *user, int64_t block, void *data);
     void *user;
     uint64_t classic_most; /* bytes up to which the file is no BigTIFF; 0: 4 GiB. For tests */
+    uint64_t unit; /* of the file's bytes, of which a share has whole ones; 0: 256 KiB. For tests */
 } sg_cog;
 
-/* SG_EOUTPUT names the path; SG_EUSAGE: too large for SG_BIG_NO. */
-sg_err sg_cog_write(const sg_cog *cog);
+/* Where the blocks lie in the file, with what stands around them. */
+typedef struct {
+    uint64_t begin, end;
+} sg_cog_blocks;
+
+/* Make the file as long as it will be, with everything but blocks. SG_EOUTPUT names the path;
+ * SG_EUSAGE: too large for SG_BIG_NO. */
+sg_err sg_cog_create(const sg_cog *cog, sg_cog_blocks *blocks);
+/*
+ * Write one of so many shares of the blocks into the file that was created; it outlives the
+ * machine. tags are not looked at. The shares of a small file may be nothing. SG_EOUTPUT, or what
+ * read returns.
+ */
+sg_err sg_cog_put(const sg_cog *cog, const sg_cog_blocks *blocks, int64_t share, int64_t shares);
 
 #endif

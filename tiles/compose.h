@@ -1,4 +1,4 @@
-/* Overview blocks that reach over several chunks, made of the chunks' pieces. [local] */
+/* Overview blocks that reach over several chunks, made of the chunks' pieces by all ranks. */
 #ifndef SG_TILES_COMPOSE_H
 #define SG_TILES_COMPOSE_H
 
@@ -6,8 +6,9 @@
 #include "tiles/parts.h"
 #include "tiles/records.h"
 
-/* Add the blocks to parts, which have been gathered. Holds a part of a row of blocks, and the whole
- * of the last level that is made of level 0 where there are further ones. */
-sg_err sg_compose(sg_parts *parts, const sg_records *records, const sg_geotiff_options *raster);
+/* Derive the blocks of parts that all ranks may read. Holds a part of a row of blocks, and the
+ * whole of the last level that is made of level 0 where there are further ones. [collective] */
+sg_err sg_compose(sg_comm *comm, sg_parts *parts, const sg_records *records,
+                  const sg_geotiff_options *raster);
 
 #endif

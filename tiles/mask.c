@@ -162,59 +162,58 @@ static sg_err style_path(const char *mask, char *path)
     return err == SG_OK ? sg_path_format(path, "%s.qml", trunk) : err;
 }
 
-/* All records once more, of the sieved pixels at path, chunk by chunk. */
+/* All records once more, of the sieved pixels at path: of this rank's share of the chunks. */
 static sg_err derive_levels(sg_mask *mask, const char *path)
 {
     const sg_records *r = &mask->records;
+    int64_t chunks = sg_records_chunks(r), rank = sg_comm_rank(mask->comm),
+            ranks = sg_comm_ranks(mask->comm);
     uint8_t *pixels = NULL;
     sg_rows *sieved = NULL;
     sg_err err = sg_malloc((size_t)r->chunk_w, (size_t)r->chunk_h, &pixels);
     if (err == SG_OK)
         err = sg_rows_open(&sieved, path, false);
     mask->add = sg_parts_derive;
-    for (int64_t chunk = 0; err == SG_OK && chunk < sg_records_chunks(r); chunk++) {
-        err = sg_rows_window(sieved, sg_records_window(r, 0, chunk), pixels);
+    for (int64_t i = chunks * rank / ranks; err == SG_OK && i < chunks * (rank + 1) / ranks; i++) {
+        err = sg_rows_window(sieved, sg_records_window(r, 0, i), pixels);
         if (err == SG_OK)
-            err = put_levels(mask, chunk, pixels);
+            err = put_levels(mask, i, pixels);
     }
     sg_rows_close(sieved);
     sg_free(pixels);
     return err;
 }
 
-static sg_err sieve(sg_mask *mask)
+/* The sieve itself is rank 0's. [collective] */
+static sg_err sieve(sg_mask *mask, const sg_assembly *assembly)
 {
+    const sg_mask_options *o = &mask->options;
+    const bool first = sg_comm_rank(mask->comm) == 0;
     char whole[SG_PATH_MAX], sieved[SG_PATH_MAX];
     sg_err err = sg_parts_path(mask->parts, "whole.tif", whole);
     if (err == SG_OK)
         err = sg_parts_path(mask->parts, "sieved.tif", sieved);
+    if (err == SG_OK) /* so far the same on all ranks */
+        err = sg_assemble_plain(assembly, whole);
+    if (err == SG_OK && first)
+        err = sg_sieve(whole, sieved, o->sieve, o->connected);
+    if (first)
+        sg_geotiff_discard(whole);
+    err = sg_comm_agree(mask->comm, err);
     if (err == SG_OK)
-        err = sg_assemble_plain(whole, &mask->options.raster, &mask->records, mask->parts);
-    if (err == SG_OK)
-        err = sg_sieve(whole, sieved, mask->options.sieve, mask->options.connected);
-    sg_geotiff_discard(whole);
-    if (err == SG_OK)
-        err = derive_levels(mask, sieved);
-    sg_geotiff_discard(sieved);
+        err = sg_parts_share(mask->parts, derive_levels(mask, sieved));
+    if (first)
+        sg_geotiff_discard(sieved);
     return err;
 }
 
-/* Rank 0: all spools into one file, which then gets the final name, and its style. */
-static sg_err assemble(sg_mask *mask)
+/* Rank 0: the file gets the final name, and its style. */
+static sg_err give_names(const sg_mask *mask, const char *raster)
 {
-    char raster[SG_PATH_MAX], style[SG_PATH_MAX], beside[SG_PATH_MAX];
-    sg_err err = sg_parts_path(mask->parts, "assembled.tif", raster);
-    if (err == SG_OK)
-        err = sg_parts_path(mask->parts, "assembled.qml", style);
+    char style[SG_PATH_MAX], beside[SG_PATH_MAX];
+    sg_err err = sg_parts_path(mask->parts, "assembled.qml", style);
     if (err == SG_OK)
         err = style_path(mask->options.path, beside);
-    if (err == SG_OK)
-        err = sg_parts_gather(mask->parts);
-    if (err == SG_OK && mask->options.sieve > 0)
-        err = sieve(mask);
-    if (err == SG_OK)
-        err = sg_assemble(raster, &mask->options.raster, &mask->options.layout, &mask->records,
-                          mask->parts);
     if (err == SG_OK && mask->options.style)
         err = sg_file_write_text(style, mask->options.style);
     if (err == SG_OK)
@@ -224,12 +223,26 @@ static sg_err assemble(sg_mask *mask)
     return err;
 }
 
+/* All spools into one file. [collective] */
+static sg_err assemble(sg_mask *mask)
+{
+    const sg_assembly assembly = {mask->comm, &mask->options.raster, &mask->records, mask->parts};
+    char raster[SG_PATH_MAX];
+    sg_err err = sg_parts_path(mask->parts, "assembled.tif", raster); /* the same on all ranks */
+    if (err == SG_OK && mask->options.sieve > 0)
+        err = sieve(mask, &assembly);
+    if (err == SG_OK)
+        err = sg_assemble(&assembly, raster, &mask->options.layout);
+    sg_parts_rest(mask->parts);
+    if (err == SG_OK && sg_comm_rank(mask->comm) == 0)
+        err = give_names(mask, raster);
+    return sg_comm_agree(mask->comm, err);
+}
+
 sg_err sg_mask_commit(sg_mask *mask, sg_err mine)
 {
     sg_err err = sg_parts_finish(mask->parts, mine);
-    if (err == SG_OK)
-        err = sg_comm_agree(mask->comm, sg_comm_rank(mask->comm) == 0 ? assemble(mask) : SG_OK);
-    return err;
+    return err == SG_OK ? assemble(mask) : err;
 }
 
 void sg_mask_forget(sg_mask *mask)

@@ -1,12 +1,13 @@
 /*
  * The mask writer. Ranks compress the blocks of the chunks they own, overviews with them, into
- * spools beside the output (see parts.h); at the end rank 0 lays them into the file in order and
- * renames it, so the file is byte-identical for any number of ranks, and for any number of runs
- * that it took. No pixels travel between ranks. Every block is written, those without data too
- * unless raster.packing says else: what the file holds does not depend on who wrote it. It is a
- * Cloud Optimized GeoTIFF, or a plain one. A mask that is to be sieved is laid down whole once
- * before, because a patch may reach over any number of chunks; its levels are then made anew of
- * what the sieve has left.
+ * spools beside the output (see parts.h). At the end every rank knows how large all blocks are, so
+ * where each goes: each lays its range of the file, from whatever spools, and rank 0 renames it. So
+ * the file is byte-identical for any number of ranks, and for any number of runs that it took. No
+ * pixels travel between ranks but through spools, and those of the last overviews. Every block is
+ * written, those without data too unless raster.packing says else: what the file holds does not
+ * depend on who wrote it. It is a Cloud Optimized GeoTIFF, or a plain one. A mask that is to be
+ * sieved, by rank 0, is laid down whole once before, because a patch may reach over any number of
+ * chunks; its levels are then made anew, by all, of what the sieve has left.
  */
 #ifndef SG_TILES_MASK_H
 #define SG_TILES_MASK_H

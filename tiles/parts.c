@@ -9,11 +9,10 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
+#include "tiles/places.h"
 
-/* Where a record lies, in 12 bytes: there are millions. Above OFFSET_BITS the number of its spool +
- * 1 (0: nowhere), below its offset in there. */
-enum { OFFSET_BITS = 44, SPOOLS_MOST = (1 << 20) - 2 };
-static const int64_t OFFSET_MOST = (INT64_C(1) << OFFSET_BITS) - 1;
+/* Spools to have open at once where it is not known how many may be. */
+enum { FILES = 256 };
 
 struct sg_parts {
     sg_comm *comm; /* borrowed */
@@ -25,13 +24,15 @@ struct sg_parts {
     sg_spool *mine;  /* of this rank, while it is written */
     int64_t written; /* records of this rank */
     int64_t written_bytes;
-    /* Rank 0: the spools of earlier runs, then, after sg_parts_spools, those of this one. */
-    sg_spool **spool;
-    char **name; /* [spools]: their paths, which they borrow */
-    size_t spools, spool_capacity, name_capacity;
-    uint64_t *place;   /* [records], after sg_parts_gather */
-    uint32_t *bytes;   /* the same */
-    sg_spool *derived; /* the last of spools, or NULL */
+    sg_places places;
+    /* Spools by index, the same on all ranks: those of earlier runs; those of this one, by rank;
+     * what is derived of all, by rank. */
+    int64_t *earlier; /* their numbers, owned */
+    size_t earlier_count, earlier_capacity;
+    int64_t spools;
+    sg_spool **reader; /* [spools]: those that this rank has opened to read; owned */
+    int64_t readers, readers_most;
+    sg_spool *derived; /* this rank's, or NULL */
 };
 
 /* ---- the folder ---- */
@@ -132,42 +133,43 @@ static sg_err take_up(const sg_parts *parts, const sg_parts_options *options, bo
 
 /* ---- what earlier runs have finished ---- */
 
-static sg_err add_spool(sg_parts *parts, const char *path,
-                        sg_err (*open)(sg_spool **, const char *))
+static sg_err note_place(sg_parts *parts, int64_t spool, const sg_spool_entry *entry)
 {
-    sg_err err =
-        sg_grow(&parts->spool, &parts->spool_capacity, parts->spools + 1, sizeof *parts->spool);
-    if (err == SG_OK)
-        err = sg_grow(&parts->name, &parts->name_capacity, parts->spools + 1, sizeof *parts->name);
-    if (err != SG_OK)
-        return err;
-    char *name = strdup(path);
-    if (!name)
-        return sg_fail(SG_ENOMEM, "no memory for the name of a spool");
-    err = open(&parts->spool[parts->spools], name);
-    if (err == SG_OK)
-        parts->name[parts->spools++] = name;
-    else
-        free(name);
-    return err;
+    if (sg_places_put(&parts->places, spool, entry))
+        return SG_OK;
+    return sg_fail(SG_EUNSUPPORTED, "%s: a spool of more than 16 TiB, or too many of them",
+                   parts->folder);
 }
 
+/* Of the last one of the earlier spools: what others had already is theirs. */
 static sg_err mark_record(void *user, const sg_spool_entry *entry)
 {
     sg_parts *parts = user;
-    if (entry->record >= 0 && entry->record < parts->records && !parts->has[entry->record]) {
-        parts->has[entry->record] = 1;
-        parts->found++;
-    }
-    return SG_OK;
+    if (entry->record < 0 || entry->record >= parts->records || parts->has[entry->record])
+        return SG_OK;
+    parts->has[entry->record] = 1;
+    parts->found++;
+    return note_place(parts, (int64_t)parts->earlier_count - 1, entry);
 }
 
-static void drop_last(sg_parts *parts)
+static sg_err recover_spool(sg_parts *parts, int64_t number, const char *path)
 {
-    parts->spools--;
-    sg_spool_close(parts->spool[parts->spools]);
-    sg_file_discard(parts->name[parts->spools]);
-    free(parts->name[parts->spools]);
+    sg_spool *spool = NULL;
+    int64_t before = parts->found;
+    sg_err err = sg_grow(&parts->earlier, &parts->earlier_capacity, parts->earlier_count + 1,
+                         sizeof *parts->earlier);
+    if (err == SG_OK)
+        err = sg_spool_recover(&spool, path);
+    if (err != SG_OK)
+        return err;
+    parts->earlier[parts->earlier_count++] = number;
+    err = sg_spool_each(spool, mark_record, parts);
+    sg_spool_close(spool);
+    if (err == SG_OK && parts->found == before) { /* others had all of it */
+        parts->earlier_count--;
+        sg_file_discard(path);
+    }
+    return err;
 }
 
 static sg_err recover_spools(sg_parts *parts)
@@ -182,12 +184,7 @@ static sg_err recover_spools(sg_parts *parts)
         parts->number = sg_max64(parts->number, number + 1);
         err = sg_parts_path(parts, item->d_name, path);
         if (err == SG_OK)
-            err = add_spool(parts, path, sg_spool_recover);
-        int64_t before = parts->found;
-        if (err == SG_OK)
-            err = sg_spool_each(parts->spool[parts->spools - 1], mark_record, parts);
-        if (err == SG_OK && parts->found == before) /* others had all of it */
-            drop_last(parts);
+            err = recover_spool(parts, number, path);
     }
     if (listing)
         closedir(listing);
@@ -203,27 +200,77 @@ static sg_err begin(sg_parts *parts, const sg_parts_options *options)
 
 /* ---- this run's spools ---- */
 
-static sg_err name_spool(const sg_parts *parts, int rank, char *path)
+static int64_t own_index(const sg_parts *parts)
+{
+    return (int64_t)parts->earlier_count + sg_comm_rank(parts->comm);
+}
+
+static int64_t derived_index(const sg_parts *parts)
+{
+    return own_index(parts) + sg_comm_ranks(parts->comm);
+}
+
+static sg_err name_spool(const sg_parts *parts, int64_t index, char *path)
 {
     char name[64];
-    snprintf(name, sizeof name, "%" PRId64 ".spool", parts->number + rank);
+    int64_t earlier = (int64_t)parts->earlier_count, ranks = sg_comm_ranks(parts->comm);
+    if (index < earlier)
+        snprintf(name, sizeof name, "%" PRId64 ".spool", parts->earlier[index]);
+    else if (index < earlier + ranks)
+        snprintf(name, sizeof name, "%" PRId64 ".spool", parts->number + index - earlier);
+    else
+        snprintf(name, sizeof name, "derived.%" PRId64 ".spool", index - earlier - ranks);
     return sg_parts_path(parts, name, path);
 }
 
 static sg_err begin_spool(sg_parts *parts)
 {
-    sg_err err = name_spool(parts, sg_comm_rank(parts->comm), parts->path);
+    sg_err err = name_spool(parts, own_index(parts), parts->path);
     return err == SG_OK ? sg_spool_create(&parts->mine, parts->path) : err;
 }
 
-/* Rank 0's findings to all. [collective] */
-static void share(sg_parts *parts)
+/* As many files as may be, and half of them for spools that are read: it may be one of each rank.
+ */
+static int64_t allow_files(void)
 {
-    int64_t known[2] = {parts->number, parts->found};
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return FILES;
+    rlim_t former = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        limit.rlim_cur = former;
+    return limit.rlim_cur < INT32_MAX ? sg_max64((int64_t)limit.rlim_cur / 2, 1) : INT32_MAX;
+}
+
+static sg_err make_tables(sg_parts *parts)
+{
+    sg_err err = sg_calloc((size_t)parts->records, 1, &parts->has);
+    return err == SG_OK ? sg_places_open(&parts->places, parts->records) : err;
+}
+
+/* Rank 0's findings to all. [collective] */
+static sg_err share(sg_parts *parts)
+{
+    int64_t known[3] = {parts->number, parts->found, (int64_t)parts->earlier_count};
     sg_comm_broadcast(parts->comm, known, sizeof known, 0);
-    sg_comm_broadcast(parts->comm, parts->has, (size_t)parts->records, 0);
     parts->number = known[0];
     parts->found = known[1];
+    parts->earlier_count = (size_t)known[2];
+    parts->spools = known[2] + 2 * sg_comm_ranks(parts->comm);
+    parts->readers_most = allow_files();
+    sg_err err = sg_calloc((size_t)parts->spools, sizeof(sg_spool *), &parts->reader);
+    if (err == SG_OK)
+        err = sg_grow(&parts->earlier, &parts->earlier_capacity, parts->earlier_count,
+                      sizeof *parts->earlier);
+    err = sg_comm_agree(parts->comm, err);
+    if (err != SG_OK || parts->found == 0)
+        return err;
+    sg_comm_broadcast(parts->comm, parts->earlier, parts->earlier_count * sizeof *parts->earlier,
+                      0);
+    sg_comm_broadcast(parts->comm, parts->has, (size_t)parts->records, 0);
+    sg_places_merge(&parts->places, parts->comm);
+    return SG_OK;
 }
 
 sg_err sg_parts_open(sg_parts **out, sg_comm *comm, const sg_parts_options *options)
@@ -236,14 +283,14 @@ sg_err sg_parts_open(sg_parts **out, sg_comm *comm, const sg_parts_options *opti
         err = sg_path_format(parts->folder, "%s.parts", options->output);
     }
     if (err == SG_OK)
-        err = sg_calloc((size_t)options->records, 1, &parts->has);
+        err = make_tables(parts);
     if (err == SG_OK && sg_comm_rank(comm) == 0)
         err = begin(parts, options);
     err = sg_comm_agree(comm, err);
-    if (err == SG_OK) {
-        share(parts);
+    if (err == SG_OK)
+        err = share(parts);
+    if (err == SG_OK)
         err = sg_comm_agree(comm, begin_spool(parts));
-    }
     if (err != SG_OK) {
         sg_parts_close(parts);
         parts = NULL;
@@ -260,9 +307,12 @@ bool sg_parts_has(const sg_parts *parts, int64_t record)
 sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t bytes)
 {
     sg_err err = sg_spool_add(parts->mine, record, data, bytes);
-    parts->written += err == SG_OK;
-    parts->written_bytes += err == SG_OK ? (int64_t)bytes : 0;
-    return err;
+    if (err != SG_OK)
+        return err;
+    parts->written++;
+    parts->written_bytes += (int64_t)bytes;
+    const sg_spool_entry entry = sg_spool_last(parts->mine);
+    return note_place(parts, own_index(parts), &entry);
 }
 
 int64_t sg_parts_written(const sg_parts *parts)
@@ -292,99 +342,92 @@ sg_err sg_parts_finish(sg_parts *parts, sg_err mine)
     err = sg_comm_agree(parts->comm, err);
     if (err != SG_OK)
         tell_of_rest(parts);
+    else
+        sg_places_merge(&parts->places, parts->comm);
     return err;
 }
 
-/* Of the spool that is looked at. */
-typedef struct {
-    sg_parts *parts;
-    size_t spool;
-} visit;
+/* ---- reading ---- */
 
-static sg_err note_place(void *user, const sg_spool_entry *entry)
+void sg_parts_rest(sg_parts *parts)
 {
-    visit *v = user;
-    sg_parts *parts = v->parts;
-    if (entry->record < 0 || entry->record >= parts->records || parts->place[entry->record])
-        return SG_OK;
-    if (entry->offset > OFFSET_MOST || entry->bytes > UINT32_MAX || v->spool > SPOOLS_MOST)
-        return sg_fail(SG_EUNSUPPORTED, "%s: a spool of more than 16 TiB, or too many of them",
-                       parts->folder);
-    parts->place[entry->record] = (uint64_t)(v->spool + 1) << OFFSET_BITS | (uint64_t)entry->offset;
-    parts->bytes[entry->record] = (uint32_t)entry->bytes;
-    return SG_OK;
-}
-
-/* Later spools first: those of this run are known to be whole. */
-static sg_err find_places(sg_parts *parts)
-{
-    sg_err err = SG_OK;
-    for (size_t i = parts->spools; err == SG_OK && i-- > 0;)
-        err = sg_spool_each(parts->spool[i], note_place, &(visit){parts, i});
-    return err;
-}
-
-/* Every rank has a spool of each output, and rank 0 reads them all: as many as may be are opened.
- */
-static void allow_files(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else opening says what is wrong */
-}
-
-sg_err sg_parts_gather(sg_parts *parts)
-{
-    allow_files();
-    char path[SG_PATH_MAX];
-    sg_err err = sg_calloc((size_t)parts->records, sizeof *parts->place, &parts->place);
-    if (err == SG_OK)
-        err = sg_calloc((size_t)parts->records, sizeof *parts->bytes, &parts->bytes);
-    for (int rank = 0; err == SG_OK && rank < sg_comm_ranks(parts->comm); rank++) {
-        err = name_spool(parts, rank, path);
-        if (err == SG_OK)
-            err = add_spool(parts, path, sg_spool_open);
+    for (int64_t i = 0; parts->readers > 0 && i < parts->spools; i++) {
+        parts->readers -= parts->reader[i] != NULL;
+        sg_spool_close(parts->reader[i]);
+        parts->reader[i] = NULL;
     }
-    return err == SG_OK ? find_places(parts) : err;
 }
+
+static sg_err open_reader(sg_parts *parts, int64_t index)
+{
+    char path[SG_PATH_MAX];
+    if (parts->readers >= parts->readers_most)
+        sg_parts_rest(parts);
+    sg_err err = name_spool(parts, index, path);
+    if (err == SG_OK)
+        err = sg_spool_open(&parts->reader[index], path);
+    parts->readers += err == SG_OK;
+    return err;
+}
+
+int64_t sg_parts_bytes(const sg_parts *parts, int64_t record)
+{
+    sg_spool_entry entry;
+    return sg_places_find(&parts->places, record, &entry) < 0 ? -1 : entry.bytes;
+}
+
+sg_err sg_parts_read(sg_parts *parts, int64_t record, void *data)
+{
+    sg_spool_entry entry;
+    int64_t index = sg_places_find(&parts->places, record, &entry);
+    sg_err err = SG_OK;
+    if (index < 0)
+        return sg_fail(SG_EINTERNAL, "%s: record %" PRId64 " was never written", parts->folder,
+                       record);
+    if (!parts->reader[index])
+        err = open_reader(parts, index);
+    return err == SG_OK ? sg_spool_read(parts->reader[index], &entry, data) : err;
+}
+
+bool sg_parts_is_near(const sg_parts *parts, int64_t record)
+{
+    sg_spool_entry entry;
+    int64_t index = sg_places_find(&parts->places, record, &entry),
+            earlier = (int64_t)parts->earlier_count;
+    if (index >= earlier)
+        index -= earlier;
+    return sg_max64(index, 0) % sg_comm_ranks(parts->comm) == sg_comm_rank(parts->comm);
+}
+
+/* ---- what is derived ---- */
 
 sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes)
 {
     char path[SG_PATH_MAX];
     sg_err err = SG_OK;
     if (!parts->derived) {
-        err = sg_parts_path(parts, "derived.spool", path);
+        err = name_spool(parts, derived_index(parts), path);
         if (err == SG_OK)
-            err = add_spool(parts, path, sg_spool_create);
-        if (err == SG_OK)
-            parts->derived = parts->spool[parts->spools - 1];
+            err = sg_spool_create(&parts->derived, path);
     }
     if (err == SG_OK)
         err = sg_spool_add(parts->derived, record, data, bytes);
     if (err != SG_OK)
         return err;
-    sg_spool_entry entry = sg_spool_last(parts->derived);
-    if (record >= 0 && record < parts->records)
-        parts->place[record] = 0; /* it takes the place of what was gathered */
-    return note_place(&(visit){parts, parts->spools - 1}, &entry);
+    const sg_spool_entry entry = sg_spool_last(parts->derived);
+    return note_place(parts, derived_index(parts), &entry);
 }
 
-int64_t sg_parts_bytes(const sg_parts *parts, int64_t record)
+/* Who has opened a spool before, might not see what has been added on another machine. */
+sg_err sg_parts_share(sg_parts *parts, sg_err mine)
 {
-    return parts->place[record] ? (int64_t)parts->bytes[record] : -1;
-}
-
-sg_err sg_parts_read(const sg_parts *parts, int64_t record, void *data)
-{
-    uint64_t place = parts->place[record];
-    if (!place)
-        return sg_fail(SG_EINTERNAL, "%s: record %" PRId64 " was never written", parts->folder,
-                       record);
-    const sg_spool_entry entry = {record, (int64_t)(place & (uint64_t)OFFSET_MOST),
-                                  parts->bytes[record]};
-    return sg_spool_read(parts->spool[(place >> OFFSET_BITS) - 1], &entry, data);
+    if (mine == SG_OK && parts->derived)
+        mine = sg_spool_sync(parts->derived);
+    sg_parts_rest(parts);
+    sg_err err = sg_comm_agree(parts->comm, mine);
+    if (err == SG_OK)
+        sg_places_merge(&parts->places, parts->comm);
+    return err;
 }
 
 /* The last rank to leave finds no spool and takes the folder away. */
@@ -403,15 +446,12 @@ void sg_parts_close(sg_parts *parts)
     if (!parts)
         return;
     sg_spool_close(parts->mine);
-    for (size_t i = 0; i < parts->spools; i++) {
-        sg_spool_close(parts->spool[i]);
-        free(parts->name[i]);
-    }
+    sg_spool_close(parts->derived);
+    sg_parts_rest(parts);
     tidy(parts);
-    sg_free(parts->spool);
-    sg_free(parts->name);
+    sg_places_close(&parts->places);
+    sg_free(parts->earlier);
+    sg_free(parts->reader);
     sg_free(parts->has);
-    sg_free(parts->place);
-    sg_free(parts->bytes);
     sg_free(parts);
 }

@@ -7,7 +7,7 @@
  *
  *   journal         text, a line a fact, compared as a whole
  *   N.spool         records of one rank of one run
- *   skeleton.tif, assembled.tif, ...   the output while it is put together
+ *   derived.N.spool, skeleton.tif, assembled.tif, ...   of the output while it is put together
  */
 #ifndef SG_TILES_PARTS_H
 #define SG_TILES_PARTS_H
@@ -40,17 +40,27 @@ sg_err sg_parts_add(sg_parts *parts, int64_t record, const void *data, size_t by
 sg_err sg_parts_sync(sg_parts *parts);
 int64_t sg_parts_written(const sg_parts *parts); /* bytes of this rank's records, in this run */
 
-/* No more records. mine: this rank's result so far; any failure fails all, and is told of with what
- * is kept. [collective] */
+/* No more records; where all of them lie is known to all ranks. mine: this rank's result so far;
+ * any failure fails all, and is told of with what is kept. [collective] */
 sg_err sg_parts_finish(sg_parts *parts, sg_err mine);
-/* Open all spools for reading. Rank 0, after sg_parts_finish. [local] */
-sg_err sg_parts_gather(sg_parts *parts);
-/* A spool of rank 0's own, for records made of those gathered: they can be read like the others,
- * and instead of what was gathered under the same numbers. */
-sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes);
-/* Bytes of a record, -1: there is none; and its data. Rank 0, after sg_parts_gather. [local] */
+
+/* After sg_parts_finish, any rank may read the records of all of them. */
+
+/* Bytes of a record, -1: there is none; and its data. [local] */
 int64_t sg_parts_bytes(const sg_parts *parts, int64_t record);
-sg_err sg_parts_read(const sg_parts *parts, int64_t record, void *data);
+sg_err sg_parts_read(sg_parts *parts, int64_t record, void *data);
+/* For one rank alone, of each record: the one that has written it, where that is known. Who reads
+ * only such records opens few files. [local] */
+bool sg_parts_is_near(const sg_parts *parts, int64_t record);
+/* A record made of others, into a spool for such: to be read, by any rank, once it is shared, and
+ * instead of what had its number. One rank makes a record. [local] */
+sg_err sg_parts_derive(sg_parts *parts, int64_t record, const void *data, size_t bytes);
+/* What has been derived can be read. mine: this rank's result so far; any failure fails all.
+ * [collective] */
+sg_err sg_parts_share(sg_parts *parts, sg_err mine);
+/* Close what has been opened to read, until more is read. [local] */
+void sg_parts_rest(sg_parts *parts);
+
 /* "FOLDER/NAME" into path, SG_PATH_MAX bytes. [local] */
 sg_err sg_parts_path(const sg_parts *parts, const char *name, char *path);
 /* The output has its name: remove the folder. Rank 0. [local] */

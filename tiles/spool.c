@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/size.h"
 #include "data/compress.h"
 
@@ -19,10 +20,10 @@ typedef struct {
 static const uint32_t MAGIC = 0x31426753; /* "SgB1" */
 
 struct sg_spool {
-    const char *path; /* borrowed */
     int fd;
     int64_t end; /* of what counts: where the next record goes */
     sg_spool_entry last;
+    char path[];
 };
 
 static sg_err cannot_write(const sg_spool *spool)
@@ -32,18 +33,7 @@ static sg_err cannot_write(const sg_spool *spool)
 
 static sg_err write_at(const sg_spool *spool, const void *data, size_t bytes, int64_t offset)
 {
-    const char *next = data;
-    while (bytes > 0) {
-        ssize_t done = pwrite(spool->fd, next, bytes, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return cannot_write(spool);
-        next += done;
-        offset += done;
-        bytes -= (size_t)done;
-    }
-    return SG_OK;
+    return sg_file_write_at(spool->fd, spool->path, data, bytes, offset);
 }
 
 static sg_err read_at(const sg_spool *spool, void *data, size_t bytes, int64_t offset)
@@ -65,10 +55,10 @@ static sg_err read_at(const sg_spool *spool, void *data, size_t bytes, int64_t o
 
 static sg_err open_file(sg_spool **spool, const char *path, int flags, sg_err code)
 {
-    sg_err err = sg_calloc(1, sizeof **spool, spool);
+    sg_err err = sg_calloc(1, sizeof **spool + strlen(path) + 1, spool);
     if (err != SG_OK)
         return err;
-    (*spool)->path = path;
+    strcpy((*spool)->path, path);
     (*spool)->fd = open(path, flags | O_CLOEXEC, 0666);
     if ((*spool)->fd >= 0)
         return SG_OK;

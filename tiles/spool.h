@@ -17,8 +17,7 @@ typedef struct {
 
 typedef struct sg_spool sg_spool;
 
-/* Begin an empty spool at path, where none may be, and which must outlive it. SG_EOUTPUT names it.
- */
+/* Begin an empty spool at path, where none may be. SG_EOUTPUT names it. */
 sg_err sg_spool_create(sg_spool **spool, const char *path);
 sg_err sg_spool_add(sg_spool *spool, int64_t record, const void *data, size_t bytes);
 /* Where the record that was added last lies. */

@@ -211,6 +211,24 @@ sg_err sg_file_write_all(int fd, const char *path, const void *data, size_t byte
     return SG_OK;
 }
 
+sg_err sg_file_write_at(int fd, const char *path, const void *data, size_t bytes, int64_t offset)
+{
+    const char *next = data;
+    while (bytes > 0) {
+        ssize_t done = pwrite(fd, next, bytes, offset);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done < 0) {
+            return write_failed(path);
+        }
+        next += done;
+        offset += done;
+        bytes -= (size_t)done;
+    }
+    return SG_OK;
+}
+
 sg_err sg_file_write_text(const char *path, const char *text)
 {
     char temporary[SG_PATH_MAX];

@@ -29,6 +29,8 @@ bool sg_is_folder(const char *path);
 sg_err sg_make_folders(const char *path);
 /* Write to an open file, however many calls it takes. SG_EOUTPUT names path. */
 sg_err sg_file_write_all(int fd, const char *path, const void *data, size_t bytes);
+/* The same at an offset of the file, wherever others write. */
+sg_err sg_file_write_at(int fd, const char *path, const void *data, size_t bytes, int64_t offset);
 /* Write text as a whole, atomically. */
 sg_err sg_file_write_text(const char *path, const char *text);
 /* Read a whole text file (at most 16 MiB) into *text; owned by the caller, sg_free. */

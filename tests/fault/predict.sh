@@ -7,7 +7,7 @@
 "$make_scene" -o scene.tif -s 1100x1100 -b 3 -t Byte --block 64 >log 2>&1
 "$make_model" model.h5 --bands 3 --depth 1 --width 4 # by the statistics of its own training
 "$make_model" scaled.h5 --bands 3 --depth 1 --width 4 --normalize scene
-sizes="--chunk 512 --tile 256 --batch 1 --readers 1"
+sizes="--chunk 512 --tile 256 --batch 1 --readers 1 -co COMPRESS=NONE" # large enough for all to assemble
 command="predict scene.tif -m model.h5 -o mask.tif $sizes"
 works predict scene.tif -m model.h5 -o whole.tif $sizes
 echo old >mask.tif
@@ -36,19 +36,25 @@ for rank in 0 1 2; do
   anew "no memory for " "$rank memory ENOMEM 7 - $large" $command
   anew "thread .*cannot be started" "$rank thread EAGAIN 1" $command
   anew "thread .*cannot be started" "$rank thread EAGAIN 2" $command
-  # Rank 0 puts together what the ranks have written.
-  anew "$rank.spool: cannot be opened" "0 open EACCES $((rank == 0 ? 2 : 1)) $rank.spool" $command
-  anew "$rank.spool: cannot be read" "0 read EIO 2 $rank.spool" $command
+  # All put together what all have written.
+  anew ".spool: cannot be opened" "$rank open EACCES 2 [0-9].spool" $command
+  anew ".spool: cannot be read" "$rank read EIO 1 [0-9].spool" $command
+  anew "derived.$rank.spool: cannot be written" "$rank write ENOSPC 1 derived.$rank.spool" $command
+  anew "assembled.tif: cannot" "$rank write ENOSPC 2 assembled.tif" $command
 done
+anew "derived.1.spool: cannot be opened" "1 open EACCES 1 derived.1.spool" $command
+anew "derived.1.spool: cannot be written" "1 fsync EIO 1 derived.1.spool" $command
+anew "derived.1.spool: cannot be read" "0 read EIO 1 derived.1.spool" $command
+anew "assembled.tif: cannot" "2 open EACCES 1 assembled.tif" $command
+anew "assembled.tif: cannot" "2 fsync EIO 1 assembled.tif" $command
+anew "assembled.tif: cannot" "2 close EIO 1 assembled.tif" $command
 anew "mask.tif.parts: the folder cannot be made" "0 mkdir EACCES 1 mask.tif.parts" $command
 anew "journal: cannot be written" "0 write ENOSPC 1 journal.tmp.*" $command
 anew "skeleton.tif: cannot" "0 open EACCES 2 skeleton.tif" $command
 anew "skeleton.tif: cannot" "0 write ENOSPC 3 skeleton.tif" $command
 anew "skeleton.tif: cannot" "0 open EACCES 1 skeleton.tif.aux.xml" $command
-anew "assembled.tif: cannot" "0 open EACCES 1 assembled.tif" $command
 anew "assembled.tif: cannot" "0 write ENOSPC 1 assembled.tif" $command
-anew "assembled.tif: cannot" "0 close EIO 1 assembled.tif" $command
-anew "mask.tif: cannot" "0 fsync EIO 1 assembled.tif" $command
+anew "mask.tif: cannot" "0 fsync EIO 2 assembled.tif" $command
 anew "mask.tif: cannot" "0 rename EACCES 1 mask.tif" $command
 [ "$(cat mask.tif mask.qml)" = "old
 old" ] || fail "the older mask is gone"
@@ -70,8 +76,9 @@ anew_killed() {
 for rank in 0 1 2; do
   anew_killed "$rank read KILL 30 scene.tif $block" $command
   anew_killed "$rank write KILL 2 $rank.spool" $command
+  anew_killed "$rank write KILL 2 assembled.tif" $command
 done
-anew_killed "0 write KILL 1 assembled.tif" $command
+anew_killed "1 write KILL 1 derived.1.spool" $command
 anew_killed "0 rename KILL 1 mask.tif" $command
 cmp whole.tif mask.tif || fail "a killed job changed the mask"
 works $command

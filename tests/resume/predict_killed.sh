@@ -103,12 +103,13 @@ beside aside mosaic "mosaic" --mosaic mask.tif --confidence=confidence.tif west.
 killed "exact mode" scene.tif -m own.h5 $outputs
 joined
 
-# In the assembly: before and while the blocks are laid down, and between the two names.
-for moment in "write 3 skeleton.tif" "write 1 assembled.tif" "rename 1 mask.tif" "rename 1 confidence.tif"; do
-  read -r call nth file <<<"$moment"
+# In the assembly: on any rank while it makes overviews and lays blocks down, and between the two names.
+for moment in "0 write 3 skeleton.tif" "1 write 4 derived.1.spool" "0 write 1 assembled.tif" "1 write 1 assembled.tif" \
+  "1 fsync 1 assembled.tif" "0 rename 1 mask.tif" "0 rename 1 confidence.tif"; do
+  read -r rank call nth file <<<"$moment"
   status=0
   LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$(dirname "$segtiles")/tests/fault_preload.so" FAULT_MARK=$work/mark \
-    FAULT_RANK=0 FAULT_CALL=$call FAULT_ERROR=0 FAULT_NTH=$nth FAULT_FILE=$file \
+    FAULT_RANK=$rank FAULT_CALL=$call FAULT_ERROR=0 FAULT_NTH=$nth FAULT_FILE=$file \
     "$mpirun" 2 "$segtiles" predict "${arguments[@]}" >log 2>&1 || status=$?
   [ -e mark ] && [ $status != 0 ] || { cat log >&2; fail "no kill at $moment"; }
   rm mark

@@ -17,6 +17,7 @@ enum { W = 100, H = 70, BLOCK = 16, MOST_BLOCKS = 64 };
 typedef struct {
     uint8_t *data[MOST_BLOCKS];
     size_t bytes[MOST_BLOCKS];
+    int read; /* how many times a block was asked for */
 } packed_blocks;
 
 static uint8_t value(int level, int64_t x, int64_t y)
@@ -58,9 +59,25 @@ static int64_t bytes_of(void *user, int64_t block)
 
 static sg_err read_one(void *user, int64_t block, void *data)
 {
-    const packed_blocks *packed = user;
+    packed_blocks *packed = user;
+    packed->read++;
     memcpy(data, packed->data[block], packed->bytes[block]);
     return SG_OK;
+}
+
+/* In so many shares, the last one first. */
+static sg_err write_shares(const sg_cog *cog, int64_t shares)
+{
+    sg_cog_blocks blocks;
+    sg_err err = sg_cog_create(cog, &blocks);
+    for (int64_t i = shares; err == SG_OK && i-- > 0;)
+        err = sg_cog_put(cog, &blocks, i, shares);
+    return err;
+}
+
+static sg_err write_cog(const sg_cog *cog)
+{
+    return write_shares(cog, 1);
 }
 
 /* Directory k of the file is level k. */
@@ -126,23 +143,108 @@ static void other_layouts(void **state, sg_cog cog)
     for (int plain = 0; plain <= 1; plain++) {
         cog.layout = (sg_tiff_layout){plain, SG_BIG_NO};
         cog.bytes = bytes_of;
-        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        assert_int_equal(write_cog(&cog), SG_OK);
         check_file(path, cog.pyramid, 42, false);
         if (!plain)
             with_leaders = file_bytes(path);
         else /* four bytes on both sides of each, and what tells of them */
             assert_true(file_bytes(path) + 8 * cog.pyramid->blocks < with_leaders);
         cog.bytes = bytes_of_even;
-        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        assert_int_equal(write_cog(&cog), SG_OK);
         check_file(path, cog.pyramid, 42, true);
         cog.layout.big = SG_BIG_YES;
-        assert_int_equal(sg_cog_write(&cog), SG_OK);
+        assert_int_equal(write_cog(&cog), SG_OK);
         check_file(path, cog.pyramid, 43, true);
     }
     cog.layout.big = SG_BIG_IF_SAFER;
     cog.raw_bytes = UINT64_C(3) << 30;
-    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    assert_int_equal(write_cog(&cog), SG_OK);
     check_file(path, cog.pyramid, 43, true);
+}
+
+static char *bytes_at(const char *path, long *bytes)
+{
+    *bytes = file_bytes(path);
+    char *data = malloc((size_t)*bytes);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(data, 1, (size_t)*bytes, file), *bytes);
+    fclose(file);
+    return data;
+}
+
+/* The same file in any number of shares; each reads what it needs, and a block that lies in two is
+ * read twice. A unit of an odd size cuts everywhere, in the bytes around blocks as well. */
+static void check_shares(void **state, sg_cog cog)
+{
+    static const struct {
+        int64_t shares;
+        uint64_t unit;
+    } way[] = {{2, 1}, {3, 64}, {7, 3}, {40, 1000}, {5000, 0}};
+    packed_blocks *packed = cog.user;
+    char path[TEMPDIR_PATH];
+    long whole_bytes, bytes;
+    assert_int_equal(write_cog(&cog), SG_OK);
+    char *whole = bytes_at(cog.path, &whole_bytes);
+    cog.path = tempdir_path(state, "shares.tif", path);
+    for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
+        cog.unit = way[i].unit;
+        packed->read = 0;
+        assert_int_equal(write_shares(&cog, way[i].shares), SG_OK);
+        char *data = bytes_at(path, &bytes);
+        assert_int_equal(bytes, whole_bytes);
+        assert_memory_equal(data, whole, (size_t)bytes);
+        free(data);
+        assert_in_range(packed->read, cog.pyramid->blocks, cog.pyramid->blocks + way[i].shares);
+    }
+    check_file(path, cog.pyramid, 42, false);
+    free(whole);
+}
+
+/* One of several writes its range and nothing else. */
+static void a_share_is_a_range(void **state)
+{
+    char skeleton[TEMPDIR_PATH], path[TEMPDIR_PATH];
+    sg_geotiff_options raster = raster_options();
+    sg_pyramid pyramid;
+    sg_tiff_tags tags;
+    sg_cog_blocks blocks;
+    packed_blocks packed = {{0}, {0}, 0};
+    long bytes;
+    sg_gdal_start(1 << 20);
+    sg_pyramid_make(&pyramid, W, H, BLOCK, true);
+    pack(&pyramid, &packed);
+    assert_int_equal(sg_geotiff_create(tempdir_path(state, "skeleton.tif", skeleton), &raster),
+                     SG_OK);
+    assert_int_equal(sg_tiff_tags_read(&tags, skeleton), SG_OK);
+    const sg_cog cog = {.path = tempdir_path(state, "range.tif", path),
+                        .tags = &tags,
+                        .pyramid = &pyramid,
+                        .bytes = bytes_of,
+                        .read = read_one,
+                        .user = &packed,
+                        .unit = 16};
+    assert_int_equal(sg_cog_create(&cog, &blocks), SG_OK);
+    char *empty = bytes_at(path, &bytes);
+    assert_int_equal(bytes, blocks.end);
+    assert_int_equal(sg_cog_put(&cog, &blocks, 1, 3), SG_OK);
+    char *data = bytes_at(path, &bytes);
+    assert_int_equal(bytes, blocks.end);
+    long from = 0, to = bytes;
+    while (from < bytes && data[from] == empty[from])
+        from++;
+    while (to > 0 && data[to - 1] == empty[to - 1])
+        to--;
+    long third = (long)(blocks.end - blocks.begin) / 3, begin = (long)blocks.begin;
+    assert_in_range(from, begin + third - 32, begin + third + 32);
+    assert_in_range(to, begin + 2 * third - 32, begin + 2 * third + 32);
+    assert_in_range(packed.read, pyramid.blocks / 6, pyramid.blocks / 2);
+    check_shares(state, cog);
+    free(empty);
+    free(data);
+    sg_tiff_tags_clear(&tags);
+    for (int i = 0; i < MOST_BLOCKS; i++)
+        free(packed.data[i]);
 }
 
 static void gdal_reads_what_was_laid_out(void **state)
@@ -151,7 +253,7 @@ static void gdal_reads_what_was_laid_out(void **state)
     sg_geotiff_options raster = raster_options();
     sg_pyramid pyramid;
     sg_tiff_tags tags;
-    packed_blocks packed = {{0}, {0}};
+    packed_blocks packed = {{0}, {0}, 0};
     sg_gdal_start(1 << 20);
     sg_pyramid_make(&pyramid, W, H, BLOCK, true);
     assert_int_equal(pyramid.levels, 4);
@@ -165,14 +267,14 @@ static void gdal_reads_what_was_laid_out(void **state)
                   .bytes = bytes_of,
                   .read = read_one,
                   .user = &packed};
-    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    assert_int_equal(write_cog(&cog), SG_OK);
     check_file(path, &pyramid, 42, false);
     cog.path = tempdir_path(state, "big.tif", path);
     cog.classic_most = 4096;
-    assert_int_equal(sg_cog_write(&cog), SG_OK);
+    assert_int_equal(write_cog(&cog), SG_OK);
     check_file(path, &pyramid, 43, false);
     cog.layout.big = SG_BIG_NO;
-    assert_int_equal(sg_cog_write(&cog), SG_EUSAGE);
+    assert_int_equal(write_cog(&cog), SG_EUSAGE);
     assert_non_null(strstr(sg_error_text(), "BIGTIFF"));
     other_layouts(state, cog);
     sg_tiff_tags_clear(&tags);
@@ -202,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gdal_reads_what_was_laid_out),
+        cmocka_unit_test(a_share_is_a_range),
         cmocka_unit_test(what_is_no_tiff_is_refused),
     };
     return cmocka_run_group_tests_name("cog", tests, tempdir_make, tempdir_remove);
