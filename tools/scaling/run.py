@@ -16,12 +16,12 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ["rounds.c", "inputs.c"]
+SOURCES = ["rounds.c", "inputs.c", "profile.c", "world.c"]
 SIMGRID = [
     "--cfg=network/model:CM02", "--cfg=network/TCP-gamma:0", "--cfg=network/crosstraffic:0",
     "--cfg=smpi/coll-selector:ompi",
     "--cfg=smpi/simulate-computation:no", "--cfg=smpi/privatization:no",
-    "--cfg=contexts/stack-size:64", "--cfg=smpi/test:0", "--cfg=smpi/iprobe:0",
+    "--cfg=contexts/factory:raw", "--cfg=contexts/stack-size:64", "--cfg=smpi/test:0", "--cfg=smpi/iprobe:0",
     "--cfg=smpi/wtime:0", "--cfg=smpi/init:0", "--log=root.thres:warning",
 ]
 
@@ -83,7 +83,7 @@ def build(folder, program):
     os.makedirs(folder, exist_ok=True)
     target = os.path.join(folder, program)
     sources = [os.path.join(HERE, name) for name in [program + ".c", *SOURCES]]
-    headers = [os.path.join(HERE, name) for name in ("rounds.h", "inputs.h")]
+    headers = [os.path.join(HERE, name) for name in ("rounds.h", "inputs.h", "profile.h", "world.h")]
     if os.path.exists(target) and all(
             os.path.getmtime(f) < os.path.getmtime(target) for f in sources + headers):
         return target
