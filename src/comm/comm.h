@@ -85,6 +85,7 @@ typedef struct {
      * bf16, and what rounding took away is added the next time: see reduce.h. NULL: none */
     const float *narrow;
     size_t narrow_count;
+    bool idle; /* a device computes and processors have time: sums are looked after more often */
 } sg_sums_options;
 sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, const sg_sums_options *options);
 int64_t sg_sum_start(sg_sums *sums, float *values, size_t count);
