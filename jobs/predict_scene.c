@@ -239,7 +239,8 @@ static void start_progress(scene_run *run)
 
 static sg_err map_chunks(scene_run *run)
 {
-    sg_err err = sg_counter_create(&run->taken, run->comm);
+    int64_t asked_for = sg_grid_chunks(&run->plan.grid) - sg_comm_ranks(run->comm);
+    sg_err err = sg_counter_create_for(&run->taken, run->comm, asked_for);
     if (err == SG_OK)
         err = sg_counter_create(&run->finished, run->comm);
     if (err == SG_OK) {

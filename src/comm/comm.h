@@ -119,6 +119,14 @@ double sg_sums_under_way(sg_sums *sums); /* seconds during which any was [local]
  */
 typedef struct sg_counter sg_counter;
 sg_err sg_counter_create(sg_counter **counter, sg_comm *comm); /* starts at 0 [collective] */
+/*
+ * The same where numbers below `all` alone are of use, whoever gets them: while many are left, an
+ * answer brings several, one after the other, which sg_counter_next then gives without asking. They
+ * are at most SG_COUNTER_SHARE, and at most a quarter of what a rank would get of those left, so
+ * that one a quarter as fast as the others is not waited for. [collective]
+ */
+enum { SG_COUNTER_SHARE = 4 };
+sg_err sg_counter_create_for(sg_counter **counter, sg_comm *comm, int64_t all);
 sg_err sg_counter_next(sg_counter *counter, int64_t *value);   /* [local], thread-safe */
 void sg_counter_close(sg_counter *counter);                    /* [collective] */
 

@@ -2,7 +2,7 @@
 """platform.py NODES [key=value ...] FILE: a cluster for SimGrid.
 
 A fat tree of two levels, leaf switches of 32 nodes (one switch up to 32 nodes), and what is
-computed on a node goes through its memory. `storage` further hosts on a leaf of their own are the
+computed on a node goes through its memory. `storage` further hosts on leaves of their own are the
 file system's servers.
 """
 import sys
@@ -29,7 +29,7 @@ def platform(nodes, values):
     storage = int(values["storage"])
     hosts = nodes + storage
     if hosts > LEAF:
-        hosts = (nodes + LEAF - 1) // LEAF * LEAF + (LEAF if storage else 0)
+        hosts = sum((n + LEAF - 1) // LEAF * LEAF for n in (nodes, storage))
     return f"""<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">

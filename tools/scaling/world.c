@@ -25,19 +25,19 @@ void meet(int count)
     sg_barrier_wait(barrier);
 }
 
-static int world_of(ranks_of r, int rank)
+int world_rank(ranks_of r, int rank)
 {
     return (r.first + rank) * r.stride + r.offset;
 }
 
 static void give(ranks_of r, int rank, int values)
 {
-    MPI_Send(nothing, values, MPI_DOUBLE, world_of(r, rank), SMALL, MPI_COMM_WORLD);
+    MPI_Send(nothing, values, MPI_DOUBLE, world_rank(r, rank), SMALL, MPI_COMM_WORLD);
 }
 
 static void take(ranks_of r, int rank, int values)
 {
-    MPI_Recv(nothing, values, MPI_DOUBLE, world_of(r, rank), SMALL, MPI_COMM_WORLD,
+    MPI_Recv(nothing, values, MPI_DOUBLE, world_rank(r, rank), SMALL, MPI_COMM_WORLD,
              MPI_STATUS_IGNORE);
 }
 
@@ -55,8 +55,8 @@ void sum_small(ranks_of r, int values)
     if (folded)
         take(r, r.rank + whole, values);
     for (int mask = 1; mask < whole; mask *= 2)
-        MPI_Sendrecv(nothing, values, MPI_DOUBLE, world_of(r, r.rank ^ mask), SMALL, nothing, values,
-                     MPI_DOUBLE, world_of(r, r.rank ^ mask), SMALL, MPI_COMM_WORLD,
+        MPI_Sendrecv(nothing, values, MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, nothing, values,
+                     MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, MPI_COMM_WORLD,
                      MPI_STATUS_IGNORE);
     if (folded)
         give(r, r.rank + whole, values);

@@ -25,6 +25,8 @@ typedef struct {
     int first, count, rank, stride, offset;
 } ranks_of;
 
+int world_rank(ranks_of ranks, int rank);
+
 /* An all-reduce of `values` numbers of 8 bytes as MPI libraries do short ones: recursive doubling,
  * what is beyond the largest power of 2 folded into the others. */
 void sum_small(ranks_of ranks, int values);
