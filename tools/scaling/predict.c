@@ -4,12 +4,12 @@
  * assembly by all ranks of a scene (jobs/predict_scene.c, tiles/pipeline.c, tiles/mask.c), with times
  * for what is computed.
  *
- * A rank's three threads, reading ahead, the network and the writer, are three simulated processes;
- * then come the file system's data servers, each of which serves one request after another at the
- * rate of its link. What serves short requests one after another without a pause, a counter's thread
- * and the metadata server, is no process: who asks works out from those before when it is served,
- * and sleeps until then, which comes to the same. `scenes` are mapped side by side, each by an equal
- * part of the ranks.
+ * A rank's three threads, reading ahead, the network and the writer, are three simulated processes.
+ * What serves one request after another, a counter's thread, the metadata server, and each of the
+ * file system's data servers at the rate of its link, is none: who asks works out from those before
+ * when it is served, and sleeps until then, which comes to the same as long as servers' links are
+ * the narrow place of what they send. `scenes` are mapped side by side, each by an equal part of the
+ * ranks.
  */
 #include <math.h>
 #include <mpi.h>
@@ -33,6 +33,7 @@ static input inputs[] = {
     {"read", 40e6, "bytes of a chunk that are read"},
     {"write", 1e6, "bytes of a chunk that are written"},
     {"pack", 0.02, "seconds of compressing a chunk"},
+    {"server", 25e9, "bytes a second of a data server"},
     {"stream", 2e9, "bytes a second of one reading thread"},
     {"ahead", 1, "chunks read ahead"},
     {"answer", 10e-6, "seconds of a counter's answer"},
@@ -60,6 +61,7 @@ enum {
     READ,
     WRITE,
     PACK,
+    SERVER,
     STREAM,
     AHEAD,
     ANSWER,
@@ -81,17 +83,16 @@ enum {
 _Static_assert(INPUTS == sizeof inputs / sizeof *inputs, "each input has its place");
 
 enum { READER, NETWORK, WRITER, THREADS };
-enum { REQUEST = 1, DATA, DONE, TABLES }; /* tags */
-enum { ENDS = -1 };
+enum { TABLES = 1 }; /* a tag */
 
 static double in(int key)
 {
     return inputs[key].value;
 }
 
-/* Who is who in the world: threads of all ranks, then the file system's servers. */
+/* Who is who in the world: threads of all ranks. */
 typedef struct {
-    int self, ranks, rank, thread;
+    int ranks, rank, thread;
     int scene, first, scene_ranks; /* the scene's ranks are [first, first + scene_ranks) */
     long chunks;                   /* of the scene */
 } place;
@@ -99,18 +100,6 @@ typedef struct {
 static ranks_of scene_of(const place *p)
 {
     return (ranks_of){p->first, p->scene_ranks, p->rank - p->first, THREADS, NETWORK};
-}
-
-static void send(int to, int tag, int value)
-{
-    MPI_Send(&value, 1, MPI_INT, to, tag, MPI_COMM_WORLD);
-}
-
-static int receive(int from, int tag)
-{
-    int value;
-    MPI_Recv(&value, 1, MPI_INT, from, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    return value;
 }
 
 /* ---- who serves one after another ---- */
@@ -122,6 +111,7 @@ typedef struct {
 } line;
 
 static line *counters; /* two of each scene */
+static line *servers;
 static line metadata;
 
 /* Until this one has been served, too. pause: between two looks of a server that has nothing to do.
@@ -155,45 +145,23 @@ static long ask(const place *p, int which, long *count)
 
 /* ---- the file system ---- */
 
-static int server_of(const place *p, long number)
+static void move(long number, double bytes)
 {
-    return THREADS * p->ranks + (int)((unsigned long)number % (unsigned long)in(SERVERS));
+    sg_actor_sleep_for(2 * in(TRAVEL));
+    stand_in(&servers[(unsigned long)number % (unsigned long)in(SERVERS)], bytes / in(SERVER), 0);
 }
 
-/* value: bytes that are wanted, or, below 0, that will come; ENDS is no size. */
-static void serve_data(void)
+static void read_bytes(long number, double bytes)
 {
-    MPI_Status from;
-    for (int value = 0;;) {
-        MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, REQUEST, MPI_COMM_WORLD, &from);
-        if (value == ENDS)
-            return;
-        if (value > 0) {
-            MPI_Send(nothing, value, MPI_BYTE, from.MPI_SOURCE, DATA, MPI_COMM_WORLD);
-        } else {
-            MPI_Recv(nothing, -value, MPI_BYTE, from.MPI_SOURCE, DATA, MPI_COMM_WORLD,
-                     MPI_STATUS_IGNORE);
-            send(from.MPI_SOURCE, DONE, 0);
-        }
-    }
-}
-
-static void read_bytes(const place *p, long number, int bytes)
-{
-    int server = server_of(p, number);
     double start = MPI_Wtime(), least = bytes / in(STREAM);
-    send(server, REQUEST, bytes);
-    MPI_Recv(nothing, bytes, MPI_BYTE, server, DATA, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    move(number, bytes);
     if (MPI_Wtime() - start < least)
         sg_actor_sleep_for(least - (MPI_Wtime() - start));
 }
 
-static void write_bytes(const place *p, int bytes)
+static void write_bytes(const place *p, double bytes)
 {
-    int server = server_of(p, p->rank);
-    send(server, REQUEST, -bytes);
-    MPI_Send(nothing, bytes, MPI_BYTE, server, DATA, MPI_COMM_WORLD);
-    receive(server, DONE);
+    move(p->rank, bytes);
     sg_actor_sleep_for(in(SYNC));
 }
 
@@ -238,7 +206,7 @@ static void read_ahead(const place *p)
         long chunk = take_chunk(p, &t);
         if (chunk >= p->chunks)
             break;
-        read_bytes(p, p->first + chunk, (int)in(READ)); /* scenes begin on different servers */
+        read_bytes(p->first + chunk, in(READ)); /* scenes begin on different servers */
         d->read++;
         sg_sem_release(d->ready);
     }
@@ -254,7 +222,7 @@ static void write_chunks(const place *p)
         if (d->done_all && written == d->done)
             break;
         sg_actor_sleep_for(in(PACK));
-        write_bytes(p, (int)in(WRITE));
+        write_bytes(p, in(WRITE));
         ask(p, 1, &counted);
         sg_sem_release(d->written);
     }
@@ -320,7 +288,6 @@ static void assemble_together(const place *p)
 {
     double mine = (double)p->chunks / p->scene_ranks;
     double spools = in(OWN) > 0 ? 0 : fmin(in(ROWS) * mine / in(TAKE), p->scene_ranks);
-    int bytes = (int)(in(WRITE) * mine) + 1;
     ranks_of all = scene_of(p);
     share_table(p);
     sum_small(all, 3);
@@ -328,13 +295,13 @@ static void assemble_together(const place *p)
     sum_small(all, 3);
     if (p->rank == p->first) {
         open_files(2);
-        write_bytes(p, (int)(16 * 21 * (double)p->chunks) + 1);
+        write_bytes(p, in(TABLE) * (double)p->chunks);
     }
     sum_small(all, 3);
     open_files(spools);
-    read_bytes(p, p->rank, bytes);
+    read_bytes(p->rank, in(WRITE) * mine);
     sg_actor_sleep_for(in(ASSEMBLE) * mine);
-    write_bytes(p, bytes);
+    write_bytes(p, in(WRITE) * mine);
 }
 
 /* Rank 0 opens all spools, looks through them and copies every block. */
@@ -345,12 +312,6 @@ static void assemble(const place *p)
     else if (p->rank == p->first)
         sg_actor_sleep_for(in(OPEN_ONE)*p->scene_ranks + in(ASSEMBLE) * (double)p->chunks);
     sum_small(scene_of(p), 3);
-}
-
-static void end_servers(const place *p)
-{
-    for (int i = 0; i < (int)in(SERVERS); i++)
-        send(THREADS * p->ranks + i, REQUEST, ENDS);
 }
 
 static void map(const place *p)
@@ -369,18 +330,17 @@ static void map(const place *p)
         return;
     printf("ranks=%d step=%.9f wait=%.9f norms=%.9f\n", p->ranks, MPI_Wtime() - start,
            MPI_Wtime() - mapped, in(CHUNK) * (double)p->chunks / p->scene_ranks);
-    end_servers(p);
 }
 
 static place find_place(void)
 {
     place p = {0};
-    int world, scenes = (int)in(SCENES);
-    MPI_Comm_rank(MPI_COMM_WORLD, &p.self);
+    int self, world, scenes = (int)in(SCENES);
+    MPI_Comm_rank(MPI_COMM_WORLD, &self);
     MPI_Comm_size(MPI_COMM_WORLD, &world);
-    p.ranks = (world - (int)in(SERVERS)) / THREADS;
-    p.rank = p.self / THREADS;
-    p.thread = p.self % THREADS;
+    p.ranks = world / THREADS;
+    p.rank = self / THREADS;
+    p.thread = self % THREADS;
     p.scene_ranks = p.ranks / scenes;
     p.scene = p.rank / p.scene_ranks;
     p.first = p.scene * p.scene_ranks;
@@ -391,6 +351,7 @@ static place find_place(void)
 static void make_shared(const place *p)
 {
     counters = calloc(2 * (size_t)in(SCENES), sizeof *counters);
+    servers = calloc((size_t)in(SERVERS), sizeof *servers);
     desks = calloc((size_t)p->ranks, sizeof *desks);
     for (int r = 0; r < p->ranks; r++)
         desks[r] = (desk){.go = sg_sem_init(0),
@@ -402,9 +363,7 @@ static void make_shared(const place *p)
 
 static void run(const place *p)
 {
-    if (p->rank >= p->ranks)
-        serve_data();
-    else if (p->thread == READER)
+    if (p->thread == READER)
         read_ahead(p);
     else if (p->thread == NETWORK)
         map(p);

@@ -32,9 +32,11 @@ STEP = {"algorithm": 3, "at_once": 4, "fold": 1, "unet": 64}
 GPU = {**STEP, "forward": 0.017, "backward": 0.034, "update": 0.001, "pause": 50e-6}
 CPU = {**STEP, "forward": 0.100, "backward": 0.200, "update": 0.005}
 IN_PLACE = {"algorithm": 0, "at_once": 1024, "fold": 0, "bucket": 4}
-# Of a chunk of 2048 x 2048 pixels in the same network.
-CHUNK_GPU = {"chunk": 0.08, "chunks": 64, "take": 4, "servers": 160}
-CHUNK_CPU = {"chunk": 0.34, "chunks": 64, "take": 4, "servers": 32}
+# Of a chunk of 4096 x 4096 pixels (--chunk 4096) in the same network.
+CHUNK = {"chunks": 32, "take": 4, "read": 147e6, "write": 4e6, "pack": 0.08, "assemble": 11.2e-3,
+         "rows": 8, "table": 2000}
+CHUNK_GPU = {**CHUNK, "chunk": 0.29, "servers": 160}
+CHUNK_CPU = {**CHUNK, "chunk": 1.25, "servers": 32}
 ALONE = {"alone": 1, "take": 1}
 CROP = 0.01275  # seconds of a crop, both ways
 BATCH = 4096    # crops of a step, of strong scaling
@@ -53,7 +55,7 @@ def chosen_bucket(nodes):
     if nodes == 1:
         return 4
     latency = (2 * math.log2(nodes) + 2) * 24e-6
-    element = 4 / 12e9 + 4 * 6 / 100e9 + 4 * 2 / 25e9
+    element = 4 / 16e9 + 4 * 6 / 100e9 + 4 * 2 / 25e9
     return min(max(7 * latency / element, 1 << 16), 1 << 22) * 4 / (1 << 20)
 
 
@@ -100,15 +102,15 @@ SCENARIOS = {
     "predict_gpu_by_one": ("predict", {**CHUNK_GPU, "take": 1}, {}, 256),
     "predict_gpu_800": ("predict", {**CHUNK_GPU, "servers": 32, "own": 1}, {}, 1024),
     "predict_gpu_alone": ("predict", {**CHUNK_GPU, **ALONE}, {}, 256),
-    "predict_gpu_scenes": ("predict", lambda n: {**CHUNK_GPU, "scenes": n}, {}, 1024),
-    "predict_gpu_scenes_800": ("predict", lambda n: {**CHUNK_GPU, "scenes": n, "servers": 32}, {}, 1024),
+    "predict_gpu_scenes": ("predict", lambda n: {**CHUNK_GPU, "scenes": n, "open": 16 * 20000}, {}, 1024),
+    "predict_gpu_scenes_800": ("predict", lambda n: {**CHUNK_GPU, "scenes": n, "servers": 32, "open": 16 * 20000}, {}, 1024),
     "predict_cpu": ("predict", CHUNK_CPU, {}, 1024),
     "predict_cpu_own": ("predict", {**CHUNK_CPU, "own": 1}, {}, 1024),
     "predict_cpu_200": ("predict", {**CHUNK_CPU, "servers": 8, "own": 1}, {}, 1024),
     "predict_cpu_alone": ("predict", {**CHUNK_CPU, **ALONE}, {}, 256),
     "predict_cpu_scenes": ("predict", lambda n: {**CHUNK_CPU, "scenes": n}, {}, 1024),
     "predict_cpu_slow": ("predict", {**CHUNK_CPU, "own": 1, "jitter": 0.05, "slow": 2}, {}, 1024),
-    "predict_cpu_strong": ("predict", {**CHUNK_CPU, "own": 1, "all_chunks": 65536}, {}, 1024),
+    "predict_cpu_strong": ("predict", {**CHUNK_CPU, "own": 1, "all_chunks": 32768}, {}, 1024),
 }
 
 
@@ -126,25 +128,20 @@ def build(folder, program):
 
 
 def hosts(program, nodes, values):
-    """Host of each simulated process, and how many servers the file system has."""
+    """Host of each simulated process."""
     gpus = int(values.get("gpus", 4))
-    if program == "train":
-        each = 2 * (1 if values.get("fold") else gpus)
-        return [f"n{i}" for i in range(nodes) for _ in range(each)], 0
-    storage = int(values.get("servers", 8))
-    places = [f"n{i}" for i in range(nodes) for _ in range(3 * gpus)]
-    first = nodes if nodes + storage <= 32 else (nodes + 31) // 32 * 32
-    return places + [f"n{first + i}" for i in range(storage)], storage
+    each = 2 * (1 if values.get("fold") else gpus) if program == "train" else 3 * gpus
+    return [f"n{i}" for i in range(nodes) for _ in range(each)]
 
 
 def simulate(program, nodes, values, platform, under=(), folder=None):
     """The numbers that the program prints, as a dictionary; and the seconds it took."""
     folder = os.path.abspath(folder or tempfile.gettempdir())
     binary = build(folder, program)
-    places, storage = hosts(program, nodes, values)
+    places = hosts(program, nodes, values)
     with tempfile.TemporaryDirectory() as work:
         cluster, hostfile = os.path.join(work, "platform.xml"), os.path.join(work, "hosts")
-        words = [f"{k}={v}" for k, v in {**platform, "storage": storage}.items()]
+        words = [f"{k}={v}" for k, v in platform.items()]
         subprocess.run([sys.executable, os.path.join(HERE, "platform.py"), str(nodes), *words, cluster],
                        check=True)
         with open(hostfile, "w", encoding="utf-8") as file:

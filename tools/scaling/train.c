@@ -44,7 +44,7 @@ static input inputs[] = {
     {"wire", 1, "share of the bytes that travels between nodes: 0.5 for bf16"},
     {"pause", 300e-6, "seconds between two looks at sums while it computes"},
     {"waiting", 20e-6, "the same while it waits"},
-    {"add", 12e9, "bytes of sums that a thread adds up in a second"},
+    {"add", 16e9, "bytes of sums that a thread adds up in a second"},
     {"local_rate", 100e9, "of fold=1: bytes a second within a node, all ranks together"},
     {"local_lat", 1e-6, "of fold=1: seconds of a message within a node"},
     {"norms", 0, "layers of batch norm whose statistics are summed; 0: sync_norm is off"},
