@@ -141,7 +141,8 @@ static sg_err take_chunk(scene_run *run, int64_t *chunk)
     return err;
 }
 
-/* Where this rank fails or is told to stop: no rank gets another chunk. */
+/* Where this rank fails or is told to stop: no rank gets another chunk but what its last answer
+ * brought. */
 static sg_err take_all(scene_run *run, int64_t *chunk)
 {
     sg_err err = SG_OK;

@@ -1,10 +1,11 @@
 /*
- * counter_bench [N]: how fast the counter answers from which ranks take their chunks: every rank but
- * the first asks N times (20000) without doing anything between, and the first sleeps. For the
+ * counter_bench [N]: how fast the counter answers from which ranks take their chunks: every rank
+ * but the first asks N times (20000) without doing anything between, and the first sleeps. For the
  * arithmetic in docs/prediction.md and docs/scaling.md.
  *
- * Where ranks share processors, what is counted in a second tells of the sharing; the processor time
- * of rank 0's process tells what an answer takes (or less: its looks when nobody asks are in it).
+ * Where ranks share processors, what is counted in a second tells of the sharing; the processor
+ * time of rank 0's process tells what an answer takes (or less: its looks when nobody asks are in
+ * it).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,7 +66,8 @@ int main(int argc, char **argv)
     if (err == SG_OK)
         err = sg_comm_agree(comm, ask(comm, times, &seconds, &busy));
     if (err == SG_OK && sg_comm_rank(comm) == 0)
-        printf("%d ranks, %" PRId64 " questions each: %.0f answers a second, %.2f us of a processor "
+        printf("%d ranks, %" PRId64
+               " questions each: %.0f answers a second, %.2f us of a processor "
                "each\n",
                sg_comm_ranks(comm), times, (double)times * (sg_comm_ranks(comm) - 1) / seconds,
                1e6 * busy / ((double)times * (sg_comm_ranks(comm) - 1)));

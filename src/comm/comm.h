@@ -127,7 +127,7 @@ sg_err sg_counter_create(sg_counter **counter, sg_comm *comm); /* starts at 0 [c
  */
 enum { SG_COUNTER_SHARE = 4 };
 sg_err sg_counter_create_for(sg_counter **counter, sg_comm *comm, int64_t all);
-sg_err sg_counter_next(sg_counter *counter, int64_t *value);   /* [local], thread-safe */
-void sg_counter_close(sg_counter *counter);                    /* [collective] */
+sg_err sg_counter_next(sg_counter *counter, int64_t *value); /* [local], thread-safe */
+void sg_counter_close(sg_counter *counter);                  /* [collective] */
 
 #endif

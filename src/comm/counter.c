@@ -127,8 +127,8 @@ static sg_err ask(sg_counter *counter)
     }
     int code = MPI_Send(NULL, 0, MPI_BYTE, 0, ASK, counter->comm);
     if (code == MPI_SUCCESS) {
-        code = MPI_Recv(&counter->mine, 2, MPI_INT64_T, 0, ANSWER, counter->comm,
-                        MPI_STATUS_IGNORE);
+        code =
+            MPI_Recv(&counter->mine, 2, MPI_INT64_T, 0, ANSWER, counter->comm, MPI_STATUS_IGNORE);
     }
     return code == MPI_SUCCESS ? SG_OK : sg_comm_failed("asking rank 0 for work", code);
 }

@@ -1,15 +1,15 @@
 /*
  * The communication of `segtiles predict` under SimGrid's SMPI: the questions to the counters of
  * rank 0 (src/comm/counter.c), chunks read from and written to a shared file system, and the
- * assembly by all ranks of a scene (jobs/predict_scene.c, tiles/pipeline.c, tiles/mask.c), with times
- * for what is computed.
+ * assembly by all ranks of a scene (jobs/predict_scene.c, tiles/pipeline.c, tiles/mask.c), with
+ * times for what is computed.
  *
  * A rank's three threads, reading ahead, the network and the writer, are three simulated processes.
  * What serves one request after another, a counter's thread, the metadata server, and each of the
  * file system's data servers at the rate of its link, is none: who asks works out from those before
  * when it is served, and sleeps until then, which comes to the same as long as servers' links are
- * the narrow place of what they send. `scenes` are mapped side by side, each by an equal part of the
- * ranks.
+ * the narrow place of what they send. `scenes` are mapped side by side, each by an equal part of
+ * the ranks.
  */
 #include <math.h>
 #include <mpi.h>
@@ -260,7 +260,10 @@ static long classify(const place *p)
 static void share_table(const place *p)
 {
     ranks_of r = scene_of(p);
-    const reduction how = {.how = HALVING, .rank = r.rank, .ranks = r.count, .stands_for = 1,
+    const reduction how = {.how = HALVING,
+                           .rank = r.rank,
+                           .ranks = r.count,
+                           .stands_for = 1,
                            .bytes = in(TABLE) * (double)p->chunks};
     one_round round;
     for (int number = 0; find_round(&how, number, &round); number++) {
@@ -271,23 +274,24 @@ static void share_table(const place *p)
                       world_rank(r, round.received[i].rank), TABLES, MPI_COMM_WORLD,
                       &request[requests++]);
         for (int i = 0; i < round.sends; i++)
-            MPI_Isend(nothing, (int)round.sent[i].bytes, MPI_BYTE, world_rank(r, round.sent[i].rank),
-                      TABLES, MPI_COMM_WORLD, &request[requests++]);
+            MPI_Isend(nothing, (int)round.sent[i].bytes, MPI_BYTE,
+                      world_rank(r, round.sent[i].rank), TABLES, MPI_COMM_WORLD,
+                      &request[requests++]);
         MPI_Waitall(requests, request, MPI_STATUSES_IGNORE);
     }
 }
 
 /*
- * All ranks: tables of what each has written become those of all; overview blocks over chunks, a sum
- * and an agreement; rank 0 makes the file with header and tables; then each has an equal range of
- * the file, which it reads from the spools of those that have made it. A range is of rows of blocks,
- * so that each spool of a row of chunks is opened for each of its rows. Chunks dealt out together lie
- * in one spool.
+ * All ranks: tables of what each has written become those of all; overview blocks over chunks, a
+ * sum and an agreement; rank 0 makes the file with header and tables; then each has an equal range
+ * of the file, which it reads from the spools of those that have made it. A range is of rows of
+ * blocks, so that each spool of a row of chunks is opened for each of its rows. Chunks dealt out
+ * together lie in one spool.
  */
 static void assemble_together(const place *p)
 {
     double mine = (double)p->chunks / p->scene_ranks;
-    double spools = in(OWN) > 0 ? 0 : fmin(in(ROWS) * mine / in(TAKE), p->scene_ranks);
+    double spools = in(OWN) > 0 ? 0 : fmin(in(ROWS)*mine / in(TAKE), p->scene_ranks);
     ranks_of all = scene_of(p);
     share_table(p);
     sum_small(all, 3);
@@ -299,9 +303,9 @@ static void assemble_together(const place *p)
     }
     sum_small(all, 3);
     open_files(spools);
-    read_bytes(p->rank, in(WRITE) * mine);
-    sg_actor_sleep_for(in(ASSEMBLE) * mine);
-    write_bytes(p, in(WRITE) * mine);
+    read_bytes(p->rank, in(WRITE)*mine);
+    sg_actor_sleep_for(in(ASSEMBLE)*mine);
+    write_bytes(p, in(WRITE)*mine);
 }
 
 /* Rank 0 opens all spools, looks through them and copies every block. */

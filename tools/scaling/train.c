@@ -383,8 +383,8 @@ static void backward(training *t)
     double ready = 0;
     t->started = 0;
     for (int i = 0; i < passes->parts; i++) {
-        compute(t, in(BACKWARD) * passes->time[i]);
-        ready += 4 * in(PARAMETERS) * passes->values[i];
+        compute(t, in(BACKWARD)*passes->time[i]);
+        ready += 4 * in(PARAMETERS)*passes->values[i];
         if (in(OVERLAP) > 0)
             start_buckets(t, i + 1 < passes->parts ? ready : 4 * in(PARAMETERS));
         if (in(NORMS) > 0 && passes->norm[i])

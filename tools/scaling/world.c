@@ -55,8 +55,8 @@ void sum_small(ranks_of r, int values)
     if (folded)
         take(r, r.rank + whole, values);
     for (int mask = 1; mask < whole; mask *= 2)
-        MPI_Sendrecv(nothing, values, MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, nothing, values,
-                     MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, MPI_COMM_WORLD,
+        MPI_Sendrecv(nothing, values, MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, nothing,
+                     values, MPI_DOUBLE, world_rank(r, r.rank ^ mask), SMALL, MPI_COMM_WORLD,
                      MPI_STATUS_IGNORE);
     if (folded)
         give(r, r.rank + whole, values);
