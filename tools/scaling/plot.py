@@ -90,6 +90,21 @@ TABLES = {
         "daint_jitter": "the same, jitter of 2.5 %",
         "juwels": "JUWELS Booster, four A100 a node"},
 }
+# What is asked for at 1 024 nodes: per cent, and of what.
+TARGETS = {
+    90: {"train_gpu": "Training, GPUs, 4 crops each",
+         "train_gpu_jitter": "the same with jitter of 2 %",
+         "train_gpu_8": "Training, GPUs, 8 crops each",
+         "train_gpu_add5": "Training, GPUs, adding up at 5 GB/s",
+         "train_cpu": "Training, CPUs",
+         "train_cpu_jitter": "the same with jitter of 2 %"},
+    95: {"predict_gpu": "Prediction, GPUs, one scene",
+         "predict_gpu_own": "the same, if each rank wrote its own blocks",
+         "predict_gpu_scenes": "Prediction, GPUs, a scene a node",
+         "predict_cpu": "Prediction, CPUs, one scene",
+         "predict_cpu_own": "the same, if each rank wrote its own blocks",
+         "predict_cpu_scenes": "Prediction, CPUs, a scene a node"},
+}
 COLUMNS = {"published": [1, 4, 128, 256, 512, 1024]}
 
 # What is disturbed is held against what is not.
@@ -111,7 +126,7 @@ def read(path):
 def efficiency(table, name):
     """Per cent, against the fewest nodes that were simulated."""
     curve, strong = table[name], name.endswith("_strong")
-    base = table.get(UNDISTURBED.get(name), curve)
+    base = table.get(UNDISTURBED.get(name)) or curve
     least = min(base)
     return {n: 100 * base[least] / t * (least / n if strong else 1) for n, t in curve.items()}
 
@@ -158,7 +173,8 @@ def lines(present):
 
 
 def figure(table, title, target, scenarios):
-    curves = [(label, efficiency(table, name)) for name, label in scenarios.items() if name in table]
+    curves = [(label, efficiency(table, name)) for name, label in scenarios.items()
+              if name in table and 1 in table[name]]
     body = "\n".join([*axes(title, target), *lines(curves)])
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="12">\n'
@@ -177,12 +193,34 @@ def rows(table, name):
             yield f"| {label} (`{scenario}`) | {cells} |"
 
 
+def targets(table):
+    """Markdown: of the largest size that was simulated where that is not 1 024 nodes."""
+    yield "| | asked for | simulated | |"
+    yield "|---|---|---|---|"
+    for target, scenarios in TARGETS.items():
+        for scenario, label in scenarios.items():
+            values = efficiency(table, scenario) if scenario in table else {}
+            found, verdict = "nothing", "not shown"
+            if values:
+                most = max(values)
+                found = f"{values[most]:.1f} %" + ("" if most == 1024 else f" at {most} nodes")
+                if values[most] < target:
+                    verdict = "missed"
+                elif most == 1024:
+                    verdict = "met"
+            yield f"| {label} (`{scenario}`) | {target} % | {found} | {verdict} |"
+
+
+def replace(page, name, lines):
+    begin = page.index(f"<!-- {name} -->\n")
+    end = page.index("<!-- end -->", begin)
+    return page[:begin] + "\n".join([f"<!-- {name} -->", *lines, ""]) + page[end:]
+
+
 def fill(page, table):
     for name in TABLES:
-        begin = page.index(f"<!-- {name} -->\n")
-        end = page.index("<!-- end -->", begin)
-        page = page[:begin] + "\n".join([f"<!-- {name} -->", *rows(table, name), ""]) + page[end:]
-    return page
+        page = replace(page, name, rows(table, name))
+    return replace(page, "targets", targets(table))
 
 
 def main():
