@@ -203,7 +203,7 @@ def targets(table):
             found, verdict = "nothing", "not shown"
             if values:
                 most = max(values)
-                found = f"{values[most]:.1f} %" + ("" if most == 1024 else f" at {most} nodes")
+                found = f"{values[most]:.1f} %" + ("" if most == 1024 else f" at {most} node" + "s" * (most > 1))
                 if values[most] < target:
                     verdict = "missed"
                 elif most == 1024:
