@@ -141,7 +141,8 @@ static sg_err take_chunk(scene_run *run, int64_t *chunk)
     return err;
 }
 
-/* Where this rank fails or is told to stop: no rank gets another chunk. */
+/* Where this rank fails or is told to stop: no rank gets another chunk but what its last answer
+ * brought. */
 static sg_err take_all(scene_run *run, int64_t *chunk)
 {
     sg_err err = SG_OK;
@@ -239,7 +240,8 @@ static void start_progress(scene_run *run)
 
 static sg_err map_chunks(scene_run *run)
 {
-    sg_err err = sg_counter_create(&run->taken, run->comm);
+    int64_t asked_for = sg_grid_chunks(&run->plan.grid) - sg_comm_ranks(run->comm);
+    sg_err err = sg_counter_create_for(&run->taken, run->comm, asked_for);
     if (err == SG_OK)
         err = sg_counter_create(&run->finished, run->comm);
     if (err == SG_OK) {

@@ -85,6 +85,7 @@ typedef struct {
      * bf16, and what rounding took away is added the next time: see reduce.h. NULL: none */
     const float *narrow;
     size_t narrow_count;
+    bool idle; /* a device computes and processors have time: sums are looked after more often */
 } sg_sums_options;
 sg_err sg_sums_create(sg_sums **sums, sg_comm *comm, const sg_sums_options *options);
 int64_t sg_sum_start(sg_sums *sums, float *values, size_t count);
@@ -118,7 +119,15 @@ double sg_sums_under_way(sg_sums *sums); /* seconds during which any was [local]
  */
 typedef struct sg_counter sg_counter;
 sg_err sg_counter_create(sg_counter **counter, sg_comm *comm); /* starts at 0 [collective] */
-sg_err sg_counter_next(sg_counter *counter, int64_t *value);   /* [local], thread-safe */
-void sg_counter_close(sg_counter *counter);                    /* [collective] */
+/*
+ * The same where numbers below `all` alone are of use, whoever gets them: while many are left, an
+ * answer brings several, one after the other, which sg_counter_next then gives without asking. They
+ * are at most SG_COUNTER_SHARE, and at most a quarter of what a rank would get of those left, so
+ * that one a quarter as fast as the others is not waited for. [collective]
+ */
+enum { SG_COUNTER_SHARE = 4 };
+sg_err sg_counter_create_for(sg_counter **counter, sg_comm *comm, int64_t all);
+sg_err sg_counter_next(sg_counter *counter, int64_t *value); /* [local], thread-safe */
+void sg_counter_close(sg_counter *counter);                  /* [collective] */
 
 #endif

@@ -7,9 +7,15 @@
 #include "base/clock.h"
 #include "base/size.h"
 
-/* Nanoseconds between two looks at sums under way: while the program computes, while values are
- * awaited, and while the program waits. */
-enum { COMPUTING_PAUSE = 300000, ARRIVING_PAUSE = 100000, WAITING_PAUSE = 20000 };
+/* Nanoseconds between two looks at sums under way: while the program computes, on processors or on
+ * a device, while values are awaited, and while the program waits. A sum over many nodes needs some
+ * twenty looks, each of which takes a processor that computes some of its time. */
+enum {
+    COMPUTING_PAUSE = 300000,
+    IDLE_PAUSE = 50000,
+    ARRIVING_PAUSE = 100000,
+    WAITING_PAUSE = 20000
+};
 /* Sums that move at once: while one waits for a message, another adds up. */
 enum { AT_ONCE = 4, LONGEST = 1 << 20 };
 
@@ -39,8 +45,9 @@ struct sg_sums {
     int64_t before;       /* sums that had ended when counting began anew */
     bool waiting, ending, running;
     double under_way;    /* seconds */
-    const float *narrow; /* see sg_sums_options */
+    const float *narrow; /* see sg_sums_options, as the next two */
     size_t narrow_count;
+    bool idle;
     float *error, *kept; /* [narrow_count] or NULL */
     sg_layout layout;
     /* The thread's alone. Sum i of asked has the one of its number modulo AT_ONCE. */
@@ -48,11 +55,19 @@ struct sg_sums {
     int64_t entered; /* in all */
 };
 
-static void pause_at_most(sg_sums *sums, long pause)
+static long pause_of(const sg_sums *sums, bool arriving)
+{
+    return sums->waiting ? WAITING_PAUSE
+           : sums->idle  ? IDLE_PAUSE
+           : arriving    ? ARRIVING_PAUSE
+                         : COMPUTING_PAUSE;
+}
+
+static void pause_at_most(sg_sums *sums, bool arriving)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += sums->waiting ? WAITING_PAUSE : pause;
+    until.tv_nsec += pause_of(sums, arriving);
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
@@ -135,7 +150,7 @@ static void *run(void *user)
         bool moved = ended > former;
         tell(sums, &entered, &ended);
         if (sums->asked_count == asked && !moved)
-            pause_at_most(sums, entered < asked ? ARRIVING_PAUSE : COMPUTING_PAUSE);
+            pause_at_most(sums, entered < asked);
     }
     pthread_mutex_unlock(&sums->lock);
     return NULL;
@@ -188,6 +203,7 @@ static sg_err make_local(sg_sums *s, const sg_sums_options *options)
     s->piece = longest < s->piece ? longest : s->piece;
     s->narrow = options->narrow;
     s->narrow_count = options->narrow_count;
+    s->idle = options->idle;
     sg_err err = sg_calloc((size_t)s->most, sizeof *s->asked, &s->asked);
     for (int i = 0; !err && i < AT_ONCE; i++) {
         err = sg_reduction_create(&s->reduction[i], &s->layout, s->piece);

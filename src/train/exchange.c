@@ -189,6 +189,7 @@ static sg_err make_sums(sg_exchange *x)
     const sg_sums_options options = {
         .most_at_once = (int)x->buckets + 1,
         .longest = x->options.bucket_elements,
+        .idle = x->way != HOST,
         .narrow = x->options.narrow ? (x->way == HOST ? x->sum : x->pinned) : NULL,
         .narrow_count = x->count};
     return sg_comm_agree(x->comm, sg_sums_create(&x->sums, x->comm, &options));

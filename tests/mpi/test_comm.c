@@ -239,6 +239,50 @@ static void the_counter_hands_out_each_number_once(void **state)
     }
 }
 
+/* Each once and in rising order, whoever is faster; what is of no use comes one by one. */
+static void many_numbers_come_several_at_once(void **state)
+{
+    sg_comm *comm = *state;
+    int ranks = sg_comm_ranks(comm);
+    sg_counter *counter = NULL;
+    int64_t seen[64 * 64] = {0}, value = 0, previous = -1, all = 64 * (int64_t)ranks;
+    assert_true(ranks <= 64);
+    assert_int_equal(sg_counter_create_for(&counter, comm, all), SG_OK);
+    for (; value < all; previous = value) {
+        assert_int_equal(sg_counter_next(counter, &value), SG_OK);
+        assert_true(value > previous);
+        if (value < all)
+            seen[value]++;
+    }
+    assert_true(value < all + ranks);
+    sg_counter_close(counter);
+    sg_comm_sum_i64(comm, seen, (size_t)all);
+    for (int64_t i = 0; i < all; i++)
+        assert_int_equal(seen[i], 1);
+}
+
+/* In turns, so that it is known how many are left: a quarter of what is left for each rank, at most
+ * four, at least one. */
+static void an_answer_brings_less_when_less_is_left(void **state)
+{
+    sg_comm *comm = *state;
+    int ranks = sg_comm_ranks(comm), rank = sg_comm_rank(comm);
+    int64_t value = -1, next = 0, all = 20 * ranks;
+    sg_counter *counter = NULL;
+    assert_int_equal(sg_counter_create_for(&counter, comm, all), SG_OK);
+    for (int turn = 0; next < all; turn++) {
+        int64_t share = (all - next) / (4 * ranks);
+        share = share < 1 ? 1 : share > SG_COUNTER_SHARE ? SG_COUNTER_SHARE : share;
+        for (int64_t i = 0; i < share && turn % ranks == rank; i++) {
+            assert_int_equal(sg_counter_next(counter, &value), SG_OK);
+            assert_int_equal(value, next + i);
+        }
+        next += share;
+        sg_comm_barrier(comm);
+    }
+    sg_counter_close(counter);
+}
+
 /* Rank 0 computes and enters no MPI: the others are served all the same. */
 static void the_counter_answers_while_rank_0_computes(void **state)
 {
@@ -302,6 +346,8 @@ int main(void)
         cmocka_unit_test(who_failed_is_named_though_all_know),
         cmocka_unit_test(when_all_fail_the_lowest_rank_speaks_for_all),
         cmocka_unit_test(the_counter_hands_out_each_number_once),
+        cmocka_unit_test(many_numbers_come_several_at_once),
+        cmocka_unit_test(an_answer_brings_less_when_less_is_left),
         cmocka_unit_test(the_counter_answers_while_rank_0_computes),
         cmocka_unit_test(threads_of_a_rank_share_the_counter),
     };

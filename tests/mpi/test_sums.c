@@ -50,14 +50,14 @@ static void compute(double seconds)
 }
 
 /* More sums than there is room for at once, of many lengths, while other collectives go on. */
-static void sums_under_way_are_right(void **state)
+static void check_sums_under_way(sg_comm *comm, bool idle)
 {
-    sg_comm *comm = *state;
     int rank = sg_comm_rank(comm), ranks = sg_comm_ranks(comm);
     sg_sums *sums = NULL;
     float *values[SUMS] = {NULL};
     size_t count[SUMS];
-    assert_int_equal(sg_sums_create(&sums, comm, &(sg_sums_options){.most_at_once = 3}), SG_OK);
+    const sg_sums_options options = {.most_at_once = 3, .idle = idle};
+    assert_int_equal(sg_sums_create(&sums, comm, &options), SG_OK);
     sg_sum_wait_all(sums); /* nothing to wait for */
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < SUMS; i++) {
@@ -77,6 +77,12 @@ static void sums_under_way_are_right(void **state)
         }
     }
     sg_sums_close(sums);
+}
+
+static void sums_under_way_are_right(void **state)
+{
+    check_sums_under_way(*state, false);
+    check_sums_under_way(*state, true);
 }
 
 static void a_long_sum_goes_in_pieces(void **state)

@@ -56,26 +56,40 @@ def training():
     check("and slower on a tenth of the link", seconds("train", 4, STEP, {"link": LINK / 10}) / four,
           1.05, 10)
     near("a node folded into one rank", seconds("train", 4, {**STEP, "fold": 1}), four, 0.01)
+    near("and with the gradients of a U-Net", seconds("train", 4, {**STEP, "unet": 64, "fold": 1}),
+         seconds("train", 4, {**STEP, "unet": 64}), 0.01)
+    check("smaller and smaller buckets hide more of gradients that come evenly",
+          seconds("train", 4, {**STEP, "bucket": 24, "taper": 1}) /
+          seconds("train", 4, {**STEP, "bucket": 24}), 0.8, 0.99)
     check("a slow node holds up all", seconds("train", 4, {**STEP, "slow": 1.5}) / four, 1.35, 1.5)
     check("statistics of all ranks cost time", seconds("train", 4, {**STEP, "norms": 18}) / four,
           1.001, 1.5)
 
 
 def prediction():
-    network = {"chunks": 8, "chunk": 0.2, "assemble": 0, "open_one": 0}
+    network = {"chunks": 8, "chunk": 0.2, "assemble": 0, "open_one": 0, "own": 1}
     check("ranks are busy with the network", seconds("predict", 2, network), 1.6, 1.6 * 1.05)
     # 8 ranks, 8 chunks of 40 MB each, from one server
     near("the file system limits", seconds("predict", 2, {**network, "chunk": 0, "servers": 1, "pack": 0,
-                                                           "stream": 1e12}),
+                                                           "stream": 1e12, "alone": 1}),
          64 * 40e6 / LINK, 0.1)
     # all but the first chunk of each rank are asked for, and a last time by each
     near("the counter limits", seconds("predict", 2, {**network, "chunk": 0, "answer": 0.02}),
          (64 - 8 + 8) * 0.02, 0.1)
-    serial = {**network, "assemble": 0.01}
-    near("assembly comes on top", seconds("predict", 2, serial) - seconds("predict", 2, network), 0.64, 0.01)
+    alone = seconds("predict", 2, network)
+    near("assembly by rank 0 comes on top",
+         seconds("predict", 2, {**network, "assemble": 0.01, "alone": 1}), alone + 0.64, 0.01)
     near("scenes side by side assemble beside one another",
-         seconds("predict", 2, {**serial, "scenes": 2}) - seconds("predict", 2, {**network, "scenes": 2}),
-         0.32, 0.01)
+         seconds("predict", 2, {**network, "assemble": 0.01, "alone": 1, "scenes": 2}), alone + 0.32, 0.01)
+    near("as ranks of a scene do",
+         seconds("predict", 2, {**network, "assemble": 0.01}), alone + 0.08, 0.01)
+    # 8 ranks open the spools of all 8
+    near("spools are opened one after another", seconds("predict", 2, {**network, "own": 0, "open": 100}),
+         seconds("predict", 2, {**network, "open": 100}) + 0.64, 0.02)
+    # 4 rows of blocks of 8 chunks each, 16 neighbours in a spool
+    near("neighbours in a spool are opened at once",
+         seconds("predict", 2, {**network, "own": 0, "open": 100, "take": 16}),
+         seconds("predict", 2, {**network, "open": 100}) + 0.16, 0.02)
     slow = seconds("predict", 4, {**network, "slow": 2})
     check("a slow node does fewer chunks", slow / seconds("predict", 4, network), 1.1, 1.45)
 

@@ -2,8 +2,7 @@
 """platform.py NODES [key=value ...] FILE: a cluster for SimGrid.
 
 A fat tree of two levels, leaf switches of 32 nodes (one switch up to 32 nodes), and what is
-computed on a node goes through its memory. `storage` further hosts on a leaf of their own are the
-file system's servers.
+computed on a node goes through its memory.
 """
 import sys
 
@@ -13,7 +12,6 @@ DEFAULTS = {
     "taper": 1,           # how many times fewer links leave a leaf switch than enter it
     "local": 100e9,       # bytes/s within a node
     "local_latency": 1e-6,
-    "storage": 0,         # servers of the file system
 }
 LEAF = 32
 
@@ -26,10 +24,7 @@ def fat_tree(hosts, taper):
 
 
 def platform(nodes, values):
-    storage = int(values["storage"])
-    hosts = nodes + storage
-    if hosts > LEAF:
-        hosts = (nodes + LEAF - 1) // LEAF * LEAF + (LEAF if storage else 0)
+    hosts = nodes if nodes <= LEAF else (nodes + LEAF - 1) // LEAF * LEAF
     return f"""<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">

@@ -1,22 +1,27 @@
 /*
  * The communication of `segtiles predict` under SimGrid's SMPI: the questions to the counters of
  * rank 0 (src/comm/counter.c), chunks read from and written to a shared file system, and the
- * assembly by rank 0 (jobs/predict_scene.c, tiles/pipeline.c, tiles/mask.c), with times for what is
- * computed.
+ * assembly by all ranks of a scene (jobs/predict_scene.c, tiles/pipeline.c, tiles/mask.c), with
+ * times for what is computed.
  *
  * A rank's three threads, reading ahead, the network and the writer, are three simulated processes.
- * Two more for each scene are the counters' threads; then one is the file system's metadata server
- * and the others are its data servers, each of which serves one request after another at the rate
- * of its link. `scenes` are mapped side by side, each by an equal part of the ranks.
+ * What serves one request after another, a counter's thread, the metadata server, and each of the
+ * file system's data servers at the rate of its link, is none: who asks works out from those before
+ * when it is served, and sleeps until then, which comes to the same as long as servers' links are
+ * the narrow place of what they send. `scenes` are mapped side by side, each by an equal part of
+ * the ranks.
  */
 #include <math.h>
 #include <mpi.h>
 #include <simgrid/actor.h>
+#include <simgrid/semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "inputs.h"
+#include "rounds.h"
+#include "world.h"
 
 static input inputs[] = {
     {"gpus", 4, "ranks of a node"},
@@ -28,16 +33,21 @@ static input inputs[] = {
     {"read", 40e6, "bytes of a chunk that are read"},
     {"write", 1e6, "bytes of a chunk that are written"},
     {"pack", 0.02, "seconds of compressing a chunk"},
+    {"server", 25e9, "bytes a second of a data server"},
     {"stream", 2e9, "bytes a second of one reading thread"},
     {"ahead", 1, "chunks read ahead"},
-    {"answer", 156e-6, "seconds of a counter's answer"},
+    {"answer", 10e-6, "seconds of a counter's answer"},
+    {"travel", 2e-6, "seconds of a short message"},
     {"pause", 300e-6, "seconds between two looks of a counter that has nothing to do"},
-    {"take", 1, "chunks dealt out by one answer"},
+    {"take", 1, "chunks dealt out by one answer at most; fewer when few are left"},
     {"open", 20000, "files that the file system opens or creates in a second"},
     {"sync", 1e-3, "seconds until a chunk written is durable"},
     {"assemble", 2.8e-3, "seconds of a chunk in the assembly"},
-    {"parallel", 0, "1: all ranks of a scene assemble"},
-    {"open_one", 0.5e-3, "seconds in which rank 0 opens a spool"},
+    {"alone", 0, "1: rank 0 of a scene assembles, as the program once did"},
+    {"own", 0, "1: each rank writes the blocks of its own spool, wherever in the file they lie"},
+    {"open_one", 0.5e-3, "seconds in which rank 0 alone opens a spool"},
+    {"rows", 4, "rows of blocks in a chunk: so many ranks open its spool to assemble"},
+    {"table", 500, "bytes about a chunk's blocks that all ranks of a scene are told"},
     {"jitter", 0, "deviation of a chunk's time, as a share"},
     {"slow", 1, "how many times longer node 0 computes"},
 };
@@ -51,16 +61,21 @@ enum {
     READ,
     WRITE,
     PACK,
+    SERVER,
     STREAM,
     AHEAD,
     ANSWER,
+    TRAVEL,
     PAUSE,
     TAKE,
     OPEN,
     SYNC,
     ASSEMBLE,
-    PARALLEL,
+    ALONE,
+    OWN,
     OPEN_ONE,
+    ROWS,
+    TABLE,
     JITTER,
     SLOW,
     INPUTS
@@ -68,140 +83,98 @@ enum {
 _Static_assert(INPUTS == sizeof inputs / sizeof *inputs, "each input has its place");
 
 enum { READER, NETWORK, WRITER, THREADS };
-enum { ASK = 1, ANSWERED, REQUEST, DATA, DONE, READY, ROOM, FINISHED, GO }; /* tags */
-enum { ENDS = -1 };
-
-static char *nothing; /* one memory for all messages: nobody looks at what is in it */
+enum { TABLES = 1 }; /* a tag */
 
 static double in(int key)
 {
     return inputs[key].value;
 }
 
-/* Who is who in the world: threads of all ranks, counters of all scenes, the file system. */
+/* Who is who in the world: threads of all ranks. */
 typedef struct {
-    int self, ranks, rank, thread;
+    int ranks, rank, thread;
     int scene, first, scene_ranks; /* the scene's ranks are [first, first + scene_ranks) */
     long chunks;                   /* of the scene */
-    MPI_Comm comm;                 /* the scene's network threads; of others: useless */
 } place;
 
-static int thread_of(int rank, int thread)
+static ranks_of scene_of(const place *p)
 {
-    return THREADS * rank + thread;
+    return (ranks_of){p->first, p->scene_ranks, p->rank - p->first, THREADS, NETWORK};
 }
 
-static int counter_of(const place *p, int scene, int which)
+/* ---- who serves one after another ---- */
+
+/* When the last one will have been served, and what has been dealt out. */
+typedef struct {
+    double free;
+    long next;
+} line;
+
+static line *counters; /* two of each scene */
+static line *servers;
+static line metadata;
+
+/* Until this one has been served, too. pause: between two looks of a server that has nothing to do.
+ */
+static void stand_in(line *l, double service, double pause)
 {
-    return THREADS * p->ranks + 2 * scene + which;
+    double now = MPI_Wtime(), start = l->free;
+    if (now > l->free + 1e-9)
+        start = pause > 0 ? l->free + pause * ceil((now - l->free) / pause) : now;
+    l->free = start + service;
+    sg_actor_sleep_for(l->free - now);
 }
 
-static int metadata(const place *p)
+static void open_files(double count)
 {
-    return THREADS * p->ranks + 2 * (int)in(SCENES);
+    stand_in(&metadata, count / in(OPEN), 0);
 }
 
-static void send(int to, int tag, int value)
+/* Returns the first of *count chunks, or what has been counted. src/comm/counter.c. */
+static long ask(const place *p, int which, long *count)
 {
-    MPI_Send(&value, 1, MPI_INT, to, tag, MPI_COMM_WORLD);
-}
-
-static int receive(int from, int tag)
-{
-    int value;
-    MPI_Recv(&value, 1, MPI_INT, from, tag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-    return value;
+    line *l = &counters[2 * p->scene + which];
+    sg_actor_sleep_for(in(TRAVEL));
+    stand_in(l, in(ANSWER), in(PAUSE));
+    long next = l->next, share = (p->chunks - p->scene_ranks - next) / (4 * p->scene_ranks);
+    *count = (long)fmax(1, fmin(in(TAKE), (double)share));
+    l->next += *count;
+    sg_actor_sleep_for(in(TRAVEL));
+    return next;
 }
 
 /* ---- the file system ---- */
 
-static void open_file(const place *p)
+static void move(long number, double bytes)
 {
-    send(metadata(p), REQUEST, 0);
-    receive(metadata(p), DONE);
+    sg_actor_sleep_for(2 * in(TRAVEL));
+    stand_in(&servers[(unsigned long)number % (unsigned long)in(SERVERS)], bytes / in(SERVER), 0);
 }
 
-static int server_of(const place *p, long number)
+static void read_bytes(long number, double bytes)
 {
-    return metadata(p) + 1 + (int)((unsigned long)number % (unsigned long)in(SERVERS));
-}
-
-static void serve_metadata(void)
-{
-    MPI_Status from;
-    for (int value = 0;;) {
-        MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, REQUEST, MPI_COMM_WORLD, &from);
-        if (value == ENDS)
-            return;
-        sg_actor_sleep_for(1 / in(OPEN));
-        send(from.MPI_SOURCE, DONE, 0);
-    }
-}
-
-/* value: bytes that are wanted, or, below 0, that will come; ENDS is no size. */
-static void serve_data(void)
-{
-    MPI_Status from;
-    for (int value = 0;;) {
-        MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, REQUEST, MPI_COMM_WORLD, &from);
-        if (value == ENDS)
-            return;
-        if (value > 0) {
-            MPI_Send(nothing, value, MPI_BYTE, from.MPI_SOURCE, DATA, MPI_COMM_WORLD);
-        } else {
-            MPI_Recv(nothing, -value, MPI_BYTE, from.MPI_SOURCE, DATA, MPI_COMM_WORLD,
-                     MPI_STATUS_IGNORE);
-            send(from.MPI_SOURCE, DONE, 0);
-        }
-    }
-}
-
-static void read_chunk(const place *p, long chunk)
-{
-    int server = server_of(p, p->first + chunk); /* scenes begin on different servers */
-    double start = MPI_Wtime(), least = in(READ) / in(STREAM);
-    send(server, REQUEST, (int)in(READ));
-    MPI_Recv(nothing, (int)in(READ), MPI_BYTE, server, DATA, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    double start = MPI_Wtime(), least = bytes / in(STREAM);
+    move(number, bytes);
     if (MPI_Wtime() - start < least)
         sg_actor_sleep_for(least - (MPI_Wtime() - start));
 }
 
-static void write_chunk(const place *p, int bytes)
+static void write_bytes(const place *p, double bytes)
 {
-    int server = server_of(p, p->rank);
-    send(server, REQUEST, -bytes);
-    MPI_Send(nothing, bytes, MPI_BYTE, server, DATA, MPI_COMM_WORLD);
-    receive(server, DONE);
+    move(p->rank, bytes);
     sg_actor_sleep_for(in(SYNC));
 }
 
-/* ---- the counters ---- */
-
-/* serve(): a thread that looks, answers, and pauses where nobody has asked. */
-static void serve_counter(void)
-{
-    MPI_Status from;
-    double idle = MPI_Wtime();
-    for (int value = 0, next = 0;; next += (int)in(TAKE)) {
-        MPI_Recv(&value, 1, MPI_INT, MPI_ANY_SOURCE, ASK, MPI_COMM_WORLD, &from);
-        if (value == ENDS)
-            return;
-        double late = MPI_Wtime() - idle;
-        if (late > 1e-9)
-            sg_actor_sleep_for(in(PAUSE)*ceil(late / in(PAUSE)) - late);
-        sg_actor_sleep_for(in(ANSWER));
-        send(from.MPI_SOURCE, ANSWERED, next);
-        idle = MPI_Wtime();
-    }
-}
-
-static int ask(const place *p, int which)
-{
-    send(counter_of(p, p->scene, which), ASK, 0);
-    return receive(counter_of(p, p->scene, which), ANSWERED);
-}
-
 /* ---- a rank ---- */
+
+/* What its threads tell one another. */
+typedef struct {
+    sg_sem_t go, ready, room, finished, written;
+    long read, done; /* chunks */
+    bool read_all, done_all;
+} desk;
+
+static desk *desks; /* [ranks] */
 
 typedef struct {
     long next, left; /* chunks that the last answer gave */
@@ -215,116 +188,163 @@ static long take_chunk(const place *p, taker *t)
         t->began = true;
         return p->rank - p->first;
     }
-    if (t->left == 0) {
-        t->next = ask(p, 0) + p->scene_ranks;
-        t->left = (long)in(TAKE);
-    }
+    if (t->left == 0)
+        t->next = ask(p, 0, &t->left) + p->scene_ranks;
     t->left--;
     return t->next++;
 }
 
 static void read_ahead(const place *p)
 {
+    desk *d = &desks[p->rank];
     taker t = {0};
-    open_file(p);
-    receive(thread_of(p->rank, NETWORK), GO);
+    open_files(1);
+    sg_sem_acquire(d->go);
     for (int taken = 0;; taken++) {
         if (taken >= (int)in(AHEAD))
-            receive(thread_of(p->rank, NETWORK), ROOM);
+            sg_sem_acquire(d->room);
         long chunk = take_chunk(p, &t);
         if (chunk >= p->chunks)
             break;
-        read_chunk(p, chunk);
-        send(thread_of(p->rank, NETWORK), READY, 0);
+        read_bytes(p->first + chunk, in(READ)); /* scenes begin on different servers */
+        d->read++;
+        sg_sem_release(d->ready);
     }
-    send(thread_of(p->rank, NETWORK), READY, ENDS);
+    d->read_all = true;
+    sg_sem_release(d->ready);
 }
 
 static void write_chunks(const place *p)
 {
-    while (receive(thread_of(p->rank, NETWORK), FINISHED) != ENDS) {
+    desk *d = &desks[p->rank];
+    for (long written = 0, counted;; written++) {
+        sg_sem_acquire(d->finished);
+        if (d->done_all && written == d->done)
+            break;
         sg_actor_sleep_for(in(PACK));
-        write_chunk(p, (int)in(WRITE));
-        ask(p, 1);
-        send(thread_of(p->rank, NETWORK), ROOM, 0);
+        write_bytes(p, in(WRITE));
+        ask(p, 1, &counted);
+        sg_sem_release(d->written);
     }
-    send(thread_of(p->rank, NETWORK), ROOM, ENDS);
 }
 
-static double factor_of(const place *p, int done)
+static double factor_of(const place *p, long done)
 {
     double varied = 1 + in(JITTER)*draw((uint64_t)p->rank, (uint64_t)done);
     return fmax(0.5, varied) * (p->rank < (int)in(GPUS) ? in(SLOW) : 1);
 }
 
 /* Returns the chunks done. A buffer is with the writer, another is being filled. */
-static int classify(const place *p)
+static long classify(const place *p)
 {
-    int done = 0;
-    while (receive(thread_of(p->rank, READER), READY) != ENDS) {
-        send(thread_of(p->rank, READER), ROOM, 0);
-        sg_actor_sleep_for(factor_of(p, done) * in(CHUNK));
-        if (done > 0)
-            receive(thread_of(p->rank, WRITER), ROOM);
-        send(thread_of(p->rank, WRITER), FINISHED, 0);
-        done++;
+    desk *d = &desks[p->rank];
+    for (;;) {
+        sg_sem_acquire(d->ready);
+        if (d->read_all && d->done == d->read)
+            break;
+        sg_sem_release(d->room);
+        sg_actor_sleep_for(factor_of(p, d->done) * in(CHUNK));
+        if (d->done > 0)
+            sg_sem_acquire(d->written);
+        d->done++;
+        sg_sem_release(d->finished);
     }
-    send(thread_of(p->rank, WRITER), FINISHED, ENDS);
-    while (receive(thread_of(p->rank, WRITER), ROOM) != ENDS)
-        ;
-    return done;
+    if (d->done > 0)
+        sg_sem_acquire(d->written);
+    d->done_all = true;
+    sg_sem_release(d->finished);
+    return d->done;
 }
 
-/* Rank 0 opens all spools, looks through them and copies every block; or each rank its own, where
- * the sums of sizes have told it. */
-static void assemble(const place *p, int done)
+/* What is known of a scene's blocks to all of its ranks: recursive halving and doubling. */
+static void share_table(const place *p)
 {
-    if (in(PARALLEL) > 0) {
-        MPI_Exscan(MPI_IN_PLACE, nothing, 1, MPI_INT64_T, MPI_SUM, p->comm);
-        sg_actor_sleep_for(in(ASSEMBLE)*done);
-        write_chunk(p, (int)(in(WRITE)*done) + 1);
-    } else if (p->rank == p->first) {
+    ranks_of r = scene_of(p);
+    const reduction how = {.how = HALVING,
+                           .rank = r.rank,
+                           .ranks = r.count,
+                           .stands_for = 1,
+                           .bytes = in(TABLE) * (double)p->chunks};
+    one_round round;
+    for (int number = 0; find_round(&how, number, &round); number++) {
+        MPI_Request request[2 * MESSAGES_MOST];
+        int requests = 0;
+        for (int i = 0; i < round.receives; i++)
+            MPI_Irecv(nothing, (int)round.received[i].bytes, MPI_BYTE,
+                      world_rank(r, round.received[i].rank), TABLES, MPI_COMM_WORLD,
+                      &request[requests++]);
+        for (int i = 0; i < round.sends; i++)
+            MPI_Isend(nothing, (int)round.sent[i].bytes, MPI_BYTE,
+                      world_rank(r, round.sent[i].rank), TABLES, MPI_COMM_WORLD,
+                      &request[requests++]);
+        MPI_Waitall(requests, request, MPI_STATUSES_IGNORE);
+    }
+}
+
+/*
+ * All ranks: tables of what each has written become those of all; overview blocks over chunks, a
+ * sum and an agreement; rank 0 makes the file with header and tables; then each has an equal range
+ * of the file, which it reads from the spools of those that have made it. A range is of rows of
+ * blocks, so that each spool of a row of chunks is opened for each of its rows. Chunks dealt out
+ * together lie in one spool.
+ */
+static void assemble_together(const place *p)
+{
+    double mine = (double)p->chunks / p->scene_ranks;
+    double spools = in(OWN) > 0 ? 0 : fmin(in(ROWS)*mine / in(TAKE), p->scene_ranks);
+    ranks_of all = scene_of(p);
+    share_table(p);
+    sum_small(all, 3);
+    sum_small(all, 8192);
+    sum_small(all, 3);
+    if (p->rank == p->first) {
+        open_files(2);
+        write_bytes(p, in(TABLE) * (double)p->chunks);
+    }
+    sum_small(all, 3);
+    open_files(spools);
+    read_bytes(p->rank, in(WRITE)*mine);
+    sg_actor_sleep_for(in(ASSEMBLE)*mine);
+    write_bytes(p, in(WRITE)*mine);
+}
+
+/* Rank 0 opens all spools, looks through them and copies every block. */
+static void assemble(const place *p)
+{
+    if (in(ALONE) <= 0)
+        assemble_together(p);
+    else if (p->rank == p->first)
         sg_actor_sleep_for(in(OPEN_ONE)*p->scene_ranks + in(ASSEMBLE) * (double)p->chunks);
-    }
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 3, MPI_INT64_T, MPI_MIN, p->comm);
+    sum_small(scene_of(p), 3);
 }
 
-static void end_servers(const place *p)
+static void map(const place *p)
 {
-    for (int i = THREADS * p->ranks; i < metadata(p); i++)
-        send(i, ASK, ENDS);
-    for (int i = 0; i <= (int)in(SERVERS); i++)
-        send(metadata(p) + i, REQUEST, ENDS);
-}
-
-static void map(const place *p, MPI_Comm all)
-{
-    MPI_Barrier(all);
+    meet(p->ranks);
     double start = MPI_Wtime(), mapped;
-    open_file(p); /* the spool is created */
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 3, MPI_INT64_T, MPI_MIN, p->comm);
-    send(thread_of(p->rank, READER), GO, 0);
-    int done = classify(p);
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 3, MPI_INT64_T, MPI_MIN, p->comm);
+    open_files(1); /* the spool is created */
+    sum_small(scene_of(p), 3);
+    sg_sem_release(desks[p->rank].go);
+    classify(p);
+    sum_small(scene_of(p), 3);
     mapped = MPI_Wtime();
-    assemble(p, done);
-    MPI_Barrier(all);
+    assemble(p);
+    meet(p->ranks);
     if (p->rank > 0)
         return;
     printf("ranks=%d step=%.9f wait=%.9f norms=%.9f\n", p->ranks, MPI_Wtime() - start,
            MPI_Wtime() - mapped, in(CHUNK) * (double)p->chunks / p->scene_ranks);
-    end_servers(p);
 }
 
 static place find_place(void)
 {
     place p = {0};
-    int world, scenes = (int)in(SCENES);
-    MPI_Comm_rank(MPI_COMM_WORLD, &p.self);
+    int self, world, scenes = (int)in(SCENES);
+    MPI_Comm_rank(MPI_COMM_WORLD, &self);
     MPI_Comm_size(MPI_COMM_WORLD, &world);
-    p.ranks = (world - 2 * scenes - 1 - (int)in(SERVERS)) / THREADS;
-    p.rank = p.self / THREADS;
-    p.thread = p.self % THREADS;
+    p.ranks = world / THREADS;
+    p.rank = self / THREADS;
+    p.thread = self % THREADS;
     p.scene_ranks = p.ranks / scenes;
     p.scene = p.rank / p.scene_ranks;
     p.first = p.scene * p.scene_ranks;
@@ -332,41 +352,39 @@ static place find_place(void)
     return p;
 }
 
-static void run(place *p)
+static void make_shared(const place *p)
 {
-    bool network = p->rank < p->ranks && p->thread == NETWORK;
-    MPI_Comm all;
-    MPI_Comm_split(MPI_COMM_WORLD, network ? 0 : MPI_UNDEFINED, p->self, &all);
-    MPI_Comm_split(MPI_COMM_WORLD, network ? p->scene : MPI_UNDEFINED, p->self, &p->comm);
-    if (network)
-        map(p, all);
-    else if (p->rank < p->ranks && p->thread == READER)
+    counters = calloc(2 * (size_t)in(SCENES), sizeof *counters);
+    servers = calloc((size_t)in(SERVERS), sizeof *servers);
+    desks = calloc((size_t)p->ranks, sizeof *desks);
+    for (int r = 0; r < p->ranks; r++)
+        desks[r] = (desk){.go = sg_sem_init(0),
+                          .ready = sg_sem_init(0),
+                          .room = sg_sem_init(0),
+                          .finished = sg_sem_init(0),
+                          .written = sg_sem_init(0)};
+}
+
+static void run(const place *p)
+{
+    if (p->thread == READER)
         read_ahead(p);
-    else if (p->rank < p->ranks)
-        write_chunks(p);
-    else if (p->self < metadata(p))
-        serve_counter();
-    else if (p->self == metadata(p))
-        serve_metadata();
+    else if (p->thread == NETWORK)
+        map(p);
     else
-        serve_data();
+        write_chunks(p);
 }
 
 int main(int argc, char **argv)
 {
-    int world;
     MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &world);
-    if (world == 0) {
+    bool first = once();
+    if (first)
         read_inputs(inputs, INPUTS, argc, argv);
-        nothing = SMPI_SHARED_MALLOC(512 << 20);
-    }
-    MPI_Barrier(MPI_COMM_WORLD);
     place p = find_place();
+    if (first)
+        make_shared(&p);
     run(&p);
-    MPI_Barrier(MPI_COMM_WORLD);
-    if (world == 0)
-        SMPI_SHARED_FREE(nothing);
     MPI_Finalize();
     return 0;
 }

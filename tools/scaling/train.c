@@ -4,10 +4,10 @@
  * computed and nothing in the messages.
  *
  * Each rank of the program is two simulated processes, as it is two threads: the one that trains
- * and the one that drives sums. The latter looks after them every 0.3 ms, every 20 us while the
- * other waits; here it sleeps until something has happened and then until its next look, which
- * comes to the same. With fold=1 one rank stands for all of a node: see rounds.h; what differs is
- * found by the test of the model.
+ * and the one that drives sums. The latter looks after them every 0.3 ms (0.05 ms where a
+ * device computes), every 20 us while the other waits; here it sleeps until something has happened
+ * and then until its next look, which comes to the same. With fold=1 one rank stands for all of a
+ * node: see rounds.h; what differs is found by the test of the model.
  */
 #include <math.h>
 #include <mpi.h>
@@ -17,9 +17,11 @@
 #include <string.h>
 
 #include "inputs.h"
+#include "profile.h"
 #include "rounds.h"
+#include "world.h"
 
-enum { BUCKETS_MOST = 1024, PARTS = 32, REQUESTS_MOST = 1 + BUCKETS_MOST, NEWS = 1, ENDED = 2 };
+enum { BUCKETS_MOST = 1024, REQUESTS_MOST = 1 + BUCKETS_MOST, NEWS = 1, ENDED = 2 };
 enum { TAGS = 16 };
 /* What the training process tells the other: a bucket's number, or one of these. */
 enum { WAITS = -1, STEP_ENDS = -2, ALL_ENDS = -3 };
@@ -33,6 +35,8 @@ static input inputs[] = {
     {"update", 0.002, "seconds of the optimizer"},
     {"parameters", 31e6, "trainable values, 4 bytes each"},
     {"bucket", 4, "MiB of a gradient bucket"},
+    {"taper", 0, "1: buckets get smaller towards the end: half of what is left, at least a 16th"},
+    {"unet", 0, "width of the U-Net whose layers' gradients come one by one; 0: they come evenly"},
     {"overlap", 1, "0: buckets start when the backward pass has ended"},
     {"move", 0, "bytes a second from and to a device, without overlap; 0: nothing is moved"},
     {"algorithm", 0, "of buckets: 0 binomial, 1 halving, 2 ring, 3 nodes"},
@@ -40,7 +44,7 @@ static input inputs[] = {
     {"wire", 1, "share of the bytes that travels between nodes: 0.5 for bf16"},
     {"pause", 300e-6, "seconds between two looks at sums while it computes"},
     {"waiting", 20e-6, "the same while it waits"},
-    {"add", 5e9, "bytes of sums that a thread adds up in a second"},
+    {"add", 16e9, "bytes of sums that a thread adds up in a second"},
     {"local_rate", 100e9, "of fold=1: bytes a second within a node, all ranks together"},
     {"local_lat", 1e-6, "of fold=1: seconds of a message within a node"},
     {"norms", 0, "layers of batch norm whose statistics are summed; 0: sync_norm is off"},
@@ -64,6 +68,8 @@ enum {
     UPDATE,
     PARAMETERS,
     BUCKET,
+    TAPER,
+    UNET,
     OVERLAP,
     MOVE,
     ALGORITHM,
@@ -99,20 +105,36 @@ static int count_of(int key)
     return (int)inputs[key].value;
 }
 
-/* One memory for all messages of all ranks: nobody looks at what is in it. */
-static char *nothing;
-
 typedef struct {
-    MPI_Comm role, group; /* those that train, or those that sum; that share statistics */
-    int rank, ranks;      /* among them */
-    int other;            /* the other process of the same rank, in the world */
+    int rank, ranks; /* of those that train, or those that sum */
+    int other;       /* the other process of the same rank, in the world */
     int buckets;
+    double end[BUCKETS_MOST]; /* bytes up to a bucket's end */
+    profile passes;           /* when gradients become final */
 } process;
 
 static double bucket_bytes(const process *p, int bucket)
 {
-    double all = 4 * in(PARAMETERS), whole = in(BUCKET)*1048576;
-    return bucket + 1 < p->buckets ? whole : all - whole * (p->buckets - 1);
+    return p->end[bucket] - (bucket > 0 ? p->end[bucket - 1] : 0);
+}
+
+/* src/train/exchange.c */
+static void make_buckets(process *p)
+{
+    double all = 4 * in(PARAMETERS), most = in(BUCKET)*1048576, least = most / 16, end = 0;
+    for (; end < all - 1e-6 && p->buckets < BUCKETS_MOST; p->buckets++) {
+        double size = most, half = (all - end) / 2;
+        if (in(TAPER) > 0 && half < most)
+            size = fmax(half, least);
+        end = fmin(end + size, all);
+        p->end[p->buckets] = end;
+    }
+}
+
+/* The world's rank of the process that does the same in a rank. */
+static int world_of(const process *p, int rank)
+{
+    return 2 * rank + (p->other % 2 == 0);
 }
 
 /* ---- the process that sums ---- */
@@ -177,13 +199,15 @@ static void begin_round(driver *d, int number)
         for (int i = 0; i < round.receives; i++) {
             MPI_Request request;
             MPI_Irecv(nothing, (int)on_wire(d, round.received[i].rank, round.received[i].bytes),
-                      MPI_BYTE, round.received[i].rank, TAGS + s->bucket, d->p->role, &request);
+                      MPI_BYTE, world_of(d->p, round.received[i].rank), TAGS + s->bucket,
+                      MPI_COMM_WORLD, &request);
             add_request(d, number, request);
         }
         for (int i = 0; i < round.sends; i++) {
             MPI_Request request;
             MPI_Isend(nothing, (int)on_wire(d, round.sent[i].rank, round.sent[i].bytes), MPI_BYTE,
-                      round.sent[i].rank, TAGS + s->bucket, d->p->role, &request);
+                      world_of(d->p, round.sent[i].rank), TAGS + s->bucket, MPI_COMM_WORLD,
+                      &request);
             add_request(d, number, request);
         }
         s->summed = round.seconds > 0 ? 0 : round.summed;
@@ -317,6 +341,11 @@ static void tell(const training *t, int news)
     MPI_Send(&news, 1, MPI_INT, t->p->other, NEWS, MPI_COMM_WORLD);
 }
 
+static ranks_of all_that_train(const process *p)
+{
+    return (ranks_of){0, p->ranks, p->rank, 2, 0};
+}
+
 /* sg_comm_sum_f64 of a layer's statistics. With fold the ranks of a node have theirs from memory.
  */
 static void sum_norm(training *t)
@@ -324,8 +353,10 @@ static void sum_norm(training *t)
     double start = MPI_Wtime();
     if (stands_for() > 1)
         sg_actor_sleep_for(2 * in(LOCAL_LAT)*ceil(log2(stands_for())));
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 2 * count_of(CHANNELS) + 1, MPI_DOUBLE, MPI_SUM,
-                  t->p->group);
+    int group = in(GROUP) > 0 ? count_of(GROUP) * count_of(GPUS) / stands_for() : t->p->ranks;
+    int first = t->p->rank / group * group;
+    group = first + group < t->p->ranks ? group : t->p->ranks - first;
+    sum_small((ranks_of){first, group, t->p->rank - first, 2, 0}, 2 * count_of(CHANNELS) + 1);
     t->norms_waited += MPI_Wtime() - start;
 }
 
@@ -339,23 +370,24 @@ static void forward(training *t)
     }
 }
 
-/* on_ready: gradients come evenly. */
-static void start_buckets(training *t, double share)
+/* on_ready: these bytes are final. */
+static void start_buckets(training *t, double ready)
 {
-    double ready = share * 4 * in(PARAMETERS), bucket = in(BUCKET)*1048576;
-    while (t->started < t->p->buckets && (share >= 1 || (t->started + 1) * bucket <= ready))
+    while (t->started < t->p->buckets && t->p->end[t->started] <= ready + 1e-6)
         tell(t, t->started++);
 }
 
 static void backward(training *t)
 {
-    int parts = in(NORMS) > 0 ? count_of(NORMS) : PARTS;
+    const profile *passes = &t->p->passes;
+    double ready = 0;
     t->started = 0;
-    for (int i = 0; i < parts; i++) {
-        compute(t, in(BACKWARD) / parts);
+    for (int i = 0; i < passes->parts; i++) {
+        compute(t, in(BACKWARD)*passes->time[i]);
+        ready += 4 * in(PARAMETERS)*passes->values[i];
         if (in(OVERLAP) > 0)
-            start_buckets(t, (i + 1.0) / parts);
-        if (in(NORMS) > 0)
+            start_buckets(t, i + 1 < passes->parts ? ready : 4 * in(PARAMETERS));
+        if (in(NORMS) > 0 && passes->norm[i])
             sum_norm(t);
     }
 }
@@ -374,7 +406,7 @@ static void complete(training *t)
     tell(t, WAITS);
     tell(t, STEP_ENDS);
     if (t->p->ranks * stands_for() > 1) {
-        MPI_Allreduce(MPI_IN_PLACE, nothing, 12, MPI_DOUBLE, MPI_SUM, t->p->role);
+        sum_small(all_that_train(t->p), 12);
         MPI_Recv(&ended, 1, MPI_INT, t->p->other, ENDED, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     }
     t->waited += MPI_Wtime() - start;
@@ -385,10 +417,9 @@ static void validate(const training *t)
 {
     double ranks = (double)t->p->ranks * stands_for();
     compute(t, ceil(in(VAL_TILES) / ranks) * in(VAL_TILE));
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 3, MPI_INT64_T, MPI_MIN, t->p->role);
-    MPI_Allreduce(MPI_IN_PLACE, nothing, 1, MPI_INT64_T, MPI_SUM, t->p->role);
-    MPI_Allreduce(MPI_IN_PLACE, nothing, count_of(CLASSES) * count_of(CLASSES), MPI_INT64_T,
-                  MPI_SUM, t->p->role);
+    sum_small(all_that_train(t->p), 3);
+    sum_small(all_that_train(t->p), 1);
+    sum_small(all_that_train(t->p), count_of(CLASSES) * count_of(CLASSES));
 }
 
 static bool is_due(int step, int every)
@@ -403,7 +434,7 @@ static void run_step(training *t, int step)
     backward(t);
     if (in(OVERLAP) <= 0) {
         move();
-        start_buckets(t, 1);
+        start_buckets(t, 4 * in(PARAMETERS));
     }
     complete(t);
     move();
@@ -417,11 +448,11 @@ static void run_step(training *t, int step)
 static void train(const process *p)
 {
     training t = {.p = p};
-    MPI_Barrier(p->role);
+    meet(p->ranks);
     double start = MPI_Wtime();
     for (int step = 0; step < count_of(STEPS); step++)
         run_step(&t, step);
-    MPI_Barrier(p->role);
+    meet(p->ranks);
     double step = (MPI_Wtime() - start) / in(STEPS);
     tell(&t, ALL_ENDS);
     if (p->rank == 0)
@@ -439,33 +470,27 @@ static void make_process(process *p)
     p->rank = world / 2;
     p->ranks = ranks / 2;
     p->other = world ^ 1;
-    p->buckets = (int)ceil(4 * in(PARAMETERS) / (in(BUCKET)*1048576));
-    MPI_Comm_split(MPI_COMM_WORLD, world % 2, world, &p->role);
-    p->group = p->role;
-    if (in(GROUP) > 0)
-        MPI_Comm_split(p->role, p->rank * stands_for() / (count_of(GROUP) * count_of(GPUS)), world,
-                       &p->group);
+    make_buckets(p);
+    if (in(UNET) > 0)
+        profile_of_unet(&p->passes, count_of(UNET), 4, count_of(CLASSES));
+    else
+        profile_evenly(&p->passes, in(NORMS) > 0 ? count_of(NORMS) : 32);
 }
 
 int main(int argc, char **argv)
 {
-    process p;
+    process *p = calloc(1, sizeof *p);
     int world;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &world);
-    if (world == 0)
+    if (once())
         read_inputs(inputs, INPUTS, argc, argv);
-    if (world == 0)
-        nothing = SMPI_SHARED_MALLOC((size_t)fmax(in(BUCKET)*1048576, 1 << 20));
-    MPI_Barrier(MPI_COMM_WORLD);
-    make_process(&p);
+    make_process(p);
     if (world % 2 == 0)
-        train(&p);
+        train(p);
     else
-        drive_sums(&p);
-    MPI_Barrier(MPI_COMM_WORLD);
-    if (world == 0)
-        SMPI_SHARED_FREE(nothing);
+        drive_sums(p);
+    free(p);
     MPI_Finalize();
     return 0;
 }
