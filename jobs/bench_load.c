@@ -167,14 +167,10 @@ static sg_err open_bench(bench *b, bool *scenes)
     const sg_bench_options *o = b->options;
     const sg_yaml_source source = {o->job, NULL, (const char *const *)o->overrides,
                                    (size_t)o->override_count};
-    sg_job_scenes list = {0};
     sg_err err = sg_job_load(&b->job, &source);
     if (!err)
         err = sg_tile_facts_open(&b->store, &b->job);
-    if (!err)
-        err = sg_job_list_scenes(&b->job, &list);
-    *scenes = list.count > 0 || !b->store;
-    sg_job_scenes_clear(&list);
+    *scenes = sg_job_names_scenes(&b->job) || !b->store;
     if (!err && o->batch == 0)
         err = sg_fail(SG_EUSAGE, "--batch auto: bench load wants a number");
     b->threads = b->job.train.loader_threads > 0 ? b->job.train.loader_threads

@@ -204,8 +204,10 @@ typedef struct {
     size_t count, capacity;
 } sg_job_scenes;
 
-/* SG_EUSAGE: a pattern matches nothing, a scene in two splits, no training scene, no labels; a CSV
- * column missing. Files are not opened. */
+/* Does the job name any? */
+bool sg_job_names_scenes(const sg_job *job);
+/* SG_EUSAGE: none named, a pattern matches nothing, a scene in two splits, no training scene, no
+ * labels; a CSV column missing. Files are not opened. */
 sg_err sg_job_list_scenes(const sg_job *job, sg_job_scenes *scenes);
 void sg_job_scenes_clear(sg_job_scenes *scenes);
 

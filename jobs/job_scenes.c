@@ -288,6 +288,14 @@ static sg_err check_twice(const sg_job_scenes *scenes)
     return SG_OK;
 }
 
+bool sg_job_names_scenes(const sg_job *job)
+{
+    bool named = job->data.scenes.count > 0 || job->data.csv.file[0] != '\0';
+    for (int split = 0; split < SG_SPLITS; split++)
+        named = named || job->data.files[split].images.count > 0;
+    return named;
+}
+
 sg_err sg_job_list_scenes(const sg_job *job, sg_job_scenes *scenes)
 {
     *scenes = (sg_job_scenes){0};
@@ -298,8 +306,7 @@ sg_err sg_job_list_scenes(const sg_job *job, sg_job_scenes *scenes)
         err = list_csv(job, scenes);
     if (err == SG_OK && scenes->count == 0)
         err = sg_yaml_fail(job->yaml, "data",
-                           "no scenes; name them under data.scenes, data.train or data.csv%s",
-                           job->data.store[0] != '\0' ? " (only train reads data.store)" : "");
+                           "no scenes; name them under data.scenes, data.train or data.csv");
     if (err == SG_OK)
         err = check_twice(scenes);
     if (err == SG_OK)

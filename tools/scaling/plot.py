@@ -30,7 +30,7 @@ FIGURES = {
         "train_gpu_slow": "a node 1.2 times slower"}),
     "train_strong": ("Training, strong scaling: 4 096 crops a step", None, {
         "train_gpu_strong": "GPUs"}),
-    "predict": ("Prediction, weak scaling: 64 chunks a rank", 95, {
+    "predict": ("Prediction, weak scaling: 32 chunks a rank", 95, {
         "predict_gpu": "GPUs, one scene",
         "predict_gpu_own": "GPUs, each its own blocks",
         "predict_gpu_alone": "GPUs, rank 0 assembles",
@@ -39,6 +39,7 @@ FIGURES = {
         "predict_cpu_own": "CPUs, each its own blocks",
         "predict_cpu_alone": "CPUs, rank 0 assembles",
         "predict_cpu_scenes": "CPUs, a scene a node",
+        "predict_cpu_scenes_4000": "the same, the GPUs' file system",
         "predict_cpu_slow": "CPUs, a node half as fast"}),
 }
 
@@ -73,6 +74,7 @@ TABLES = {
         "predict_cpu": "**CPUs, one scene**",
         "predict_gpu_scenes": "**GPUs, a scene a node**",
         "predict_cpu_scenes": "**CPUs, a scene a node**",
+        "predict_cpu_scenes_4000": "CPUs, a scene a node, the GPUs' file system",
         "predict_gpu_own": "GPUs, one scene, each rank writes its own blocks",
         "predict_cpu_own": "CPUs, one scene, each rank writes its own blocks",
         "predict_gpu_by_one": "GPUs, one scene, one chunk an answer",
@@ -82,7 +84,7 @@ TABLES = {
         "predict_gpu_scenes_800": "GPUs, a scene a node, 800 GB/s",
         "predict_cpu_200": "CPUs, own blocks, 200 GB/s instead of 800",
         "predict_cpu_slow": "CPUs, own blocks, jitter of 5 %, a node half as fast",
-        "predict_cpu_strong": "CPUs, own blocks, strong scaling: 65 536 chunks"},
+        "predict_cpu_strong": "CPUs, own blocks, strong scaling: 32 768 chunks"},
     "published": {
         "kurth": "Summit, six V100 a node",
         "kurth_jitter": "the same, jitter of 2.5 %",
@@ -103,7 +105,8 @@ TARGETS = {
          "predict_gpu_scenes": "Prediction, GPUs, a scene a node",
          "predict_cpu": "Prediction, CPUs, one scene",
          "predict_cpu_own": "the same, if each rank wrote its own blocks",
-         "predict_cpu_scenes": "Prediction, CPUs, a scene a node"},
+         "predict_cpu_scenes": "Prediction, CPUs, a scene a node",
+         "predict_cpu_scenes_4000": "the same, the GPUs' file system"},
 }
 COLUMNS = {"published": [1, 4, 128, 256, 512, 1024]}
 

@@ -109,6 +109,7 @@ SCENARIOS = {
     "predict_cpu_200": ("predict", {**CHUNK_CPU, "servers": 8, "own": 1}, {}, 1024),
     "predict_cpu_alone": ("predict", {**CHUNK_CPU, **ALONE}, {}, 256),
     "predict_cpu_scenes": ("predict", lambda n: {**CHUNK_CPU, "scenes": n}, {}, 1024),
+    "predict_cpu_scenes_4000": ("predict", lambda n: {**CHUNK_CPU, "scenes": n, "servers": 160, "open": 16 * 20000}, {}, 1024),
     "predict_cpu_slow": ("predict", {**CHUNK_CPU, "own": 1, "jitter": 0.05, "slow": 2}, {}, 1024),
     "predict_cpu_strong": ("predict", {**CHUNK_CPU, "own": 1, "all_chunks": 32768}, {}, 1024),
 }
