@@ -39,7 +39,7 @@ FIGURES = {
         "predict_cpu_own": "CPUs, each its own blocks",
         "predict_cpu_alone": "CPUs, rank 0 assembles",
         "predict_cpu_scenes": "CPUs, a scene a node",
-        "predict_cpu_scenes_4000": "the same, the GPUs' file system",
+        "predict_cpu_scenes_4000": "CPUs, a scene a node, 4 TB/s",
         "predict_cpu_slow": "CPUs, a node half as fast"}),
 }
 
