@@ -69,17 +69,6 @@ static sg_err survey_scenes(reading *r)
     return err ? err : sg_survey_focus(&r->survey, comm, &r->spec, job);
 }
 
-static void sample_of(void *user, uint64_t index, sg_sample *sample)
-{
-    sg_sampler_sample(user, index, sample);
-}
-
-static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
-                       uint8_t *class)
-{
-    return sg_sampler_partner(user, index, kind, sample, class);
-}
-
 static sg_err make_sampler(reading *r)
 {
     const sg_job *job = &r->b->job;
@@ -101,18 +90,16 @@ static sg_err open_loader(reading *r)
 {
     const int64_t batch = r->b->options->batch;
     const int64_t ranks = sg_comm_ranks(r->b->comm), rank = sg_comm_rank(r->b->comm);
-    const sg_loader_options options = {.batch = (int32_t)batch,
-                                       .w = r->b->job.train.tile,
-                                       .h = r->b->job.train.tile,
-                                       .threads = r->b->threads,
-                                       .ahead = 2,
-                                       .first = (uint64_t)(rank * batch),
-                                       .end = INT64_MAX,
-                                       .stride = (uint64_t)(ranks * batch),
-                                       .sample = sample_of,
-                                       .partner = partner_of,
-                                       .user = &r->tables.sampler};
+    sg_loader_options options = {.batch = (int32_t)batch,
+                                 .w = r->b->job.train.tile,
+                                 .h = r->b->job.train.tile,
+                                 .threads = r->b->threads,
+                                 .ahead = 2,
+                                 .first = (uint64_t)(rank * batch),
+                                 .end = INT64_MAX,
+                                 .stride = (uint64_t)(ranks * batch)};
     sg_err err = make_sampler(r);
+    sg_sampler_feed(&r->tables.sampler, &options);
     return err ? err : sg_loader_open(&r->loader, &r->scenes, &options);
 }
 

@@ -124,33 +124,20 @@ static void draw_crop(const view *v, int32_t i, const float *pixels, const uint8
         }
 }
 
-static void sample_of(void *user, uint64_t index, sg_sample *sample)
-{
-    sg_sampler_sample(user, index, sample);
-}
-
-static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
-                       uint8_t *class)
-{
-    return sg_sampler_partner(user, index, kind, sample, class);
-}
-
 static sg_err draw_crops(view *v)
 {
     const int32_t tile = v->job.train.tile;
-    const sg_loader_options options = {.batch = 1,
-                                       .w = tile,
-                                       .h = tile,
-                                       .threads = 1,
-                                       .ahead = 1,
-                                       .first = (uint64_t)v->wish->first,
-                                       .end = (uint64_t)(v->wish->first + v->wish->count),
-                                       .stride = 1,
-                                       .sample = sample_of,
-                                       .partner = partner_of,
-                                       .user = &v->tables.sampler};
+    sg_loader_options options = {.batch = 1,
+                                 .w = tile,
+                                 .h = tile,
+                                 .threads = 1,
+                                 .ahead = 1,
+                                 .first = (uint64_t)v->wish->first,
+                                 .end = (uint64_t)(v->wish->first + v->wish->count),
+                                 .stride = 1};
     sg_loader *loader = NULL;
     sg_batch *batch;
+    sg_sampler_feed(&v->tables.sampler, &options);
     sg_err err = sg_loader_open(&loader, &v->scenes, &options);
     for (int32_t i = 0; err == SG_OK && (batch = sg_loader_next(loader)) != NULL; i++) {
         if (batch->error != SG_OK)

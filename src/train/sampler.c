@@ -137,6 +137,24 @@ bool sg_sampler_partner(const sg_sampler *s, uint64_t index, sg_mix_kind kind, s
     return true;
 }
 
+static void sample_of(void *user, uint64_t index, sg_sample *sample)
+{
+    sg_sampler_sample(user, index, sample);
+}
+
+static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
+                       uint8_t *class)
+{
+    return sg_sampler_partner(user, index, kind, sample, class);
+}
+
+void sg_sampler_feed(sg_sampler *sampler, sg_loader_options *options)
+{
+    options->sample = sample_of;
+    options->partner = partner_of;
+    options->user = sampler;
+}
+
 void sg_sampler_learn(const sg_sampler *s, uint64_t index, int64_t wrong, int64_t seen)
 {
     sg_sample sample = {0};

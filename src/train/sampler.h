@@ -35,6 +35,8 @@ void sg_sampler_sample(const sg_sampler *sampler, uint64_t index, sg_sample *sam
 /* See sg_loader_options.partner: another crop as they all are, or one around a rare class. */
 bool sg_sampler_partner(const sg_sampler *sampler, uint64_t index, sg_mix_kind kind,
                         sg_sample *sample, uint8_t *class);
+/* A loader of these options reads the sampler's crops, which is borrowed. */
+void sg_sampler_feed(sg_sampler *sampler, sg_loader_options *options);
 /* Tell mining how many of the labelled pixels of sample `index` were classified wrongly. */
 void sg_sampler_learn(const sg_sampler *sampler, uint64_t index, int64_t wrong, int64_t seen);
 

@@ -86,17 +86,6 @@ static sg_err make_local(trainer *tr)
     return err;
 }
 
-static void sample_of(void *user, uint64_t index, sg_sample *sample)
-{
-    sg_sampler_sample(user, index, sample);
-}
-
-static bool partner_of(void *user, uint64_t index, sg_mix_kind kind, sg_sample *sample,
-                       uint8_t *class)
-{
-    return sg_sampler_partner(user, index, kind, sample, class);
-}
-
 /* Sample g = step * batch + j: a micro-batch takes batch / accumulate of them in a row, and of
  * these each rank a part in a row. So the distance of a rank's micro-batches is constant, and what
  * is in a step is the same for any number of ranks. */
@@ -104,7 +93,7 @@ static sg_err open_loader(trainer *tr)
 {
     const sg_training *t = tr->t;
     uint64_t batch = (uint64_t)t->batch;
-    const sg_loader_options options = {
+    sg_loader_options options = {
         .batch = tr->micro_batch,
         .w = t->tile,
         .h = t->tile,
@@ -115,11 +104,9 @@ static sg_err open_loader(trainer *tr)
             (uint64_t)tr->position.step * batch + (uint64_t)tr->rank * (uint64_t)tr->micro_batch,
         .end = (uint64_t)t->steps * batch,
         .stride = batch / (uint64_t)t->step.accumulate,
-        .sample = sample_of,
-        .partner = partner_of,
-        .user = &tr->sampler.sampler,
         .margin = {t->margin.top, t->margin.bottom, t->margin.left, t->margin.right},
     };
+    sg_sampler_feed(&tr->sampler.sampler, &options);
     return sg_loader_open(&tr->loader, t->scenes, &options);
 }
 
