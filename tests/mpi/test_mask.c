@@ -1,7 +1,6 @@
 /* The mask writer on 1 to 4 ranks: the same bytes whoever writes what, and in however many runs. */
 #include "support/mpi_tests.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/size.h"
+#include "support/shared_folder.h"
 #include "tiles/mask.h"
 
 enum { WIDTH = 300, HEIGHT = 210, BLOCK = 16, CHUNK = 64, CLASSES = 3 };
@@ -118,27 +118,6 @@ static sg_err write_mask(sg_comm *comm, const char *path, setting *s)
     sg_mask_close(mask);
     sg_comm_barrier(comm); /* the last rank to close takes the folder of spools away */
     return err;
-}
-
-/* A folder that all ranks know. */
-static void shared_folder(sg_comm *comm, char path[256])
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(path, 256, "%s/segtiles_mask_XXXXXX", base ? base : "/tmp");
-    if (sg_comm_rank(comm) == 0)
-        assert_non_null(mkdtemp(path));
-    sg_comm_broadcast(comm, path, 256, 0);
-}
-
-static int entries(const char *folder)
-{
-    int count = 0;
-    DIR *listing = opendir(folder);
-    assert_non_null(listing);
-    for (struct dirent *item; (item = readdir(listing));)
-        count += item->d_name[0] != '.';
-    closedir(listing);
-    return count;
 }
 
 /* On rank 0, without which the others cannot begin a new file. */

@@ -1,10 +1,10 @@
 /* Spools of several ranks and runs: what any rank has written, every rank reads. */
 #include "support/mpi_tests.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "support/shared_folder.h"
 #include "tiles/parts.h"
 
 /* More than are merged at once. */
@@ -25,27 +25,6 @@ static void check_record(sg_parts *parts, int64_t record, int version)
     assert_int_equal(sg_parts_bytes(parts, record), bytes);
     assert_int_equal(sg_parts_read(parts, record, got), SG_OK);
     assert_memory_equal(got, want, bytes);
-}
-
-/* A folder that all ranks know. */
-static void shared_folder(sg_comm *comm, char path[256])
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(path, 256, "%s/segtiles_parts_XXXXXX", base ? base : "/tmp");
-    if (sg_comm_rank(comm) == 0)
-        assert_non_null(mkdtemp(path));
-    sg_comm_broadcast(comm, path, 256, 0);
-}
-
-static int entries(const char *folder)
-{
-    int count = 0;
-    DIR *listing = opendir(folder);
-    assert_non_null(listing);
-    for (struct dirent *item; (item = readdir(listing));)
-        count += item->d_name[0] != '.';
-    closedir(listing);
-    return count;
 }
 
 static sg_parts *open_parts(sg_comm *comm, const char *folder, bool restart)
