@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/size.h"
-#include "tiles/places.h"
+#include "tiles/record_places.h"
 
 /* Spools to have open at once where it is not known how many may be. */
 enum { FILES = 256 };
@@ -24,7 +24,7 @@ struct sg_parts {
     sg_spool *mine;  /* of this rank, while it is written */
     int64_t written; /* records of this rank */
     int64_t written_bytes;
-    sg_places places;
+    sg_record_places places;
     /* Spools by index, the same on all ranks: those of earlier runs; those of this one, by rank;
      * what is derived of all, by rank. */
     int64_t *earlier; /* their numbers, owned */
@@ -135,7 +135,7 @@ static sg_err take_up(const sg_parts *parts, const sg_parts_options *options, bo
 
 static sg_err note_place(sg_parts *parts, int64_t spool, const sg_spool_entry *entry)
 {
-    if (sg_places_put(&parts->places, spool, entry))
+    if (sg_record_places_put(&parts->places, spool, entry))
         return SG_OK;
     return sg_fail(SG_EUNSUPPORTED, "%s: a spool of more than 16 TiB, or too many of them",
                    parts->folder);
@@ -246,7 +246,7 @@ static int64_t allow_files(void)
 static sg_err make_tables(sg_parts *parts)
 {
     sg_err err = sg_calloc((size_t)parts->records, 1, &parts->has);
-    return err == SG_OK ? sg_places_open(&parts->places, parts->records) : err;
+    return err == SG_OK ? sg_record_places_open(&parts->places, parts->records) : err;
 }
 
 /* Rank 0's findings to all. [collective] */
@@ -269,7 +269,7 @@ static sg_err share(sg_parts *parts)
     sg_comm_broadcast(parts->comm, parts->earlier, parts->earlier_count * sizeof *parts->earlier,
                       0);
     sg_comm_broadcast(parts->comm, parts->has, (size_t)parts->records, 0);
-    sg_places_merge(&parts->places, parts->comm);
+    sg_record_places_merge(&parts->places, parts->comm);
     return SG_OK;
 }
 
@@ -343,7 +343,7 @@ sg_err sg_parts_finish(sg_parts *parts, sg_err mine)
     if (err != SG_OK)
         tell_of_rest(parts);
     else
-        sg_places_merge(&parts->places, parts->comm);
+        sg_record_places_merge(&parts->places, parts->comm);
     return err;
 }
 
@@ -373,13 +373,13 @@ static sg_err open_reader(sg_parts *parts, int64_t index)
 int64_t sg_parts_bytes(const sg_parts *parts, int64_t record)
 {
     sg_spool_entry entry;
-    return sg_places_find(&parts->places, record, &entry) < 0 ? -1 : entry.bytes;
+    return sg_record_places_find(&parts->places, record, &entry) < 0 ? -1 : entry.bytes;
 }
 
 sg_err sg_parts_read(sg_parts *parts, int64_t record, void *data)
 {
     sg_spool_entry entry;
-    int64_t index = sg_places_find(&parts->places, record, &entry);
+    int64_t index = sg_record_places_find(&parts->places, record, &entry);
     sg_err err = SG_OK;
     if (index < 0)
         return sg_fail(SG_EINTERNAL, "%s: record %" PRId64 " was never written", parts->folder,
@@ -392,7 +392,7 @@ sg_err sg_parts_read(sg_parts *parts, int64_t record, void *data)
 bool sg_parts_is_near(const sg_parts *parts, int64_t record)
 {
     sg_spool_entry entry;
-    int64_t index = sg_places_find(&parts->places, record, &entry),
+    int64_t index = sg_record_places_find(&parts->places, record, &entry),
             earlier = (int64_t)parts->earlier_count;
     if (index >= earlier)
         index -= earlier;
@@ -426,7 +426,7 @@ sg_err sg_parts_share(sg_parts *parts, sg_err mine)
     sg_parts_rest(parts);
     sg_err err = sg_comm_agree(parts->comm, mine);
     if (err == SG_OK)
-        sg_places_merge(&parts->places, parts->comm);
+        sg_record_places_merge(&parts->places, parts->comm);
     return err;
 }
 
@@ -449,7 +449,7 @@ void sg_parts_close(sg_parts *parts)
     sg_spool_close(parts->derived);
     sg_parts_rest(parts);
     tidy(parts);
-    sg_places_close(&parts->places);
+    sg_record_places_close(&parts->places);
     sg_free(parts->earlier);
     sg_free(parts->reader);
     sg_free(parts->has);

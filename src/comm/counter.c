@@ -155,5 +155,6 @@ void sg_counter_close(sg_counter *counter)
     MPI_Barrier(counter->comm); /* nobody asks any more */
     stop_server(counter);
     MPI_Comm_free(&counter->comm);
+    pthread_mutex_destroy(&counter->lock);
     sg_free(counter);
 }

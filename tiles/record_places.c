@@ -1,4 +1,4 @@
-#include "tiles/places.h"
+#include "tiles/record_places.h"
 
 #include "base/size.h"
 
@@ -7,9 +7,9 @@
 enum { OFFSET_BITS = 44, SPOOLS_MOST = (1 << 19) - 2, PIECE = 1 << 13 };
 static const int64_t OFFSET_MOST = (INT64_C(1) << OFFSET_BITS) - 1;
 
-sg_err sg_places_open(sg_places *places, int64_t records)
+sg_err sg_record_places_open(sg_record_places *places, int64_t records)
 {
-    *places = (sg_places){.records = records};
+    *places = (sg_record_places){.records = records};
     sg_err err = sg_calloc((size_t)records, sizeof *places->place, &places->place);
     if (err == SG_OK)
         err = sg_calloc((size_t)records, sizeof *places->bytes, &places->bytes);
@@ -18,15 +18,15 @@ sg_err sg_places_open(sg_places *places, int64_t records)
     return err;
 }
 
-void sg_places_close(sg_places *places)
+void sg_record_places_close(sg_record_places *places)
 {
     sg_free(places->place);
     sg_free(places->bytes);
     sg_free(places->piece);
-    *places = (sg_places){0};
+    *places = (sg_record_places){0};
 }
 
-bool sg_places_put(sg_places *places, int64_t spool, const sg_spool_entry *entry)
+bool sg_record_places_put(sg_record_places *places, int64_t spool, const sg_spool_entry *entry)
 {
     SG_ASSERT(entry->record >= 0 && entry->record < places->records && spool >= 0);
     if (entry->offset > OFFSET_MOST || entry->bytes > UINT32_MAX || spool > SPOOLS_MOST)
@@ -36,7 +36,7 @@ bool sg_places_put(sg_places *places, int64_t spool, const sg_spool_entry *entry
     return true;
 }
 
-int64_t sg_places_find(const sg_places *places, int64_t record, sg_spool_entry *entry)
+int64_t sg_record_places_find(const sg_record_places *places, int64_t record, sg_spool_entry *entry)
 {
     int64_t place = places->place[record];
     *entry = (sg_spool_entry){record, place & OFFSET_MOST, places->bytes[record]};
@@ -44,7 +44,7 @@ int64_t sg_places_find(const sg_places *places, int64_t record, sg_spool_entry *
 }
 
 /* The sizes are those of the rank, or ranks, whose place it is. */
-static void merge_piece(sg_places *places, sg_comm *comm, int64_t first, int64_t count)
+static void merge_piece(sg_record_places *places, sg_comm *comm, int64_t first, int64_t count)
 {
     int64_t *place = places->piece, *size = place + PIECE;
     for (int64_t i = 0; i < count; i++)
@@ -59,7 +59,7 @@ static void merge_piece(sg_places *places, sg_comm *comm, int64_t first, int64_t
     }
 }
 
-void sg_places_merge(sg_places *places, sg_comm *comm)
+void sg_record_places_merge(sg_record_places *places, sg_comm *comm)
 {
     for (int64_t i = 0; i < places->records; i += PIECE)
         merge_piece(places, comm, i, sg_min64(PIECE, places->records - i));
