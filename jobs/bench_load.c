@@ -38,14 +38,7 @@ typedef struct {
 
 static sg_err prepare_spec(reading *r)
 {
-    const sg_job *job = &r->b->job;
-    const sg_yaml_floats *nodata = &job->data.nodata;
-    r->spec.normalize = job->data.normalize;
-    r->spec.has_nodata = nodata->count > 0;
-    r->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
-    sg_err err = sg_job_classes(job, &r->spec.classes);
-    if (!err)
-        err = sg_job_layers(job, &r->spec);
+    sg_err err = sg_job_spec(&r->b->job, &r->spec);
     return !err && r->store ? sg_tile_facts_adopt(r->store, &r->spec) : err;
 }
 

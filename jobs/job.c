@@ -334,6 +334,16 @@ sg_err sg_job_write(const sg_job *job, sg_text *text)
     return sg_yaml_write(job_fields, job, text);
 }
 
+sg_err sg_job_spec(const sg_job *job, sg_spec *spec)
+{
+    const sg_yaml_floats *nodata = &job->data.nodata;
+    spec->normalize = job->data.normalize;
+    spec->has_nodata = nodata->count > 0;
+    spec->nodata = nodata->count > 0 ? nodata->item[0] : 0;
+    sg_err err = sg_job_classes(job, &spec->classes);
+    return err == SG_OK ? sg_job_layers(job, spec) : err;
+}
+
 sg_err sg_job_layers(const sg_job *job, sg_spec *spec)
 {
     const sg_layer *item = job->data.stack.item;

@@ -172,6 +172,9 @@ void sg_job_clear(sg_job *job);
 /* The job with all defaults written out: what goes into checkpoints. */
 sg_err sg_job_write(const sg_job *job, sg_text *text);
 
+/* How scenes are read, as far as the job tells: normalisation, nodata, classes, layers. SG_EUSAGE.
+ */
+sg_err sg_job_spec(const sg_job *job, sg_spec *spec);
 /* data.stack into the spec's layers. SG_EUSAGE: a variable that is not set. */
 sg_err sg_job_layers(const sg_job *job, sg_spec *spec);
 /* The class table and the label options. */

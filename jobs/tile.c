@@ -129,16 +129,6 @@ static sg_err load_job(tile_run *run)
 
 /* ---- what there is ---- */
 
-static sg_err prepare_spec(tile_run *run)
-{
-    const sg_yaml_floats *nodata = &run->job.data.nodata;
-    run->spec.normalize = run->job.data.normalize;
-    run->spec.has_nodata = nodata->count > 0;
-    run->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
-    sg_err err = sg_job_classes(&run->job, &run->spec.classes);
-    return err == SG_OK ? sg_job_layers(&run->job, &run->spec) : err;
-}
-
 /* [collective] */
 static sg_err survey_scenes(tile_run *run)
 {
@@ -355,7 +345,7 @@ static sg_err run_all(tile_run *run)
     sg_chunks_type type = SG_CHUNKS_U8;
     sg_err err = load_job(run);
     if (err == SG_OK)
-        err = prepare_spec(run);
+        err = sg_job_spec(&run->job, &run->spec);
     err = sg_comm_agree(run->comm, err);
     if (err == SG_OK)
         err = survey_scenes(run);

@@ -161,15 +161,9 @@ static bool has_bands(const sg_spec *spec, const sg_spec *other)
 /* Bands, classes and normalisation: of the job, or of the checkpoint where one is resumed. */
 static sg_err prepare_spec(sg_train_run *run)
 {
-    const sg_yaml_floats *nodata = &run->job.data.nodata;
-    run->spec.normalize = run->job.data.normalize;
-    run->spec.has_nodata = nodata->count > 0;
-    run->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
-    sg_err err = sg_job_classes(&run->job, &run->spec.classes);
-    if (err == SG_OK)
-        err = sg_job_layers(&run->job, &run->spec);
-    if (err == SG_OK)
-        err = sg_train_adopt_store(run);
+    sg_err err = sg_job_spec(&run->job, &run->spec);
+    if (err == SG_OK && run->store != NULL)
+        err = sg_tile_facts_adopt(run->store, &run->spec);
     if (err != SG_OK || !is_resumed(run))
         return err;
     const sg_spec *old = &run->checkpoint.spec;
@@ -420,7 +414,7 @@ static sg_err prepare(const train_options *options, sg_train_run *run)
 {
     sg_err err = sg_comm_agree(run->comm, load_job(options, run));
     if (err == SG_OK)
-        err = sg_comm_agree(run->comm, sg_train_open_store(run));
+        err = sg_comm_agree(run->comm, sg_tile_facts_open(&run->store, &run->job));
     if (err == SG_OK)
         err = find_folder(options, run);
     if (err == SG_OK)

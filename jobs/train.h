@@ -34,11 +34,6 @@ typedef struct {
     volatile int *stop; /* set by a signal */
 } sg_train_run;
 
-/* The job's tile store, where it names one: opened, and found to be of this job. [local] */
-sg_err sg_train_open_store(sg_train_run *run);
-/* Bands, layers and nodata are the store's. SG_EUSAGE: the training that is resumed has others.
- * [local] */
-sg_err sg_train_adopt_store(sg_train_run *run);
 /* From here on scenes, or the store, are read from this node's disk, where the job says so.
  * [collective] */
 sg_err sg_train_stage(sg_train_run *run, sg_scenes *scenes);

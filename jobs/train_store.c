@@ -6,16 +6,6 @@
 #include "data/stage.h"
 #include "jobs/tile_facts.h"
 
-sg_err sg_train_open_store(sg_train_run *run)
-{
-    return sg_tile_facts_open(&run->store, &run->job);
-}
-
-sg_err sg_train_adopt_store(sg_train_run *run)
-{
-    return run->store != NULL ? sg_tile_facts_adopt(run->store, &run->spec) : SG_OK;
-}
-
 /* One rank of each node makes the copy; all read it. [collective] */
 static sg_err stage_store(sg_train_run *run, const char *folder, sg_scenes *scenes)
 {

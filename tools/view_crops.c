@@ -61,13 +61,7 @@ static sg_err load_job(view *v)
     const sg_yaml_source source = {item[0], NULL, (const char *const *)item + 1,
                                    (size_t)v->wish->rest.count - 1};
     sg_err err = sg_job_load(&v->job, &source);
-    if (err != SG_OK)
-        return err;
-    const sg_yaml_floats *nodata = &v->job.data.nodata;
-    v->spec.normalize = v->job.data.normalize;
-    v->spec.has_nodata = nodata->count > 0;
-    v->spec.nodata = nodata->count > 0 ? nodata->item[0] : 0;
-    return sg_job_classes(&v->job, &v->spec.classes);
+    return err == SG_OK ? sg_job_spec(&v->job, &v->spec) : err;
 }
 
 static sg_err survey_scenes(view *v, sg_comm *comm)
