@@ -40,7 +40,8 @@ for damage in "truncate -s 0" "truncate -s $((size - 1))" "rm" "flip 9" "flip $(
     cmp whole/best.h5 run/best.h5 || fail "another run: $damage"
 done
 
-# Any byte, wherever it lies: what is read is either refused or the same.
+# Any byte, wherever it lies: what is read is either refused or the same. (HDF5 leaves gaps in its files, which
+# nobody reads: a byte changed there goes unseen, and the run must become the same all the same.)
 RANDOM=${SEED:=$$}
 echo "SEED=$SEED"
 for i in 1 2 3; do
@@ -48,8 +49,9 @@ for i in 1 2 3; do
   cp -r start run
   at=$(((RANDOM * 32768 + RANDOM) % size))
   flip $at run/last.h5
-  train 2 run --resume=run $short train.steps=15
-  cmp <(losses start) <(losses run) && cmp start/last.h5 run/last.h5 || fail "byte $at went unseen"
+  train 2 run --resume=run $short
+  cmp <(losses whole) <(losses run) && cmp whole/last.h5 run/last.h5 &&
+    cmp whole/best.h5 run/best.h5 || fail "byte $at is read, and changes the run"
 done
 
 rm -rf run
