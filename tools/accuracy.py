@@ -10,7 +10,7 @@ option changed at a time, on two thirds of the training scenes, three times: eac
 with another seed. What is held out decides; the test scenes are mapped as well. `networks` trains each network
 and the same one in PyTorch (tools/peer_torch.py, run by --python) on the same number of crops, and `jobs` the
 project's own jobs and PyTorch. Results are kept in the folder --out, and a training that is there is not run again;
-the table is printed from all that is there.
+the table is printed from all that is there. Where several of these commands share a machine, `--ranks 1 --threads 1`.
 """
 import argparse
 import glob
@@ -91,7 +91,8 @@ def fold_job(options, fold):
 
 
 def segtiles(options, words):
-    return ["mpirun", "-n", str(options.ranks), options.program, *words]
+    threads = [f"threads={options.threads}"] if words[0] == "train" else ["--threads", str(options.threads)]
+    return ["mpirun", "-n", str(options.ranks), options.program, *words, *(threads if options.threads else [])]
 
 
 def effects(options):
@@ -143,7 +144,8 @@ def ours(options, job, name, words, seed):
 def theirs(options, imagery, name, words, seed):
     stem = f"{options.out}/{name}_torch_s{seed}"
     if not os.path.exists(stem + ".json"):
-        command = [options.python, f"{HERE}/peer_torch.py", "train", imagery, "--data", options.data, "--seed", str(seed), *words]
+        threads = ["--threads", str(options.threads)] if options.threads else []
+        command = [options.python, f"{HERE}/peer_torch.py", *threads, "train", imagery, "--data", options.data, "--seed", str(seed), *words]
         run(command, Log(stem + ".log", options.data), stem + ".txt")
         with open(stem + ".txt") as lines, open(stem + ".json", "w") as file:
             file.write(lines.read().splitlines()[-1])
@@ -201,6 +203,7 @@ def main():
         part.add_argument("--out", default="accuracy_runs")
         part.add_argument("--program", default=f"{HERE}/../build/release/segtiles")
         part.add_argument("--ranks", type=int, default=2)
+        part.add_argument("--threads", type=int, default=0, help="of a rank, and of PyTorch; else as many as each would take")
         part.add_argument("--only", help="some rows: their names, by comma (of networks by semicolon)")
         if call is effects:
             part.add_argument("--steps", type=int, default=300)

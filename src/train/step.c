@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "nn/update_pieces.h"
+#include "train/pass_sums.h"
 
 /* The small sum: loss, weight, failures, stops, then the terms of the loss, then what is carried:
  * each rank's numbers in a place of its own, where the others add zeros. */
@@ -31,21 +32,17 @@ struct sg_stepper {
     sg_weights *weights;
     sg_exec *exec;         /* owned */
     sg_exchange *exchange; /* owned */
-    sg_comm
-        *norm; /* whose ranks share batch-norm statistics: comm, a part of it (owned), or NULL */
+    sg_comm *norm; /* of the ranks that share batch norm's: comm, a part of it (owned), or NULL */
     sg_step_options options;
     sg_shape input;
     int32_t ranks;
     float *state; /* [state_count] on the host */
     sg_update_pieces pieces;
-    float *no_pixels;       /* a failed rank's batch: zeros */
-    sg_raw_image *no_image; /* the same as images, [n] */
-    uint8_t *no_labels;     /* and labels to ignore */
-    int32_t micro;          /* micro-batches of this step done */
-    size_t *reduce_count;  /* [reduces_most] sizes of the sums within the passes of a micro-batch */
-    sg_comm **reduce_comm; /* [reduces_most] and whose they are; borrowed */
-    int32_t reduces, reduces_most, reduce_next;
-    int32_t reduces_known;
+    float *no_pixels;                  /* a failed rank's batch: zeros */
+    sg_raw_image *no_image;            /* the same as images, [n] */
+    uint8_t *no_labels;                /* and labels to ignore */
+    int32_t micro;                     /* micro-batches of this step done */
+    sg_pass_sums within;               /* of batch norm, of losses of regions */
     uint8_t *classes;                  /* borrowed: what each micro-batch was taken for, or NULL */
     void (*before_update)(void *user); /* or NULL */
     void *before_user;
@@ -108,13 +105,10 @@ static sg_err make_local(sg_stepper *s, const sg_graph *graph, sg_dtype type)
     sg_plan_mode mode = s->options.recompute ? SG_PLAN_RECOMPUTE : SG_PLAN_TRAINING;
     sg_err err = sg_exec_create(s->backend, graph, s->weights, s->input, type, mode, &s->exec);
     s->sums_regions = sg_graph_sums_regions(graph);
-    s->reduces_most = 4 * graph->nodes + 4; /* a node sums at most twice each way */
-    if (!err)
-        err = sg_calloc((size_t)s->reduces_most, sizeof(size_t), &s->reduce_count);
+    if (!err) /* a node sums at most twice each way */
+        err = sg_pass_sums_open(&s->within, 4 * graph->nodes + 4);
     if (!err)
         err = sg_calloc(SMALL, sizeof *s->small, &s->small);
-    if (!err)
-        err = sg_calloc((size_t)s->reduces_most, sizeof *s->reduce_comm, &s->reduce_comm);
     if (!err)
         err = make_buffers(s);
     return err ? err
@@ -190,8 +184,7 @@ void sg_stepper_close(sg_stepper *s)
     sg_free(s->no_labels);
     if (s->norm != s->comm)
         sg_comm_close(s->norm);
-    sg_free(s->reduce_count);
-    sg_free(s->reduce_comm);
+    sg_pass_sums_close(&s->within);
     sg_exec_close(s->exec);
     sg_free(s);
 }
@@ -204,20 +197,11 @@ static void tell_wait(const sg_stepper *s, bool waits)
         s->on_wait(s->wait_user, waits);
 }
 
-/* The sums of the first pass are kept: a rank that fails in the middle of a later one enters the
- * rest of them with zeros. */
-static void reduce(sg_stepper *s, sg_comm *comm, double *values, size_t count)
+static void sum_within(sg_stepper *s, sg_comm *comm, double *values, size_t count)
 {
-    if (!s->reduces_known) {
-        SG_ASSERT(s->reduces < s->reduces_most);
-        s->reduce_comm[s->reduces] = comm;
-        s->reduce_count[s->reduces++] = count;
-    }
-    SG_ASSERT(s->reduce_next < s->reduces && s->reduce_count[s->reduce_next] == count);
-    s->reduce_next++;
     double start = sg_now();
     tell_wait(s, true);
-    sg_comm_sum_f64(comm, values, count);
+    sg_pass_sums_add(&s->within, comm, values, count);
     tell_wait(s, false);
     s->wait_s += sg_now() - start;
 }
@@ -226,35 +210,22 @@ static void reduce(sg_stepper *s, sg_comm *comm, double *values, size_t count)
 static void reduce_norm(void *user, double *values, size_t count)
 {
     sg_stepper *s = user;
-    reduce(s, s->norm, values, count);
+    sum_within(s, s->norm, values, count);
 }
 
 static void reduce_loss(void *user, double *values, size_t count)
 {
     sg_stepper *s = user;
-    reduce(s, s->comm, values, count);
+    sum_within(s, s->comm, values, count);
 }
 
-static void enter_remaining_reduces(sg_stepper *s)
+/* The pass failed here: the others must not wait for what this rank would have added. */
+static void give_up_pass(sg_stepper *s)
 {
-    const double zeros[1024] = {0};
-    double values[1024];
-    if ((s->norm || s->sums_regions) && s->ranks > 1 && !s->reduces_known) {
-        /* Which sums the others are waiting in is not known yet. */
+    bool sums = s->ranks > 1 && (s->norm || s->sums_regions);
+    if (!sg_pass_sums_give_up(&s->within) && sums) {
         sg_error("%s", s->failure);
         sg_comm_abort(s->comm, 1);
-    }
-    while (s->reduce_next < s->reduces) {
-        sg_comm *comm = s->reduce_comm[s->reduce_next];
-        size_t count = s->reduce_count[s->reduce_next++];
-        double *buffer = values;
-        if (count > 1024 && sg_calloc(count, sizeof(double), &buffer) != SG_OK)
-            sg_comm_abort(s->comm, 1);
-        if (buffer == values)
-            memcpy(values, zeros, sizeof values);
-        sg_comm_sum_f64(comm, buffer, count);
-        if (buffer != values)
-            sg_free(buffer);
     }
 }
 
@@ -339,7 +310,7 @@ static void compute(sg_stepper *s, const sg_raw_image *image, const uint8_t *lab
     run->reduce_loss = s->ranks > 1 ? reduce_loss : NULL;
     run->reduce_user = s;
     run->loss_sum = run->weight_sum = 0;
-    s->reduce_next = 0;
+    sg_pass_sums_begin(&s->within);
     sg_exchange_begin(s->exchange, s->micro);
     err = sg_exec_forward_images(s->exec, image, (int32_t)s->input.n, labels, run);
     if (!err && s->classes) /* the backward pass may put something else in the logits' place */
@@ -348,9 +319,11 @@ static void compute(sg_stepper *s, const sg_raw_image *image, const uint8_t *lab
         err = sg_exec_backward(s->exec, run, on_ready, s);
     if (err) {
         note_failure(s, err);
-        enter_remaining_reduces(s);
+        give_up_pass(s);
     } else {
-        s->reduces_known = 1;
+        err = sg_pass_sums_end(&s->within);
+        if (err)
+            note_failure(s, err);
         s->loss += run->loss_sum;
         s->weight += run->weight_sum;
         for (int k = 0; k < SG_MAX_TERMS; k++)
