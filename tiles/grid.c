@@ -1,21 +1,12 @@
 #include "tiles/grid.h"
 
+#include "tiles/axis.h"
 #include <inttypes.h>
 #include "base/size.h"
 
 /* Chunks are searched up to this length and area: larger ones save next to nothing, and they are
  * what a rank holds and what is lost with it. */
 enum { LONGEST_CHUNK = 8192, LARGEST_CHUNK = 12 << 20, CHUNK_CANDIDATES = 64 };
-
-/* One axis of a scene, and [from, to) of it that is mapped. */
-typedef struct {
-    int64_t padded, stride, halo;
-    int64_t beyond; /* tiles lie in [-beyond, padded + beyond) */
-    int64_t from, to;
-    int64_t end;                   /* the same as to, or where the padded scene ends */
-    int64_t step;                  /* between tiles in blend mode; 0: exact mode */
-    int64_t length, frame, margin; /* of the scene; of frames, 0: none */
-} axis;
 
 /* A way to cut one axis: `tiles` is the most that any chunk needs. */
 typedef struct {
@@ -37,133 +28,10 @@ static int64_t greatest_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* Where the tile lies whose core begins at `core`: the halo before it, moved inwards at the end. A
- * part may begin anywhere: then its chunks' first tiles begin up to a stride earlier. */
-static int64_t tile_origin(const axis *along, int64_t tile, int64_t core)
-{
-    int64_t before = sg_max64(core - along->halo + along->beyond, 0);
-    return sg_min64(before - before % along->stride, along->padded + 2 * along->beyond - tile) -
-           along->beyond;
-}
-
-/* Where the core that begins at `core` ends: the halo before the tile's end, or the scene's. */
-static int64_t core_end(const axis *along, int64_t tile, int64_t core)
-{
-    int64_t end = tile_origin(along, tile, core) + tile;
-    if (end == along->padded + along->beyond)
-        return along->padded;
-    return end - along->halo;
-}
-
-static int64_t count_tiles(const axis *along, int64_t tile, int64_t from, int64_t to)
-{
-    int64_t count = 0;
-    while (from < to) {
-        from = core_end(along, tile, from);
-        count++;
-    }
-    return count;
-}
-
-/* From [from, to) to the frames that it touches. */
-static void take_frames(const axis *along, int64_t *from, int64_t *to)
-{
-    if (along->frame == 0)
-        return;
-    *from -= *from % along->frame;
-    *to = sg_min64(sg_round_up(*to, along->frame), along->length);
-}
-
-/* And to what they see. */
-static void take_margins(const axis *along, int64_t *from, int64_t *to)
-{
-    *from = sg_max64(*from - along->margin, 0);
-    *to = sg_min64(*to + along->margin, along->length);
-}
-
-/* What the tiles of chunk number `index` cover. */
-static void reach_of_chunk(const axis *along, int64_t chunk, int64_t index, int64_t *from,
-                           int64_t *to)
-{
-    *from = along->from + index * chunk;
-    *to = sg_min64(*from + chunk, along->to);
-    take_frames(along, from, to);
-    take_margins(along, from, to);
-}
-
-/* By how much the reach of a chunk may be longer. */
-static int64_t most_reach(const axis *along, int64_t chunk)
-{
-    if (along->frame == 0)
-        return 0;
-    int aligned = along->from % along->frame == 0 && chunk % along->frame == 0;
-    return 2 * (along->margin + (aligned ? 0 : along->frame - 1));
-}
-
-/* Tiles of chunk number `index` along an axis. */
-static int64_t tiles_of_chunk(const axis *along, int64_t tile, int64_t chunk, int64_t index)
-{
-    int64_t from, to;
-    reach_of_chunk(along, chunk, index, &from, &to);
-    if (along->step > 0) {
-        sg_overlap overlap = {along->padded, tile, along->step};
-        int64_t first, last;
-        sg_overlap_covering(&overlap, from, to, &first, &last);
-        return last - first + 1;
-    }
-    return count_tiles(along, tile, from, to);
-}
-
-/* What the first tile of a chunk may lose, as its core does not begin where tiles do. */
-static int64_t most_lost(const axis *along)
-{
-    int64_t s = along->stride;
-    if (along->frame > 0)
-        return along->frame % s == 0 && along->margin % s == 0 ? 0 : s - 1;
-    return along->from % s == 0 ? 0 : s - 1;
-}
-
-/* The most tiles that a chunk takes. Halos at the scene's edge save some, so inner chunks need
- * most; with many chunks there is surely one. */
-static int64_t most_tiles(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
-{
-    int64_t most = 0;
-    int64_t reach = chunk + most_reach(along, chunk);
-    if (chunks > 64 && along->step > 0)
-        return sg_div_up(reach + tile, along->step) + 1;
-    if (chunks > 64)
-        return sg_div_up(reach + most_lost(along), tile - 2 * along->halo);
-    for (int64_t i = 0; i < chunks; i++)
-        most = sg_max64(most, tiles_of_chunk(along, tile, chunk, i));
-    return most;
-}
-
-static int64_t longest_tile(const axis *along)
-{
-    return along->padded + 2 * along->beyond;
-}
-
-static int64_t least_tile(const axis *along)
-{
-    return sg_min64(along->stride + 2 * along->halo, longest_tile(along));
-}
-
-/* The smallest tile of which `pieces` cover any chunk. Halos at the scene's edge cost nothing. */
-static int64_t tile_for(const axis *along, int64_t chunk, int64_t chunks, int64_t pieces)
-{
-    int64_t both = (along->from == 0) + (along->end == along->padded);
-    int64_t edges = chunks == 1 ? both : chunks == 2 ? both / 2 : 0;
-    edges = along->beyond > 0 ? 0 : edges;
-    int64_t core = (chunks == 1 ? along->end - along->from : chunk) + most_lost(along);
-    core = sg_min64(core + most_reach(along, chunk), along->padded);
-    int64_t tile = sg_div_up(core + (2 * pieces - edges) * along->halo, pieces);
-    return sg_min64(sg_round_up(tile, along->stride), longest_tile(along));
-}
-
-static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile)
+static sg_err add_cut(cuts *list, const sg_axis *along, int64_t chunk, int64_t tile)
 {
     cut one = {.chunk = chunk, .chunks = sg_div_up(along->to - along->from, chunk), .tile = tile};
-    one.tiles = most_tiles(along, tile, chunk, one.chunks);
+    one.tiles = sg_axis_most_tiles(along, tile, chunk, one.chunks);
     sg_err err = sg_grow(&list->item, &list->capacity, list->count + 1, sizeof(cut));
     if (err == SG_OK)
         list->item[list->count++] = one;
@@ -171,15 +39,16 @@ static sg_err add_cut(cuts *list, const axis *along, int64_t chunk, int64_t tile
 }
 
 /* All tiles worth trying for one chunk size: 1, 2, 3 ... pieces, then in growing steps. */
-static sg_err add_cuts_of_chunk(cuts *list, const axis *along, int64_t chunk, int64_t wanted_tile)
+static sg_err add_cuts_of_chunk(cuts *list, const sg_axis *along, int64_t chunk,
+                                int64_t wanted_tile)
 {
     if (wanted_tile > 0)
         return add_cut(list, along, chunk, wanted_tile);
-    int64_t chunks = sg_div_up(along->to - along->from, chunk), least = least_tile(along);
+    int64_t chunks = sg_div_up(along->to - along->from, chunk), least = sg_axis_least_tile(along);
     int64_t tile = 0, last = 0;
     sg_err err = SG_OK;
     for (int64_t pieces = 1; err == SG_OK && tile != least; pieces += 1 + pieces / 16) {
-        tile = sg_max64(tile_for(along, chunk, chunks, pieces), least);
+        tile = sg_max64(sg_axis_tile_for(along, chunk, chunks, pieces), least);
         if (tile != last)
             err = add_cut(list, along, chunk, tile);
         last = tile;
@@ -187,7 +56,7 @@ static sg_err add_cuts_of_chunk(cuts *list, const axis *along, int64_t chunk, in
     return err;
 }
 
-static sg_err list_cuts(cuts *list, const axis *along, int64_t unit, int64_t wanted_chunk,
+static sg_err list_cuts(cuts *list, const sg_axis *along, int64_t unit, int64_t wanted_chunk,
                         int64_t wanted_tile)
 {
     int64_t whole = sg_round_up(along->to - along->from, unit);
@@ -255,13 +124,13 @@ static sg_err check_wish(const sg_grid_wish *wish)
 }
 
 /* The wished tile along one axis, 0 when there is no wish. */
-static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *tile)
+static sg_err wished_tile(const sg_grid_wish *wish, const sg_axis *along, int64_t *tile)
 {
     *tile = 0;
     if (wish->tile == 0)
         return SG_OK;
-    *tile = sg_min64(sg_round_up(wish->tile, wish->stride), longest_tile(along));
-    if (*tile < least_tile(along))
+    *tile = sg_min64(sg_round_up(wish->tile, wish->stride), sg_axis_longest_tile(along));
+    if (*tile < sg_axis_least_tile(along))
         return sg_fail(SG_EUSAGE,
                        "a tile of %" PRId64 " pixels leaves no core beside a halo of %" PRId64
                        ": the least for this network is %" PRId64,
@@ -270,32 +139,32 @@ static sg_err wished_tile(const sg_grid_wish *wish, const axis *along, int64_t *
 }
 
 /* All but the step. */
-static axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_t from,
-                      int64_t length)
+static sg_axis make_axis(const sg_grid *grid, int64_t padded, int64_t scene, int64_t from,
+                         int64_t length)
 {
     int64_t to = from + length;
-    return (axis){.padded = padded,
-                  .stride = grid->stride,
-                  .halo = grid->halo,
-                  .beyond = grid->beyond,
-                  .from = from,
-                  .to = to,
-                  .end = to == scene ? padded : to,
-                  .length = scene,
-                  .frame = grid->frame,
-                  .margin = grid->margin};
+    return (sg_axis){.padded = padded,
+                     .stride = grid->stride,
+                     .halo = grid->halo,
+                     .beyond = grid->beyond,
+                     .from = from,
+                     .to = to,
+                     .end = to == scene ? padded : to,
+                     .length = scene,
+                     .frame = grid->frame,
+                     .margin = grid->margin};
 }
 
-static axis along_x(const sg_grid *grid)
+static sg_axis along_x(const sg_grid *grid)
 {
-    axis x = make_axis(grid, grid->padded_w, grid->width, grid->part.x, grid->part.w);
+    sg_axis x = make_axis(grid, grid->padded_w, grid->width, grid->part.x, grid->part.w);
     x.step = grid->step_w;
     return x;
 }
 
-static axis along_y(const sg_grid *grid)
+static sg_axis along_y(const sg_grid *grid)
 {
-    axis y = make_axis(grid, grid->padded_h, grid->height, grid->part.y, grid->part.h);
+    sg_axis y = make_axis(grid, grid->padded_h, grid->height, grid->part.y, grid->part.h);
     y.step = grid->step_h;
     return y;
 }
@@ -336,7 +205,7 @@ static int64_t chunk_limit(const sg_grid_wish *wish, int64_t unit)
 static sg_err list_both(const sg_grid *grid, const sg_grid_wish *wish, int64_t unit, cuts *xs,
                         cuts *ys)
 {
-    axis x = along_x(grid), y = along_y(grid);
+    sg_axis x = along_x(grid), y = along_y(grid);
     int64_t tile_w = 0, tile_h = 0;
     sg_err err = wished_tile(wish, &x, &tile_w);
     if (err == SG_OK)
@@ -416,20 +285,20 @@ sg_window sg_grid_chunk(const sg_grid *grid, int64_t index)
 
 sg_window sg_grid_frames(const sg_grid *grid, sg_window window)
 {
-    axis x = along_x(grid), y = along_y(grid);
+    sg_axis x = along_x(grid), y = along_y(grid);
     int64_t right = window.x + window.w, lower = window.y + window.h;
-    take_frames(&x, &window.x, &right);
-    take_frames(&y, &window.y, &lower);
+    sg_axis_take_frames(&x, &window.x, &right);
+    sg_axis_take_frames(&y, &window.y, &lower);
     return (sg_window){window.x, window.y, right - window.x, lower - window.y};
 }
 
 sg_window sg_grid_around(const sg_grid *grid, sg_window window)
 {
-    axis x = along_x(grid), y = along_y(grid);
+    sg_axis x = along_x(grid), y = along_y(grid);
     sg_window frames = sg_grid_frames(grid, window);
     int64_t right = frames.x + frames.w, lower = frames.y + frames.h;
-    take_margins(&x, &frames.x, &right);
-    take_margins(&y, &frames.y, &lower);
+    sg_axis_take_margins(&x, &frames.x, &right);
+    sg_axis_take_margins(&y, &frames.y, &lower);
     return (sg_window){frames.x, frames.y, right - frames.x, lower - frames.y};
 }
 
@@ -440,12 +309,12 @@ sg_window sg_grid_reach(const sg_grid *grid, int64_t index)
 
 void sg_grid_longest_reach(const sg_grid *grid, int64_t *width, int64_t *height)
 {
-    axis x = along_x(grid), y = along_y(grid);
+    sg_axis x = along_x(grid), y = along_y(grid);
     int64_t unit = sg_max64(grid->frame, 1); /* a part's only chunk may end inside a frame */
     int64_t w = sg_min64(grid->chunk_w, sg_round_up(grid->part.w, unit));
     int64_t h = sg_min64(grid->chunk_h, sg_round_up(grid->part.h, unit));
-    *width = sg_min64(w + most_reach(&x, grid->chunk_w), grid->width);
-    *height = sg_min64(h + most_reach(&y, grid->chunk_h), grid->height);
+    *width = sg_min64(w + sg_axis_most_reach(&x, grid->chunk_w), grid->width);
+    *height = sg_min64(h + sg_axis_most_reach(&y, grid->chunk_h), grid->height);
 }
 
 int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y)
@@ -456,48 +325,21 @@ int64_t sg_grid_chunk_at(const sg_grid *grid, int64_t x, int64_t y)
 
 int64_t sg_grid_tiles(const sg_grid *grid, int64_t chunk)
 {
-    axis x = along_x(grid), y = along_y(grid);
-    return tiles_of_chunk(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x) *
-           tiles_of_chunk(&y, grid->tile_h, grid->chunk_h, chunk / grid->chunks_x);
-}
-
-/* The i-th tile of those that reach into [from, to). */
-static void locate_blended(const axis *along, int64_t tile, int64_t from, int64_t to, int64_t i,
-                           int64_t *origin, int64_t *core, int64_t *core_length)
-{
-    sg_overlap overlap = {along->padded, tile, along->step};
-    int64_t first, last;
-    sg_overlap_covering(&overlap, from, to, &first, &last);
-    *origin = sg_overlap_origin(&overlap, first + i);
-    *core = sg_max64(*origin, from);
-    *core_length = sg_min64(*origin + tile, to) - *core;
-}
-
-/* The i-th tile of [from, to) along one axis. */
-static void locate(const axis *along, int64_t tile, int64_t from, int64_t to, int64_t i,
-                   int64_t *origin, int64_t *core, int64_t *core_length)
-{
-    if (along->step > 0) {
-        locate_blended(along, tile, from, to, i, origin, core, core_length);
-        return;
-    }
-    for (; i > 0; i--)
-        from = core_end(along, tile, from);
-    *origin = tile_origin(along, tile, from);
-    *core = from;
-    *core_length = sg_min64(core_end(along, tile, from), to) - from;
+    sg_axis x = along_x(grid), y = along_y(grid);
+    return sg_axis_tiles(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x) *
+           sg_axis_tiles(&y, grid->tile_h, grid->chunk_h, chunk / grid->chunks_x);
 }
 
 sg_tile sg_grid_tile(const sg_grid *grid, int64_t chunk, int64_t i)
 {
-    axis x = along_x(grid), y = along_y(grid);
+    sg_axis x = along_x(grid), y = along_y(grid);
     sg_window reach = sg_grid_reach(grid, chunk);
-    int64_t columns = tiles_of_chunk(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x);
+    int64_t columns = sg_axis_tiles(&x, grid->tile_w, grid->chunk_w, chunk % grid->chunks_x);
     sg_tile tile = {.input = {0, 0, grid->tile_w, grid->tile_h}};
-    locate(&x, grid->tile_w, reach.x, reach.x + reach.w, i % columns, &tile.input.x, &tile.core.x,
-           &tile.core.w);
-    locate(&y, grid->tile_h, reach.y, reach.y + reach.h, i / columns, &tile.input.y, &tile.core.y,
-           &tile.core.h);
+    sg_axis_locate(&x, grid->tile_w, reach.x, reach.x + reach.w, i % columns, &tile.input.x,
+                   &tile.core.x, &tile.core.w);
+    sg_axis_locate(&y, grid->tile_h, reach.y, reach.y + reach.h, i / columns, &tile.input.y,
+                   &tile.core.y, &tile.core.h);
     return tile;
 }
 
@@ -508,19 +350,11 @@ double sg_grid_busiest(const sg_grid *grid, int64_t ranks)
            ((double)grid->tile_w * (double)grid->tile_h);
 }
 
-static int64_t tiles_along(const axis *along, int64_t tile, int64_t chunk, int64_t chunks)
-{
-    int64_t sum = 0;
-    for (int64_t i = 0; i < chunks; i++)
-        sum += tiles_of_chunk(along, tile, chunk, i);
-    return sum;
-}
-
 double sg_grid_overhead(const sg_grid *grid)
 {
-    axis x = along_x(grid), y = along_y(grid);
-    double tiles = (double)tiles_along(&x, grid->tile_w, grid->chunk_w, grid->chunks_x) *
-                   (double)tiles_along(&y, grid->tile_h, grid->chunk_h, grid->chunks_y);
+    sg_axis x = along_x(grid), y = along_y(grid);
+    double tiles = (double)sg_axis_all_tiles(&x, grid->tile_w, grid->chunk_w, grid->chunks_x) *
+                   (double)sg_axis_all_tiles(&y, grid->tile_h, grid->chunk_h, grid->chunks_y);
     return tiles * (double)grid->tile_w * (double)grid->tile_h /
            ((double)grid->part.w * (double)grid->part.h);
 }

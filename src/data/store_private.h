@@ -19,10 +19,18 @@ struct sg_store_file {
     char temporary[SG_PATH_MAX];
 };
 
+enum { SG_STORE_DIMS = 4, SG_STORE_NAME = 256 /* bytes */ };
+
 void sg_hdf5_lock(void); /* not to be taken twice */
 void sg_hdf5_unlock(void);
 
 /* What follows wants the lock. Errors name the file and the item. */
+hid_t sg_store_file_type(sg_store_type type); /* HDF5's own, not to be closed */
+size_t sg_store_type_size(sg_store_type type);
+/* A fixed-length UTF-8 string with its terminating zero; to be closed. */
+hid_t sg_store_text_type(size_t bytes);
+
+/* Groups on the way to name. HDF5 could make them by itself, but would put the time into them. */
 sg_err sg_store_make_groups(sg_store_file *store, const char *name);
 sg_err sg_store_damaged(const sg_store_file *store, const char *name, const char *what);
 sg_err sg_store_not_written(const sg_store_file *store, const char *name);
