@@ -9,9 +9,7 @@
 #include "data/store_private.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/size.h"
 #include "data/store_drop.h"
