@@ -5,6 +5,7 @@
 #include "jobs/survey.h"
 
 #include "base/size.h"
+#include "jobs/label_walk.h"
 #include "train/cover.h"
 
 #include <string.h>
@@ -14,26 +15,24 @@ enum { PIECE = 1024 }; /* pixels, square: what is read at once */
 typedef struct {
     const sg_survey *survey;
     const sg_spec *spec;
-    sg_scenes scenes;
     const bool *wanted; /* [classes] */
     uint64_t seed;
-    int64_t most; /* places of a class */
-    int64_t turn; /* pieces so far */
-    int rank, ranks;
-    uint8_t *classes; /* (PIECE, PIECE) */
-    sg_place *item;
+    int64_t most;   /* places of a class */
+    int64_t region; /* the one at hand */
+    sg_place *item; /* this rank's */
     size_t count, capacity;
 } search;
 
-static sg_err add_piece(search *s, int64_t region, sg_window piece)
+static sg_err add_piece(void *user, sg_window piece, const uint8_t *classes)
 {
+    search *s = user;
     const int64_t *pixels = s->survey->pixels[SG_SPLIT_TRAIN];
     sg_err err = SG_OK;
     for (int64_t i = 0; err == SG_OK && i < piece.w * piece.h; i++) {
-        uint8_t class = s->classes[i];
+        uint8_t class = classes[i];
         if (class == SG_NO_CLASS || !s->wanted[class])
             continue;
-        sg_place place = {class, region, piece.x + i % piece.w, piece.y + i / piece.w};
+        sg_place place = {class, s->region, piece.x + i % piece.w, piece.y + i / piece.w};
         if (!sg_places_holds(s->seed, &place, pixels[class], s->most))
             continue;
         err = sg_grow(&s->item, &s->capacity, s->count + 1, sizeof(place));
@@ -43,38 +42,17 @@ static sg_err add_piece(search *s, int64_t region, sg_window piece)
     return err;
 }
 
-/* This rank's pieces of one region. */
-static sg_err search_region(search *s, int64_t index)
-{
-    const sg_region *region = &sg_survey_whole(s->survey)->item[index];
-    sg_window all = region->window;
-    sg_source *source = NULL;
-    sg_err err = SG_OK;
-    for (int64_t y = all.y; err == SG_OK && y < all.y + all.h; y += PIECE) {
-        for (int64_t x = all.x; err == SG_OK && x < all.x + all.w; x += PIECE) {
-            sg_window piece = sg_window_intersect((sg_window){x, y, PIECE, PIECE}, all);
-            if (s->turn++ % s->ranks != s->rank)
-                continue;
-            if (source == NULL)
-                err = sg_source_open(&source, &s->scenes, region->scene);
-            if (err == SG_OK)
-                err = sg_source_labels(source, piece, s->classes);
-            if (err == SG_OK)
-                err = add_piece(s, index, piece);
-        }
-    }
-    sg_source_close(source);
-    return err;
-}
-
-static sg_err search_all(search *s)
+static sg_err search_all(search *s, const sg_comm *comm, const sg_scenes *scenes)
 {
     const sg_regions *whole = sg_survey_whole(s->survey);
-    sg_err err = sg_malloc(PIECE, PIECE, &s->classes);
-    for (size_t i = 0; err == SG_OK && i < whole->count; i++)
+    sg_label_walk walk;
+    sg_err err = sg_label_walk_open(&walk, comm, scenes, PIECE, add_piece, s);
+    for (size_t i = 0; err == SG_OK && i < whole->count; i++) {
+        s->region = (int64_t)i;
         if (whole->item[i].split == SG_SPLIT_TRAIN)
-            err = search_region(s, (int64_t)i);
-    sg_free(s->classes);
+            err = sg_label_walk_region(&walk, &whole->item[i]);
+    }
+    sg_label_walk_close(&walk);
     return err;
 }
 
@@ -82,18 +60,19 @@ static sg_err search_all(search *s)
  * has them all. [collective] */
 static sg_err gather(const search *s, sg_comm *comm, sg_places *places)
 {
+    const int rank = sg_comm_rank(comm), ranks = sg_comm_ranks(comm);
     int64_t *counts = NULL;
     sg_place *all = NULL;
     size_t before = 0, total = 0;
-    sg_err err = sg_comm_agree(comm, sg_calloc((size_t)s->ranks, sizeof(*counts), &counts));
+    sg_err err = sg_comm_agree(comm, sg_calloc((size_t)ranks, sizeof(*counts), &counts));
     if (err != SG_OK) {
         sg_free(counts);
         return err;
     }
-    counts[s->rank] = (int64_t)s->count;
-    sg_comm_sum_i64(comm, counts, (size_t)s->ranks);
-    for (int r = 0; r < s->ranks; r++) {
-        before += r < s->rank ? (size_t)counts[r] : 0;
+    counts[rank] = (int64_t)s->count;
+    sg_comm_sum_i64(comm, counts, (size_t)ranks);
+    for (int r = 0; r < ranks; r++) {
+        before += r < rank ? (size_t)counts[r] : 0;
         total += (size_t)counts[r];
     }
     sg_free(counts);
@@ -123,13 +102,11 @@ sg_err sg_survey_crops(sg_survey *survey, sg_comm *comm, const sg_spec *spec, co
         return SG_OK;
     search s = {.survey = survey,
                 .spec = spec,
-                .scenes = sg_survey_as_scenes(survey, spec, &job->data.label),
                 .wanted = wanted,
                 .seed = job->seed,
-                .most = sg_places_wanted(spec->classes.count),
-                .rank = sg_comm_rank(comm),
-                .ranks = sg_comm_ranks(comm)};
-    err = sg_comm_agree(comm, search_all(&s));
+                .most = sg_places_wanted(spec->classes.count)};
+    const sg_scenes scenes = sg_survey_as_scenes(survey, spec, &job->data.label);
+    err = sg_comm_agree(comm, search_all(&s, comm, &scenes));
     if (err == SG_OK)
         err = gather(&s, comm, &survey->places);
     sg_free(s.item);

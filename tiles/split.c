@@ -34,6 +34,19 @@ void sg_regions_clear(sg_regions *regions)
     memset(regions, 0, sizeof *regions);
 }
 
+size_t sg_regions_find(const uint64_t *first, size_t regions, uint64_t index)
+{
+    size_t low = 0, high = regions - 1;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (first[middle + 1] > index)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 /* The blocks of a scene. What is left over at the right and below joins the last block when it is
  * less than half a block. */
 typedef struct {

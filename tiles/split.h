@@ -37,6 +37,9 @@ typedef struct {
 sg_err sg_regions_add_blocks(sg_regions *regions, int32_t scene, int64_t width, int64_t height,
                              const sg_block_split *options);
 void sg_regions_clear(sg_regions *regions);
+/* Where things of regions are counted through, first[i] being region i's first: the region that
+ * holds number `index`, of so many. */
+size_t sg_regions_find(const uint64_t *first, size_t regions, uint64_t index);
 
 /*
  * Two scenes of different splits that overlap on the ground by at least a pixel are refused:

@@ -67,23 +67,9 @@ void sg_cover_clear(sg_cover *cover)
     memset(cover, 0, sizeof *cover);
 }
 
-/* The region with first[region] <= index < first[region + 1]. */
-static size_t find_region(const sg_cover *cover, uint64_t index)
-{
-    size_t low = 0, high = cover->regions->count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (cover->first[middle + 1] > index)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 size_t sg_cover_sample(const sg_cover *cover, uint64_t index, sg_sample *sample)
 {
-    size_t r = find_region(cover, index);
+    size_t r = sg_regions_find(cover->first, cover->regions->count, index);
     const sg_window *w = &cover->regions->item[r].window;
     int64_t across = axis_tiles(cover, w->w), k = (int64_t)(index - cover->first[r]);
     int64_t x = k % across, y = k / across;

@@ -64,7 +64,7 @@ static size_t lay_out(sg_mining *m, const bool *usable)
 }
 
 /* Cell `cell` of a region, as far as it lies in it. */
-static sg_window cell_window(const sg_mining *m, size_t region, size_t cell)
+static sg_window cell_window(const sg_mining *m, size_t region, uint64_t cell)
 {
     const sg_window *all = &m->regions->item[region].window;
     int64_t across = cells_across(m, region), k = (int64_t)(cell - m->first[region]);
@@ -87,7 +87,7 @@ static void draw_by_errors(sg_mining *m)
     }
     double mean = seen > 0 && wrong > 0 ? wrong / seen : 1;
     for (size_t r = 0; r < m->regions->count; r++)
-        for (size_t i = m->first[r]; i < m->first[r + 1]; i++) {
+        for (uint64_t i = m->first[r]; i < m->first[r + 1]; i++) {
             sg_window window = cell_window(m, r, i);
             double share = (s->wrong[i] + prior * mean) / (s->seen[i] + prior);
             sum += share * (double)window.w * (double)window.h;
@@ -129,25 +129,11 @@ void sg_mining_close(sg_mining *m)
     memset(m, 0, sizeof *m);
 }
 
-/* The region with first[region] <= cell < first[region + 1]. */
-static size_t region_of(const sg_mining *m, size_t cell)
-{
-    size_t low = 0, high = m->regions->count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (m->first[middle + 1] > cell)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 void sg_mining_pick(const sg_mining *m, const uint32_t word[4], size_t *region, int64_t *x,
                     int64_t *y)
 {
     size_t cell = sg_choose(m->cumulative, m->state.cells, sg_uniform53(word[0], word[1]));
-    *region = region_of(m, cell);
+    *region = sg_regions_find(m->first, m->regions->count, cell);
     sg_window window = cell_window(m, *region, cell);
     *x = window.x + sg_below(word[2], (uint32_t)window.w);
     *y = window.y + sg_below(word[3], (uint32_t)window.h);
@@ -158,7 +144,7 @@ void sg_mining_add(sg_mining *m, size_t region, int64_t x, int64_t y, int64_t wr
     const sg_window *all = &m->regions->item[region].window;
     int64_t column = sg_min64(sg_max64(x - all->x, 0), all->w - 1) / m->cell;
     int64_t row = sg_min64(sg_max64(y - all->y, 0), all->h - 1) / m->cell;
-    size_t cell = m->first[region] + (size_t)(row * cells_across(m, region) + column);
+    uint64_t cell = m->first[region] + (uint64_t)(row * cells_across(m, region) + column);
     SG_ASSERT(cell < m->first[region + 1]);
     m->state.new_wrong[cell] += wrong;
     m->state.new_seen[cell] += seen;

@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     const sg_regions *regions; /* borrowed */
     int64_t tile, cell;        /* pixels */
-    size_t *first;             /* [regions->count + 1]: a region's first cell; owned */
+    uint64_t *first;           /* [regions->count + 1]: a region's first cell; owned */
     double *cumulative;        /* [cells] chances, last is 1; owned */
     sg_mining_state state;     /* of this rank; new counts only of what it has seen itself */
     sg_mining_state saved;     /* with the new counts of all ranks: sg_mining_gather; owned */
