@@ -1,15 +1,20 @@
-/* Any bytes as a checkpoint: loaded with all that a resumed training takes of it. */
-#include "support/fuzz_file.h"
+/* Any bytes as a checkpoint: loaded as a prediction does, then with all that a resumed training
+ * takes of it. */
+#include "support/fuzz.h"
 
 #include "train/checkpoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[32];
     sg_checkpoint checkpoint;
-    int fd = fuzz_file(data, size, path);
-    if (fd >= 0 && sg_checkpoint_load(&checkpoint, path, true) == SG_OK)
-        sg_checkpoint_close(&checkpoint);
-    close(fd);
+    bool loads = fuzz_file(data, size);
+    for (int optimizer = 0; loads && optimizer < 2; optimizer++) {
+        loads = sg_checkpoint_load(&checkpoint, fuzz_path(), optimizer) == SG_OK;
+        if (loads) {
+            fuzz_accept();
+            sg_checkpoint_close(&checkpoint);
+        }
+    }
+    remove(fuzz_path());
     return 0;
 }

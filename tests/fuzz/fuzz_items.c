@@ -4,7 +4,7 @@
  * that it does not name are right, and so are weights and identity for the graph that it names. A
  * checkpoint that loads is then prepared for prediction.
  */
-#include "support/fuzz_file.h"
+#include "support/fuzz.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -180,22 +180,21 @@ static void prepare(const sg_checkpoint *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[64];
     item list[ITEMS];
     sg_graph *graph = NULL;
     sg_checkpoint checkpoint;
-    snprintf(path, sizeof path, "/dev/shm/segtiles_fuzz_%d.h5", (int)getpid());
     read_input(list, data, size);
     char *text = text_of(&list[0]);
     if (sg_graph_read(text, &graph) != SG_OK)
         graph = NULL;
     free(text);
-    if (write_file(path, list, graph) == SG_OK &&
-        sg_checkpoint_load(&checkpoint, path, false) == SG_OK) {
+    if (write_file(fuzz_path(), list, graph) == SG_OK &&
+        sg_checkpoint_load(&checkpoint, fuzz_path(), false) == SG_OK) {
+        fuzz_accept();
         prepare(&checkpoint);
         sg_checkpoint_close(&checkpoint);
     }
-    remove(path);
+    remove(fuzz_path());
     sg_graph_close(graph);
     return 0;
 }

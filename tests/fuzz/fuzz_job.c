@@ -1,5 +1,5 @@
 /* Any text as a job file; one that is right can be written out and read again. */
-#include "support/fuzz_file.h"
+#include "support/fuzz.h"
 
 #include <string.h>
 #include "base/size.h"
@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(text, data, size);
     if (load(&job, text) == SG_OK) {
+        fuzz_accept();
         write_and_read(&job);
         sg_job_clear(&job);
     }

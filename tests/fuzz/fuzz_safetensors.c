@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: opened, listed, every tensor read. */
-#include "support/fuzz_file.h"
+#include "support/fuzz.h"
 
 #include "base/size.h"
 #include "data/safetensors.h"
@@ -18,12 +18,12 @@ static void read_all(const sg_safetensors *file)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[32];
     sg_safetensors *file = NULL;
-    int fd = fuzz_file(data, size, path);
-    if (fd >= 0 && sg_safetensors_open(&file, path) == SG_OK)
+    if (fuzz_file(data, size) && sg_safetensors_open(&file, fuzz_path()) == SG_OK) {
+        fuzz_accept();
         read_all(file);
+    }
     sg_safetensors_close(file);
-    close(fd);
+    remove(fuzz_path());
     return 0;
 }
