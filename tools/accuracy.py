@@ -32,6 +32,7 @@ EFFECTS = [
     ("geo", "`augment: {rotate: 30, scale: [0.75, 1.33]}`", ["train.augment={rotate: 30, scale: [0.75, 1.33]}"], [], None),
     ("colour", "`augment: {brightness: 0.5, contrast: 0.3, gamma: 0.2}`",
      ["train.augment={brightness: 0.5, contrast: 0.3, gamma: 0.2}"], [], None),
+    ("scene", "`normalize: scene`", ["data.normalize=scene"], [], None),
     ("ema", "`average: 0.98`", ["train.average=0.98"], [], None),
     ("tta", "`--tta`", [], ["--tta"], "base"),
     ("f32", "`precision: f32`", ["precision=f32"], [], None),
