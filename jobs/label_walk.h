@@ -1,6 +1,6 @@
 /*
- * A job's labels, region by region and piece by piece, dealt out to the ranks in turn: which rank
- * sees a piece depends on their number, that one of them does does not.
+ * A job's labels, region by region and piece by piece, dealt out to the ranks in turn: each piece
+ * is seen by one rank, which one depends on their number.
  */
 #ifndef SG_JOBS_LABEL_WALK_H
 #define SG_JOBS_LABEL_WALK_H

@@ -113,20 +113,22 @@ sg_err sg_store_put_text(sg_store_file *store, const char *name, const char *tex
     return err;
 }
 
-sg_err sg_store_put_i64(sg_store_file *store, const char *name, int64_t value)
+static sg_err put_number(sg_store_file *store, const char *name, sg_store_type type,
+                         const void *value)
 {
     sg_err err;
     sg_hdf5_lock();
-    err = put_scalar(store, name, H5T_STD_I64LE, &value, sizeof value);
+    err = put_scalar(store, name, sg_store_file_type(type), value, sg_store_type_size(type));
     sg_hdf5_unlock();
     return err;
 }
 
+sg_err sg_store_put_i64(sg_store_file *store, const char *name, int64_t value)
+{
+    return put_number(store, name, SG_STORE_I64, &value);
+}
+
 sg_err sg_store_put_f64(sg_store_file *store, const char *name, double value)
 {
-    sg_err err;
-    sg_hdf5_lock();
-    err = put_scalar(store, name, H5T_IEEE_F64LE, &value, sizeof value);
-    sg_hdf5_unlock();
-    return err;
+    return put_number(store, name, SG_STORE_F64, &value);
 }
