@@ -59,30 +59,37 @@ kill_some() {
   kill -9 "${victims[@]}" 2>/dev/null || true
 }
 
+# written: bytes that all ranks of all runs have laid aside
+written() { { find mask.tif.parts -name '*.spool' -printf '%s\n' 2>/dev/null || true; } | awk '{sum += $1} END {print sum + 0}'; }
+
+# await BYTES: until there are as many, or the run has ended
+await() {
+  until [ "$(written)" -ge "$1" ] || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
+}
+
 # killed WHAT ARGUMENTS...: until it was killed often enough, and then to its end
 killed() {
-  local killed=0 resumed=0 round=0 delay begin span
+  local killed=0 resumed=0 round=0 before now whole=0
   what=$1
   shift
   rm -rf whole
   mkdir whole
   arguments=("$@" $sizes)
-  begin=$(date +%s%N)
   begin 2
+  while kill -0 $job 2>/dev/null; do
+    now=$(written)
+    [ "$now" -le $whole ] || whole=$now
+  done
   wait $job || { cat log >&2; fail "$what, undisturbed"; }
-  span=$((($(date +%s%N) - begin) / 1000000)) # ms
   mv mask.* confidence.tif* whole
   while [ $killed -lt $kills ]; do
+    before=$(written)
     begin $((round++ % 4 + 1))
-    delay=$((span * 9 / 20 + RANDOM * span * 7 / 10 / 32768)) # before its first chunk up to after its end
-    sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
+    # When up to a third of all has come, which at last is after its end; and at times before its first chunk
+    [ $((RANDOM % 6)) = 0 ] || await $((before + 1 + RANDOM * whole / 3 / 32768))
+    sleep "0.$(printf %03d $((RANDOM % 200)))"
     kill_some
-    if wait $job; then
-      span=$((span * 3 / 4)) # the machine is quicker than it was
-    else
-      killed=$((killed + 1))
-      [ -e mask.tif.parts ] || span=$((span * 5 / 4)) # or slower
-    fi
+    wait $job || killed=$((killed + 1))
     ! grep '^segtiles: ' log || fail "$what fails by itself"
     [ -z "$(finished_chunks)" ] || resumed=$((resumed + 1))
     [ ! -e mask.tif ] || [ -e mask.tif.parts ] || assert_same "$killed kills" # it was done
