@@ -95,6 +95,10 @@ class Subject:
         """Has every file its final name?"""
         return False
 
+    def stays_damaged(self, folder, reference, fault):
+        """Was it struck when nobody would write that file any more?"""
+        return False
+
     def cure(self, folder, fault):
         """The command was refused after this fault: do what the message says, and return words to add; None: it
         should not have been."""
@@ -136,6 +140,11 @@ class Training(Subject):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 return [row[:5] + row[6:] for row in csv.reader(file)]
         return None if name.endswith("metrics.jsonl") else super().content(folder, name)
+
+    def stays_damaged(self, folder, reference, fault):
+        last = os.path.join("run", "last.h5")
+        written = os.path.exists(os.path.join(folder, last)) and self.same(folder, reference, last)
+        return written and fault.struck == "run/previous.h5"
 
     def cure(self, folder, fault):
         if fault.struck != "run/last.h5" or os.path.exists(os.path.join(folder, "run", "previous.h5")):

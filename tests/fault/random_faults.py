@@ -199,8 +199,7 @@ class Try:
         kept = self.subject.kept(lab, self.folder)
         unfinished = self.end != UNHURT
         complete = self.subject.complete(self.folder)
-        ends = [os.path.join(folder, "run", "last.h5") for folder in (self.folder, self.whole)]
-        over = all(map(os.path.exists, ends)) and open(ends[0], "rb").read() == open(ends[1], "rb").read()
+        stays = self.subject.stays_damaged(self.folder, self.whole, self.fault)
         if unfinished:
             self.again(lab, more)
             more = self.subject.cure(self.folder, self.fault) if self.job.status() in (1, 2) else None
@@ -215,7 +214,7 @@ class Try:
             self.lost = 0 if complete else max(0, self.done - kept)
             most = 0 if self.end == STOPPED else self.subject.may_lose()
             expect(self.lost <= most, f"{self.lost} of {self.done} steps or chunks are lost")
-        if over and damaged == "run/previous.h5":  # struck after the last save: nothing is written any more
+        if stays:
             shutil.copy(os.path.join(self.whole, damaged), os.path.join(self.folder, damaged))
         different = self.subject.differs(self.folder, self.whole)
         expect(not different, f"not the undisturbed run's: {different}")
