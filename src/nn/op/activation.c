@@ -9,12 +9,6 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
     return sg_op_check_act(node);
 }
 
-static sg_err shape(const sg_node *node, const sg_shape *in, sg_shape *out)
-{
-    *out = in[0];
-    return SG_OK;
-}
-
 static int needs(const sg_node *node)
 {
     return node->act == SG_ACT_SILU ? SG_NEEDS_INPUT : SG_NEEDS_OUTPUT;
@@ -53,7 +47,7 @@ const sg_op_def sg_op_activation = {
     .least_inputs = 1,
     .most_inputs = 1,
     .make = make,
-    .shape = shape,
+    .shape = sg_op_shape_of_input,
     .needs = needs,
     .reach = sg_op_pixel_reach,
     .flops = flops,

@@ -36,11 +36,10 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
     const sg_norm_attr *norm = &node->attr.norm;
     const int64_t count = in_channels[0];
     sg_err err = sg_op_check_act(node);
+    if (!err)
+        err = sg_op_check_epsilon(node, norm->epsilon);
     if (err)
         return err;
-    if (!(norm->epsilon > 0 && norm->epsilon < 1))
-        return sg_fail(SG_EUSAGE, "%s: epsilon is %g, must be in (0, 1)", node->name,
-                       (double)norm->epsilon);
     if (!(norm->momentum >= 0 && norm->momentum <= 1))
         return sg_fail(SG_EUSAGE, "%s: momentum is %g, must be in 0 .. 1", node->name,
                        (double)norm->momentum);
@@ -53,12 +52,6 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
         err = sg_op_add_param(graph, node, SG_PARAM_VARIANCE, "variance", 1, &count);
     *channels = in_channels[0];
     return err;
-}
-
-static sg_err shape(const sg_node *node, const sg_shape *in, sg_shape *out)
-{
-    *out = in[0];
-    return SG_OK;
 }
 
 static int needs(const sg_node *node)
@@ -240,7 +233,7 @@ const sg_op_def sg_op_batch_norm = {
     .least_inputs = 1,
     .most_inputs = 1,
     .make = make,
-    .shape = shape,
+    .shape = sg_op_shape_of_input,
     .needs = needs,
     .saved = saved,
     .saved_once = 1,

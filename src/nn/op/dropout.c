@@ -17,12 +17,6 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
     return sg_op_check_no_act(node);
 }
 
-static sg_err shape(const sg_node *node, const sg_shape *in, sg_shape *out)
-{
-    *out = in[0];
-    return SG_OK;
-}
-
 static double flops(const sg_node *node, const sg_shape *in, sg_shape out)
 {
     return (double)sg_shape_count(out);
@@ -77,7 +71,7 @@ const sg_op_def sg_op_dropout = {
     .least_inputs = 1,
     .most_inputs = 1,
     .make = make,
-    .shape = shape,
+    .shape = sg_op_shape_of_input,
     .needs = sg_op_needs_nothing,
     .reach = sg_op_pixel_reach,
     .flops = flops,

@@ -39,26 +39,19 @@ static sg_err make(sg_graph *graph, sg_node *node, const int32_t *in_channels, i
     const int64_t count = in_channels[0];
     sg_err err = sg_op_check_act(node);
     if (!err)
+        err = sg_op_check_epsilon(node, norm->epsilon);
+    if (!err)
         err = sg_op_check_range(node, "groups", norm->groups, 1, count);
     if (err)
         return err;
     if (count % norm->groups != 0)
         return sg_fail(SG_EUSAGE, "%s: %lld channels cannot be cut into %d groups", node->name,
                        (long long)count, (int)norm->groups);
-    if (!(norm->epsilon > 0 && norm->epsilon < 1))
-        return sg_fail(SG_EUSAGE, "%s: epsilon is %g, must be in (0, 1)", node->name,
-                       (double)norm->epsilon);
     err = sg_op_add_param(graph, node, SG_PARAM_SCALE, "scale", 1, &count);
     if (!err)
         err = sg_op_add_param(graph, node, SG_PARAM_SHIFT, "shift", 1, &count);
     *channels = in_channels[0];
     return err;
-}
-
-static sg_err shape(const sg_node *node, const sg_shape *in, sg_shape *out)
-{
-    *out = in[0];
-    return SG_OK;
 }
 
 static int needs(const sg_node *node)
@@ -205,7 +198,7 @@ const sg_op_def sg_op_group_norm = {
     .least_inputs = 1,
     .most_inputs = 1,
     .make = make,
-    .shape = shape,
+    .shape = sg_op_shape_of_input,
     .needs = needs,
     .saved = saved,
     .saved_once = 1,

@@ -117,15 +117,7 @@ static float gather(const sg_site *site, const sg_io *io, int64_t n, int64_t row
 
 static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
-    const sg_shape in = site->in[0];
-    size_t at = 0;
-    if (!sg_gradient_wanted(site, 0))
-        return SG_OK;
-    for (int64_t n = 0; n < in.n; n++)
-        for (int64_t row = 0; row < in.h; row++)
-            for (int64_t column = 0; column < in.w; column++)
-                for (int64_t c = 0; c < in.c; c++)
-                    sg_gradient_put(site, io, 0, at++, gather(site, io, n, row, column, c));
+    sg_gradient_gather(site, io, gather);
     return SG_OK;
 }
 

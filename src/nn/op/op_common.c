@@ -97,6 +97,13 @@ sg_err sg_op_check_no_act(const sg_node *node)
     return sg_fail(SG_EUSAGE, "%s: this operator takes no activation", node->name);
 }
 
+sg_err sg_op_check_epsilon(const sg_node *node, float epsilon)
+{
+    if (epsilon > 0 && epsilon < 1)
+        return SG_OK;
+    return sg_fail(SG_EUSAGE, "%s: epsilon is %g, must be in (0, 1)", node->name, (double)epsilon);
+}
+
 sg_err sg_op_check_same_size(const sg_node *node, const sg_shape *in)
 {
     for (int32_t i = 1; i < node->inputs; i++) {
@@ -108,6 +115,12 @@ sg_err sg_op_check_same_size(const sg_node *node, const sg_shape *in)
                            (long long)in[0].w, (long long)in[i].n, (long long)in[i].h,
                            (long long)in[i].w);
     }
+    return SG_OK;
+}
+
+sg_err sg_op_shape_of_input(const sg_node *node, const sg_shape *in, sg_shape *out)
+{
+    *out = in[0];
     return SG_OK;
 }
 
@@ -183,6 +196,19 @@ void sg_gradient_put(const sg_site *site, const sg_io *io, int input, size_t ind
 bool sg_gradient_wanted(const sg_site *site, int input)
 {
     return site->write[input] != SG_GRAD_NONE;
+}
+
+void sg_gradient_gather(const sg_site *site, const sg_io *io, sg_gather_fn gather)
+{
+    const sg_shape in = site->in[0];
+    size_t at = 0;
+    if (!sg_gradient_wanted(site, 0))
+        return;
+    for (int64_t n = 0; n < in.n; n++)
+        for (int64_t row = 0; row < in.h; row++)
+            for (int64_t column = 0; column < in.w; column++)
+                for (int64_t c = 0; c < in.c; c++)
+                    sg_gradient_put(site, io, 0, at++, gather(site, io, n, row, column, c));
 }
 
 sg_err sg_op_prepare_nothing(sg_backend *backend, const sg_site *site, void **kernel)

@@ -32,9 +32,13 @@ sg_err sg_op_check_pool(const sg_node *node);
 sg_err sg_op_check_act(const sg_node *node);
 /* No activation may be set on this operator. */
 sg_err sg_op_check_no_act(const sg_node *node);
+/* epsilon of a normalisation lies in (0, 1). */
+sg_err sg_op_check_epsilon(const sg_node *node, float epsilon);
 /* All inputs have the same n, h, w. */
 sg_err sg_op_check_same_size(const sg_node *node, const sg_shape *in);
 
+/* The output has the shape of in[0]. */
+sg_err sg_op_shape_of_input(const sg_node *node, const sg_shape *in, sg_shape *out);
 /* The output of a window over in[0]; c is set to channels. SG_EUSAGE when nothing is left. */
 sg_err sg_op_window_shape(const sg_node *node, const sg_shape *in, int64_t channels, sg_shape *out);
 /* Reach of a plain window. */
@@ -70,6 +74,10 @@ float sg_fused_act_gradient(const sg_site *site, const sg_io *io, const float *k
 void sg_gradient_put(const sg_site *site, const sg_io *io, int input, size_t index, float value);
 /* Whether input's gradient is wanted at all. */
 bool sg_gradient_wanted(const sg_site *site, int input);
+/* The gradient of input 0, if it is wanted, from that of each of its elements. */
+typedef float (*sg_gather_fn)(const sg_site *site, const sg_io *io, int64_t n, int64_t row,
+                              int64_t column, int64_t c);
+void sg_gradient_gather(const sg_site *site, const sg_io *io, sg_gather_fn gather);
 
 /* For kernels that need no state: *kernel stays NULL. */
 sg_err sg_op_prepare_nothing(sg_backend *backend, const sg_site *site, void **kernel);
