@@ -9,10 +9,9 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/size.h"
-#include "jobs/survey.h"
 #include "jobs/tile_facts.h"
+#include "jobs/training_crops.h"
 #include "nn/measure.h"
-#include "train/sampler.h"
 
 enum { CROPS = 256 }; /* of a rank, each time */
 
@@ -27,73 +26,21 @@ typedef struct {
 /* Crops of one source. */
 typedef struct {
     const bench *b;
-    sg_tile_store *store; /* NULL: the scenes' files */
-    sg_spec spec;
-    sg_survey survey;
-    sg_crop_rules crops;
-    sg_scenes scenes;
-    sg_sampler_tables tables;
+    sg_training_crops crops;
     sg_loader *loader;
 } reading;
-
-static sg_err prepare_spec(reading *r)
-{
-    sg_err err = sg_job_spec(&r->b->job, &r->spec);
-    return !err && r->store ? sg_tile_facts_adopt(r->store, &r->spec) : err;
-}
-
-/* [collective] */
-static sg_err survey_scenes(reading *r)
-{
-    const unsigned splits = 1u << SG_SPLIT_TRAIN;
-    const sg_job *job = &r->b->job;
-    sg_comm *comm = r->b->comm;
-    sg_err err = sg_comm_agree(comm, prepare_spec(r));
-    if (!err && r->store)
-        err = sg_comm_agree(comm, sg_tile_facts_survey(r->store, job, splits, &r->survey));
-    else if (!err)
-        err = sg_survey_open(&r->survey, comm, job, splits, &r->spec);
-    if (!err)
-        err = sg_survey_classes(&r->survey, comm, &r->spec, &job->data.label);
-    if (!err)
-        err = sg_survey_statistics(&r->survey, comm, &r->spec, true);
-    if (!err)
-        err = sg_survey_crops(&r->survey, comm, &r->spec, job, &r->crops);
-    return err ? err : sg_survey_focus(&r->survey, comm, &r->spec, job);
-}
-
-static sg_err make_sampler(reading *r)
-{
-    const sg_job *job = &r->b->job;
-    r->scenes = sg_survey_as_scenes(&r->survey, &r->spec, &job->data.label);
-    const sg_training training = {.scenes = &r->scenes,
-                                  .regions = &r->survey.regions,
-                                  .whole = sg_survey_whole(&r->survey),
-                                  .crops = r->crops,
-                                  .spec = &r->spec,
-                                  .tile = job->train.tile,
-                                  .augment = job->train.augment.turns,
-                                  .alter = sg_job_alterations(job),
-                                  .jitter = (float)job->train.jitter,
-                                  .seed = job->seed};
-    return sg_sampler_make(&r->tables, &training);
-}
 
 static sg_err open_loader(reading *r)
 {
     const int64_t batch = r->b->options->batch;
     const int64_t ranks = sg_comm_ranks(r->b->comm), rank = sg_comm_rank(r->b->comm);
-    sg_loader_options options = {.batch = (int32_t)batch,
-                                 .w = r->b->job.train.tile,
-                                 .h = r->b->job.train.tile,
-                                 .threads = r->b->threads,
-                                 .ahead = 2,
-                                 .first = (uint64_t)(rank * batch),
-                                 .end = INT64_MAX,
-                                 .stride = (uint64_t)(ranks * batch)};
-    sg_err err = make_sampler(r);
-    sg_sampler_feed(&r->tables.sampler, &options);
-    return err ? err : sg_loader_open(&r->loader, &r->scenes, &options);
+    const sg_loader_options options = {.batch = (int32_t)batch,
+                                       .threads = r->b->threads,
+                                       .ahead = 2,
+                                       .first = (uint64_t)(rank * batch),
+                                       .end = INT64_MAX,
+                                       .stride = (uint64_t)(ranks * batch)};
+    return sg_training_crops_load(&r->crops, &r->b->job, options, &r->loader);
 }
 
 static sg_err read_crops(reading *r)
@@ -129,16 +76,15 @@ static sg_err time_crops(reading *r, double *median)
 /* [collective] */
 static sg_err measure(const bench *b, sg_tile_store *store, double *seconds, int32_t *bands)
 {
-    reading r = {.b = b, .store = store};
-    sg_err err = survey_scenes(&r);
+    reading r = {.b = b};
+    sg_err err = sg_training_crops_open(&r.crops, b->comm, &b->job, store);
     if (!err)
         err = sg_comm_agree(b->comm, open_loader(&r));
     if (!err)
         err = time_crops(&r, seconds);
-    *bands = r.spec.bands;
+    *bands = r.crops.spec.bands;
     sg_loader_close(r.loader);
-    sg_sampler_clear(&r.tables);
-    sg_survey_close(&r.survey);
+    sg_training_crops_close(&r.crops);
     return err;
 }
 

@@ -5,10 +5,10 @@
 #include "tools/png.h"
 #include "jobs/job.h"
 #include "jobs/options.h"
-#include "jobs/survey.h"
+#include "jobs/tile_facts.h"
+#include "jobs/training_crops.h"
 #include "base/log.h"
 #include "base/size.h"
-#include "train/sampler.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,11 +26,8 @@ typedef struct {
 typedef struct {
     const arguments *wish;
     sg_job job;
-    sg_spec spec;
-    sg_survey survey;
-    sg_crop_rules crops;
-    sg_scenes scenes;
-    sg_sampler_tables tables;
+    sg_tile_store *store; /* or NULL */
+    sg_training_crops crops;
     int32_t band[3];  /* as the network counts them, from 0 */
     int32_t w, h;     /* of the picture */
     uint8_t *picture; /* (h, w, 3) */
@@ -61,20 +58,7 @@ static sg_err load_job(view *v)
     const sg_yaml_source source = {item[0], NULL, (const char *const *)item + 1,
                                    (size_t)v->wish->rest.count - 1};
     sg_err err = sg_job_load(&v->job, &source);
-    return err == SG_OK ? sg_job_spec(&v->job, &v->spec) : err;
-}
-
-static sg_err survey_scenes(view *v, sg_comm *comm)
-{
-    unsigned splits = 1u << SG_SPLIT_TRAIN;
-    sg_err err = sg_survey_open(&v->survey, comm, &v->job, splits, &v->spec);
-    if (err == SG_OK)
-        err = sg_survey_classes(&v->survey, comm, &v->spec, &v->job.data.label);
-    if (err == SG_OK)
-        err = sg_survey_statistics(&v->survey, comm, &v->spec, true);
-    if (err == SG_OK)
-        err = sg_survey_crops(&v->survey, comm, &v->spec, &v->job, &v->crops);
-    return err == SG_OK ? sg_survey_focus(&v->survey, comm, &v->spec, &v->job) : err;
+    return err == SG_OK ? sg_tile_facts_open(&v->store, &v->job) : err;
 }
 
 static sg_err choose_bands(view *v)
@@ -84,12 +68,12 @@ static sg_err choose_bands(view *v)
     if (v->wish->bands != NULL &&
         sscanf(v->wish->bands, "%d,%d,%d%c", &bands[0], &bands[1], &bands[2], &end) != 3)
         return sg_fail(SG_EUSAGE, "--bands %s: expected three numbers, like 4,3,2", v->wish->bands);
-    bool few = v->wish->bands == NULL && v->spec.bands < 3;
+    bool few = v->wish->bands == NULL && v->crops.spec.bands < 3;
     for (int i = 0; i < 3; i++) {
         v->band[i] = few ? 0 : bands[i] - 1;
-        if (v->band[i] < 0 || v->band[i] >= v->spec.bands)
+        if (v->band[i] < 0 || v->band[i] >= v->crops.spec.bands)
             return sg_fail(SG_EUSAGE, "--bands: %d; the job has bands 1 to %d", bands[i],
-                           v->spec.bands);
+                           v->crops.spec.bands);
     }
     return SG_OK;
 }
@@ -109,30 +93,26 @@ static void draw_crop(const view *v, int32_t i, const float *pixels, const uint8
             uint8_t *image =
                 v->picture + 3 * ((size_t)(top + y) * (size_t)v->w + (size_t)(left + x));
             uint8_t *truth = image + 3 * (size_t)(tile + GAP) * (size_t)v->w;
-            const float *pixel = pixels + (size_t)(y * tile + x) * (size_t)v->spec.bands;
+            const float *pixel = pixels + (size_t)(y * tile + x) * (size_t)v->crops.spec.bands;
             uint8_t class = labels[y * tile + x];
             for (int c = 0; c < 3; c++) {
                 image[c] = tone(pixel[v->band[c]]);
-                truth[c] = class == SG_NO_CLASS ? 0 : v->spec.classes.item[class].colour[c];
+                truth[c] = class == SG_NO_CLASS ? 0 : v->crops.spec.classes.item[class].colour[c];
             }
         }
 }
 
 static sg_err draw_crops(view *v)
 {
-    const int32_t tile = v->job.train.tile;
-    sg_loader_options options = {.batch = 1,
-                                 .w = tile,
-                                 .h = tile,
-                                 .threads = 1,
-                                 .ahead = 1,
-                                 .first = (uint64_t)v->wish->first,
-                                 .end = (uint64_t)(v->wish->first + v->wish->count),
-                                 .stride = 1};
+    const sg_loader_options options = {.batch = 1,
+                                       .threads = 1,
+                                       .ahead = 1,
+                                       .first = (uint64_t)v->wish->first,
+                                       .end = (uint64_t)(v->wish->first + v->wish->count),
+                                       .stride = 1};
     sg_loader *loader = NULL;
     sg_batch *batch;
-    sg_sampler_feed(&v->tables.sampler, &options);
-    sg_err err = sg_loader_open(&loader, &v->scenes, &options);
+    sg_err err = sg_training_crops_load(&v->crops, &v->job, options, &loader);
     for (int32_t i = 0; err == SG_OK && (batch = sg_loader_next(loader)) != NULL; i++) {
         if (batch->error != SG_OK)
             err = sg_fail(batch->error, "%s", batch->message);
@@ -162,23 +142,9 @@ static sg_err run(view *v, sg_comm *comm)
 {
     sg_err err = load_job(v);
     if (err == SG_OK)
-        err = survey_scenes(v, comm);
+        err = sg_training_crops_open(&v->crops, comm, &v->job, v->store);
     if (err == SG_OK)
         err = choose_bands(v);
-    if (err != SG_OK)
-        return err;
-    v->scenes = sg_survey_as_scenes(&v->survey, &v->spec, &v->job.data.label);
-    const sg_training training = {.scenes = &v->scenes,
-                                  .regions = &v->survey.regions,
-                                  .whole = sg_survey_whole(&v->survey),
-                                  .crops = v->crops,
-                                  .spec = &v->spec,
-                                  .tile = v->job.train.tile,
-                                  .augment = v->job.train.augment.turns,
-                                  .alter = sg_job_alterations(&v->job),
-                                  .jitter = (float)v->job.train.jitter,
-                                  .seed = v->job.seed};
-    err = sg_sampler_make(&v->tables, &training);
     return err == SG_OK ? make_picture(v) : err;
 }
 
@@ -196,8 +162,8 @@ int main(int argc, char **argv)
         err = run(&v, comm);
     if (err != SG_OK)
         fprintf(stderr, "view_crops: %s\n", sg_error_text());
-    sg_sampler_clear(&v.tables);
-    sg_survey_close(&v.survey);
+    sg_training_crops_close(&v.crops);
+    sg_tile_store_close(v.store);
     sg_job_clear(&v.job);
     sg_free(v.picture);
     sg_comm_close(comm);
