@@ -49,14 +49,15 @@ typedef struct {
     sg_cover grid;
     sg_places places;
     sg_mining mining;
+    sg_alterations alter;
 } sg_sampler_tables;
 
 /*
  * The training regions of a run. A region smaller than the tile is used where the crop's rest lies
  * outside the scene; where it would reach pixels of another split the region is left out. A network
  * without padding wants a margin around what it has a result for: that may lie outside the region.
- * SG_EUSAGE when the tile is no wider than the margins, no region is left, or no pixel of a class
- * that crops are to be taken around.
+ * Of the training, its regions stay borrowed; the rest may go. SG_EUSAGE when the tile is no wider
+ * than the margins, no region is left, or no pixel of a class that crops are to be taken around.
  */
 sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *training);
 void sg_sampler_clear(sg_sampler_tables *tables);

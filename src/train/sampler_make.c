@@ -201,7 +201,8 @@ sg_err sg_sampler_make(sg_sampler_tables *tables, const sg_training *t)
     s->places = &tables->places;
     s->seed = t->seed;
     s->augment = t->augment;
-    s->alter = sg_alter_any(&t->alter) ? &t->alter : NULL;
+    tables->alter = t->alter;
+    s->alter = sg_alter_any(&t->alter) ? &tables->alter : NULL;
     s->jitter = t->jitter;
     return SG_OK;
 }

@@ -63,6 +63,20 @@ static void crops_lie_in_training_regions_by_their_area(void **state)
     sg_sampler_clear(&tables);
 }
 
+/* What is drawn for a sample outlives the description that its sampler was made from. */
+static void alterations_are_the_samplers_own(void **state)
+{
+    sg_training training = {.regions = &regions, .tile = 64, .alter = {.chance = 1, .rotate = 30}};
+    sg_sampler_tables tables;
+    sg_sample s;
+    assert_int_equal(sg_sampler_make(&tables, &training), SG_OK);
+    memset(&training, 0, sizeof training);
+    sg_sampler_sample(&tables.sampler, 7, &s);
+    assert_non_null(s.alter);
+    assert_true(s.alter->rotate == 30 && s.alter->chance == 1);
+    sg_sampler_clear(&tables);
+}
+
 /* What has labels lies in the region; the margin around it may not. */
 static void margins_may_lie_outside_of_regions(void **state)
 {
@@ -434,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crops_lie_in_training_regions_by_their_area),
+        cmocka_unit_test(alterations_are_the_samplers_own),
         cmocka_unit_test(margins_may_lie_outside_of_regions),
         cmocka_unit_test(a_sample_depends_on_seed_and_index_alone),
         cmocka_unit_test(without_training_regions_there_is_nothing_to_sample),
