@@ -131,8 +131,9 @@ SG_CLONES static void gradient_plane(float *restrict share, const float *restric
     }
 }
 
-static void gradient_row(const job *j, int64_t first, int64_t pixels)
+static void gradient_row(const void *context, int64_t first, int64_t pixels)
 {
+    const job *j = context;
     int64_t c = j->site->in[0].c;
     const float *own = j->io->saved, *all = own + c;
     const float scale = j->io->run->loss_scale * j->site->node->attr.loss.weight;
@@ -152,21 +153,13 @@ static void gradient_row(const job *j, int64_t first, int64_t pixels)
                (size_t)(pixels * c), buffer);
 }
 
-static void gradient_pixels(void *context, int64_t begin, int64_t end)
-{
-    const job *j = context;
-    int64_t most = sg_class_pixels(j->site->in[0].c);
-    for (int64_t i = begin; i < end; i += most)
-        gradient_row(j, i, sg_min64(most, end - i));
-}
-
 static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     const region_kernel *k = kernel;
     job j = {.site = site, .io = io};
     j.pixels = site->in[0].n * site->in[0].h * site->in[0].w;
     if (site->write[0] != SG_GRAD_NONE)
-        sg_cpu_for(k->cpu, j.pixels, 4096, gradient_pixels, &j);
+        sg_class_for(k->cpu, j.pixels, site->in[0].c, gradient_row, &j);
     return SG_OK;
 }
 

@@ -40,8 +40,9 @@ static sg_err prepare(sg_backend *backend, const sg_site *site, void **kernel)
     return SG_OK;
 }
 
-static void forward_row(const job *j, int64_t first, int64_t pixels)
+static void forward_row(const void *context, int64_t first, int64_t pixels)
 {
+    const job *j = context;
     const sg_site *site = j->site;
     int64_t c = site->out.c;
     size_t at = (size_t)(first * c), count = (size_t)(pixels * c);
@@ -54,8 +55,9 @@ static void forward_row(const job *j, int64_t first, int64_t pixels)
 }
 
 /* dx = y * (dy - sum(dy * y)) */
-static void backward_row(const job *j, int64_t first, int64_t pixels)
+static void backward_row(const void *context, int64_t first, int64_t pixels)
 {
+    const job *j = context;
     const sg_site *site = j->site;
     int64_t c = site->out.c;
     size_t at = (size_t)(first * c), count = (size_t)(pixels * c);
@@ -72,22 +74,6 @@ static void backward_row(const job *j, int64_t first, int64_t pixels)
     sg_row_put(j->io->grad_in[0], site->grad_type, site->write[0], at, count, row);
 }
 
-static void forward_pixels(void *context, int64_t begin, int64_t end)
-{
-    const job *j = context;
-    int64_t most = sg_class_pixels(j->site->out.c);
-    for (int64_t i = begin; i < end; i += most)
-        forward_row(j, i, sg_min64(most, end - i));
-}
-
-static void backward_pixels(void *context, int64_t begin, int64_t end)
-{
-    const job *j = context;
-    int64_t most = sg_class_pixels(j->site->out.c);
-    for (int64_t i = begin; i < end; i += most)
-        backward_row(j, i, sg_min64(most, end - i));
-}
-
 static int64_t pixels_of(const sg_site *site)
 {
     return site->out.n * site->out.h * site->out.w;
@@ -99,7 +85,7 @@ static sg_err forward(void *kernel, const sg_site *site, const sg_io *io)
     job j = {site, io};
     if (s->borrows)
         return sg_reference_softmax.forward(s->borrowed, site, io);
-    sg_cpu_for(s->cpu, pixels_of(site), 4096, forward_pixels, &j);
+    sg_class_for(s->cpu, pixels_of(site), site->out.c, forward_row, &j);
     return SG_OK;
 }
 
@@ -110,7 +96,7 @@ static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
     if (s->borrows)
         return sg_reference_softmax.backward(s->borrowed, site, io);
     if (site->write[0] != SG_GRAD_NONE)
-        sg_cpu_for(s->cpu, pixels_of(site), 4096, backward_pixels, &j);
+        sg_class_for(s->cpu, pixels_of(site), site->out.c, backward_row, &j);
     return SG_OK;
 }
 

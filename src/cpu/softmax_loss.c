@@ -200,8 +200,9 @@ static float factor_of(const job *j, const float *plane, int64_t pixels, int64_t
 }
 
 /* loss_scale * weight * (softmax - onehot), 0 where there is no label. */
-static void gradient_row(const job *j, int64_t first, int64_t pixels)
+static void gradient_row(const void *context, int64_t first, int64_t pixels)
 {
+    const job *j = context;
     int64_t c = j->site->in[0].c;
     const uint8_t *labels = j->io->labels + first;
     float buffer[SG_ROW], plane[SG_ROW], largest[SG_ROW], sum[SG_ROW], factor[SG_ROW];
@@ -222,20 +223,12 @@ static void gradient_row(const job *j, int64_t first, int64_t pixels)
                (size_t)(pixels * c), buffer);
 }
 
-static void gradient_pixels(void *context, int64_t begin, int64_t end)
-{
-    const job *j = context;
-    int64_t most = sg_class_pixels(j->site->in[0].c);
-    for (int64_t i = begin; i < end; i += most)
-        gradient_row(j, i, sg_min64(most, end - i));
-}
-
 static sg_err backward(void *kernel, const sg_site *site, const sg_io *io)
 {
     job j = {.site = site, .io = io};
     j.pixels = site->in[0].n * site->in[0].h * site->in[0].w;
     if (site->write[0] != SG_GRAD_NONE)
-        sg_cpu_for(kernel, j.pixels, 4096, gradient_pixels, &j);
+        sg_class_for(kernel, j.pixels, site->in[0].c, gradient_row, &j);
     return SG_OK;
 }
 
