@@ -28,6 +28,9 @@ FOLDS = 3
 EFFECTS = [
     ("base", "as it is", [], [], None),
     ("bal", "`crops: balanced`", ["train.crops=balanced"], [], None),
+    ("balmix", "`crops: balanced`, `augment: {cut_mix: 0.5}`", ["train.crops=balanced", "train.augment={cut_mix: 0.5}"], [], None),
+    ("bald5", "`crops: balanced`, `depth: 5`", ["train.crops=balanced", "model.depth=5"], [], None),
+    ("balmix5", "`crops: balanced`, `augment: {cut_mix: 0.5}`, `depth: 5`", ["train.crops=balanced", "train.augment={cut_mix: 0.5}", "model.depth=5"], [], None),
     ("dice", "`loss: [ce, dice]`", ["train.loss=[ce, dice]"], [], None),
     ("geo", "`augment: {rotate: 30, scale: [0.75, 1.33]}`", ["train.augment={rotate: 30, scale: [0.75, 1.33]}"], [], None),
     ("colour", "`augment: {brightness: 0.5, contrast: 0.3, gamma: 0.2}`",
