@@ -60,11 +60,15 @@ kill_some() {
 }
 
 # written: bytes that all ranks of all runs have laid aside
-written() { { find mask.tif.parts -name '*.spool' -printf '%s\n' 2>/dev/null || true; } | awk '{sum += $1} END {print sum + 0}'; }
+written() {
+  local size sum=0
+  for size in $(stat -c %s mask.tif.parts/*.spool 2>/dev/null); do sum=$((sum + size)); done
+  echo $sum
+}
 
 # await BYTES: until there are as many, or the run has ended
 await() {
-  until [ "$(written)" -ge "$1" ] || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
+  until [ "$(written)" -ge "$1" ] || ! kill -0 $job 2>/dev/null; do sleep 0.02; done
 }
 
 # killed WHAT ARGUMENTS...: until it was killed often enough, and then to its end
@@ -79,6 +83,7 @@ killed() {
   while kill -0 $job 2>/dev/null; do
     now=$(written)
     [ "$now" -le $whole ] || whole=$now
+    sleep 0.02
   done
   wait $job || { cat log >&2; fail "$what, undisturbed"; }
   mv mask.* confidence.tif* whole
@@ -87,7 +92,7 @@ killed() {
     begin $((round++ % 4 + 1))
     # When up to a third of all has come, which at last is after its end; and at times before its first chunk
     [ $((RANDOM % 6)) = 0 ] || await $((before + 1 + RANDOM * whole / 3 / 32768))
-    sleep "0.$(printf %03d $((RANDOM % 200)))"
+    sleep "0.$(printf %03d $((RANDOM % 100)))"
     kill_some
     wait $job || killed=$((killed + 1))
     ! grep '^segtiles: ' log || fail "$what fails by itself"
