@@ -14,7 +14,7 @@ function(sg_test_properties test folder timeout)
   if(SEGTILES_SANITIZE)
     set(folder ${CMAKE_SOURCE_DIR}/tests/support/sanitize)
     set_tests_properties(${test} PROPERTIES ENVIRONMENT
-      "LD_PRELOAD=$<TARGET_FILE:nodlclose>;ASAN_OPTIONS=verify_asan_link_order=0:allocator_may_return_null=1:detect_stack_use_after_return=1;LSAN_OPTIONS=suppressions=${folder}/lsan.supp:print_suppressions=0;UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1")
+      "LD_PRELOAD=$<TARGET_FILE:nodlclose>;ASAN_OPTIONS=verify_asan_link_order=0:allocator_may_return_null=1;LSAN_OPTIONS=suppressions=${folder}/lsan.supp:print_suppressions=0;UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1")
   endif()
 endfunction()
 
