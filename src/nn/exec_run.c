@@ -14,10 +14,12 @@ typedef struct {
     int32_t from, to; /* steps of the plan */
 } section;
 
-static sg_err repeat(sg_exec *exec, void **recording, sg_err (*work)(void *), void *context)
+/* run: what the work reads of the run, or NULL. */
+static sg_err repeat(sg_exec *exec, void **recording, sg_err (*work)(void *), void *context,
+                     const sg_run *run)
 {
     sg_backend *backend = exec->backend;
-    return backend->repeat ? backend->repeat(backend, recording, work, context, exec->run)
+    return backend->repeat ? backend->repeat(backend, recording, work, context, run)
                            : work(context);
 }
 
@@ -79,7 +81,7 @@ static sg_err refresh(sg_exec *exec)
 {
     if (exec->version == exec->weights->version)
         return SG_OK;
-    sg_err err = repeat(exec, &exec->refreshing, refresh_nodes, exec);
+    sg_err err = repeat(exec, &exec->refreshing, refresh_nodes, exec, NULL);
     if (!err)
         exec->version = exec->weights->version;
     return err;
@@ -107,7 +109,7 @@ sg_err sg_exec_forward_images(sg_exec *exec, const sg_raw_image *image, int32_t 
         err = sg_exec_load(exec, image, n, labels, run);
     forget_other_runs(exec, run);
     if (!err)
-        err = repeat(exec, &exec->recording, forward_nodes, exec);
+        err = repeat(exec, &exec->recording, forward_nodes, exec, exec->run);
     if (!err)
         exec->steps_done = exec->plan->forward_steps;
     return err;
@@ -230,7 +232,7 @@ sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *use
     sg_err err = cut_sections(exec, ready != NULL);
     for (int32_t k = 0; !err && k < exec->sections.count; k++) {
         section part = {exec, exec->sections.cut[k], exec->sections.cut[k + 1]};
-        err = repeat(exec, &exec->sections.recording[k], run_section, &part);
+        err = repeat(exec, &exec->sections.recording[k], run_section, &part, exec->run);
         if (!err && ready && exec->sections.ready[k] > 0)
             ready(user, exec->sections.ready[k]);
     }
