@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include "base/size.h"
-#include "cpu/device.h"
 
 int64_t sg_class_pixels(int64_t c)
 {

@@ -1,6 +1,5 @@
 /* The class of each pixel, and the shares of all. */
 #include "cpu/class_rows.h"
-#include "cpu/device.h"
 
 typedef struct {
     const void *logits;

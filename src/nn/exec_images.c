@@ -65,7 +65,6 @@ sg_err sg_exec_load(sg_exec *exec, const sg_raw_image *image, int32_t n, const u
     const uint8_t *device_labels = exec->labels ? exec->labels : labels;
     for (int32_t k = 0; k < exec->graph->nodes; k++)
         exec->io[k].run = run;
-    exec->run = run;
     if (run)
         start_sums(run);
     sg_err err = load_border(exec, run);

@@ -44,7 +44,6 @@ struct sg_exec {
     sg_exec_sections sections;
     sg_exec_fixed fixed; /* of the recordings */
     size_t tell_every;   /* elements, see sg_exec_tell_every */
-    sg_run *run;         /* of the pass at hand; or NULL */
     int32_t steps_done;  /* of the current run: what can be read */
 };
 

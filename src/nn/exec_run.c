@@ -109,7 +109,7 @@ sg_err sg_exec_forward_images(sg_exec *exec, const sg_raw_image *image, int32_t 
         err = sg_exec_load(exec, image, n, labels, run);
     forget_other_runs(exec, run);
     if (!err)
-        err = repeat(exec, &exec->recording, forward_nodes, exec, exec->run);
+        err = repeat(exec, &exec->recording, forward_nodes, exec, run);
     if (!err)
         exec->steps_done = exec->plan->forward_steps;
     return err;
@@ -228,11 +228,10 @@ sg_err sg_exec_backward(sg_exec *exec, sg_run *run, sg_ready_fn ready, void *use
         return sg_fail(SG_EUSAGE, "a backward pass must follow a forward pass of a training plan");
     for (int32_t n = 0; n < exec->graph->nodes; n++)
         exec->back[n].run = run;
-    exec->run = run;
     sg_err err = cut_sections(exec, ready != NULL);
     for (int32_t k = 0; !err && k < exec->sections.count; k++) {
         section part = {exec, exec->sections.cut[k], exec->sections.cut[k + 1]};
-        err = repeat(exec, &exec->sections.recording[k], run_section, &part, exec->run);
+        err = repeat(exec, &exec->sections.recording[k], run_section, &part, run);
         if (!err && ready && exec->sections.ready[k] > 0)
             ready(user, exec->sections.ready[k]);
     }
